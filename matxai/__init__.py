@@ -1,0 +1,8 @@
+"""What did my network look at, and can I trust it? The public names; everything is imported on first use."""
+
+import lazy_loader as _lazy
+
+from matxai._version import __version__
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+__all__ = [*__all__, "__version__"]

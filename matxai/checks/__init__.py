@@ -1,0 +1,1 @@
+"""What a map alone cannot say: perturbation, evidence, and the verdicts that people sign."""
