@@ -1,0 +1,13 @@
+from .info import AxisInfo as AxisInfo
+from .info import FileInfo as FileInfo
+from .info import ItemInfo as ItemInfo
+from .info import inspect as inspect
+from .labelled import labelled as labelled
+from .reader import Item as Item
+from .reader import Reader as Reader
+from .reader import ReadOptions as ReadOptions
+from .reader import readers as readers
+from .reading import read as read
+from .stack import stack_files as stack_files
+from .units import unit_word as unit_word
+from .writing import write_tiff as write_tiff

@@ -1,0 +1,98 @@
+"""Many files of one size as one lazy stack ``(z, y, x)``: a chunk is a slice, and a slice is read when it is used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matxai.errors import FileError
+from matxai.signals.labelled import labelled
+from matxai.signals.reader import Item, Reader, ReadOptions
+from matxai.signals.reading import choose, loaded, open_items
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+
+
+def stack_files(
+    paths: list[Path],
+    *,
+    options: ReadOptions | None = None,
+    reader: str | None = None,
+    item: int | str | None = None,
+    name: str = "",
+) -> xr.DataArray:
+    """Return the slices in ``paths``, in that order, as one signal.
+
+    Parameters
+    ----------
+    paths
+        Files with one image each, of one size and one number of channels. Integers of different widths are widened.
+    options, reader, item
+        As for `matxai.read`, the same for every file.
+    name
+        What the stack is called in sentences and in ``attrs["source"]``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(z, y, x)``, with ``c`` behind for colour. Axes and metadata are the first slice's; the distance of the
+        slices stands in no file and is one ``pixel``.
+
+    Raises
+    ------
+    FileError
+        If sizes differ (the sentence lists them), or a file holds more than one slice.
+    """
+    import dask
+    import dask.array as da
+
+    options = options or ReadOptions()
+    name = name or f"{paths[0].name} ... {paths[-1].name}"
+    opened: list[tuple[Path, Reader, Item]] = []
+    for path in paths:
+        kind, items, _ = open_items(path, options, reader)
+        opened.append((path, kind, choose(items, item, path.name)))
+    _refuse_different(name, opened)
+    first = loaded(opened[0][2], opened[0][1], opened[0][0].name)
+    if first.dims not in (("y", "x"), ("y", "x", "c")):
+        msg = (
+            f"{paths[0].name} holds {first.dims} {first.shape} by itself and cannot be a slice of {name}; read it alone"
+        )
+        raise FileError(msg)
+    dtype = np.result_type(*(np.dtype(i.dtype) for _, _, i in opened))
+    slices = [
+        da.from_delayed(dask.delayed(_values, pure=False)(i, k, p.name, dtype), shape=first.shape, dtype=dtype)
+        for p, k, i in opened
+    ]
+    attrs: dict[str, Any] = {**first.attrs, "source": name, "reader": opened[0][1].name, "slices": len(paths)}
+    source = attrs.get("pixel_size_source", "uncalibrated: the files hold none")
+    attrs["pixel_size_source"] = f"{source} (first slice; the distance of the slices is not known)"
+    return labelled(
+        da.stack(slices),
+        ("z", *(str(d) for d in first.dims)),
+        coords={str(d): first[d].values for d in first.dims},
+        units={str(d): first[d].attrs.get("units") for d in first.dims},
+        attrs=attrs,
+    )
+
+
+def _values(item: Item, reader: Reader, name: str, dtype: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(loaded(item, reader, name).values, dtype=dtype)
+
+
+def _refuse_different(name: str, opened: list[tuple[Path, Reader, Item]]) -> None:
+    sizes = Counter(i.shape for _, _, i in opened)
+    if len(sizes) == 1:
+        return
+    said = []
+    for shape, count in sizes.most_common(6):
+        example = next(p.name for p, _, i in opened if i.shape == shape)
+        said.append(f"{' x '.join(map(str, shape))} ({count} files, such as {example})")
+    more = f" and {len(sizes) - 6} more sizes" if len(sizes) > 6 else ""
+    msg = f"{name} is no stack: its {len(opened)} files have different sizes: {'; '.join(said)}{more}"
+    raise FileError(msg)
