@@ -1,0 +1,11 @@
+from .card import DatasetCard as DatasetCard
+from .card import Table as Table
+from .generator import BAR_OF_CLASS as BAR_OF_CLASS
+from .generator import CLASSES as CLASSES
+from .generator import Micrograph as Micrograph
+from .generator import micrograph as micrograph
+from .generator import micrographs as micrographs
+from .public import catalogue as catalogue
+from .shipped import Sample as Sample
+from .shipped import samples as samples
+from .writing import write as write

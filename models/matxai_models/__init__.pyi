@@ -1,0 +1,7 @@
+from .architectures import (
+    matxai_architecture as matxai_architecture,
+)
+from .architectures import (
+    torchvision_architecture as torchvision_architecture,
+)
+from .listing import shipped as shipped
