@@ -1,0 +1,372 @@
+"""From a measured signal to the tensor that a network receives: the model's steps in their order, all of them visible.
+
+The steps themselves are in :mod:`matxai.modelcard.steps`; the way back from the tensor to the signal is
+:mod:`matxai.modelcard.placement`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from matxai.errors import CardError, ModelError, SignalError
+from matxai.modelcard.placement import Effect, Mixed, Moved, Placement, Pointwise
+from matxai.modelcard.step import About, Bounds, Step, make_step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    import xarray as xr
+    from numpy.typing import NDArray
+
+# Up to this many values per signal double precision costs little; above (a CT stack) memory decides.
+DOUBLE_UP_TO = 2**24
+KINDS = {1: "spectra", 2: "images", 3: "stacks"}
+
+
+class AxisLike(Protocol):
+    """The axis that a 1-D model was trained on, as a card has it."""
+
+    name: str | None
+    units: str | None
+    start: float | None
+    stop: float | None
+    points: int | None
+
+
+class InputLike(Protocol):
+    """The section ``input`` of a card."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def channels(self) -> int | None: ...  # noqa: D102
+    @property
+    def size(self) -> Sequence[int] | None: ...  # noqa: D102
+    @property
+    def scale(self) -> str: ...  # noqa: D102
+    @property
+    def mean(self) -> Sequence[float] | None: ...  # noqa: D102
+    @property
+    def std(self) -> Sequence[float] | None: ...  # noqa: D102
+    @property
+    def steps(self) -> Sequence[Any]: ...  # noqa: D102
+    @property
+    def axis(self) -> Any: ...  # noqa: D102
+
+
+class Stage(NamedTuple):
+    """One step and the values, shape (C, \\*spatial), in front of it and behind it."""
+
+    name: str
+    text: str
+    before: NDArray[Any]
+    after: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the network receives, and how it came about.
+
+    Attributes
+    ----------
+    tensor
+        Shape (1, C, \\*spatial), float32.
+    placement
+        Where each of its pixels lies in the signal.
+    stages
+        Every step with what it received and what it made.
+    signal
+        The signal with dims (spatial..., c), c only where it has channels; axes of length one are gone.
+    notes
+        What was decided for the user.
+    """
+
+    tensor: torch.Tensor
+    placement: Placement
+    stages: tuple[Stage, ...]
+    signal: xr.DataArray
+    notes: tuple[str, ...]
+
+
+def signal_name(signal: xr.DataArray) -> str:
+    """Return how messages call a signal: its file, its name, or ``the signal``."""
+    source = signal.encoding.get("source") or signal.attrs.get("source") or signal.name
+    return str(source).replace("\\", "/").rsplit("/", 1)[-1] if source else "the signal"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A model's preprocessing: named steps in their order.
+
+    Parameters
+    ----------
+    steps
+        What is done, first to last.
+    ndim
+        Spatial axes that the model takes: 1, 2 or 3.
+    channels
+        Channels that the model takes; None takes them as they come.
+    axis
+        Name of the axis that a 1-D model was trained on, where it has one.
+    """
+
+    steps: tuple[Step, ...] = ()
+    ndim: int = 2
+    channels: int | None = None
+    axis: str | None = None
+    _scaled_by_type: bool = field(default=False, repr=False)
+
+    @classmethod
+    def from_card(cls, spec: InputLike) -> Preprocessing:
+        """Return the steps that a card's ``input`` asks for: scale, axis, channels, ``steps``, size, mean and std.
+
+        Raises
+        ------
+        CardError
+            For an unknown step or a wrong option, with its field.
+        """
+        ndim = int(str(spec.kind)[0])
+        own = [make_step(s, f"input.steps[{k}]") for k, s in enumerate(spec.steps or ())]
+        names = {s.name for s in own}
+        chain: list[Step] = []
+        if spec.scale != "none":
+            chain.append(make_step({"dtype": "scale_dtype", "image": "minmax"}[spec.scale], "input.scale"))
+        axis = spec.axis
+        if axis is not None and "resample" not in names:
+            chain += _resample(axis, spec.size)
+        if spec.channels is not None and not names & {"grey", "repeat_grey", "channels"}:
+            chain.append(make_step({"channels": {"channels": spec.channels}}, "input.channels"))
+        chain += own
+        if spec.size is not None:
+            chain.append(make_step({"resize": {"size": list(spec.size)}}, "input.size"))
+        if spec.mean is not None or spec.std is not None:
+            options = {k: v for k, v in (("mean", spec.mean), ("std", spec.std)) if v is not None}
+            chain.append(make_step({"normalise": options}, "input.mean"))
+        for step in chain:
+            if ndim not in step.axes:
+                takes = " or ".join(KINDS[n] for n in step.axes)
+                raise CardError(f"input.steps: '{step.name}' is for {takes}, and the model takes {KINDS[ndim]}.")
+        return cls(tuple(chain), ndim, spec.channels, getattr(axis, "name", None), spec.scale == "dtype")
+
+    def describe(self) -> list[str]:
+        """Return one line for each step, with the options that differ from their defaults."""
+        return [str(step) for step in self.steps]
+
+    def fits(self, signal: xr.DataArray) -> tuple[str, ...]:
+        """Return the signal's spatial dims, in the order of the network's axes, or say why it cannot be this model's input.
+
+        Raises
+        ------
+        ModelError
+            With what would be right: a slice, one sample, one position.
+        SignalError
+            If it is empty or holds no real numbers.
+        """
+        name = signal_name(signal)
+        if signal.dtype.kind not in "biuf":
+            raise SignalError(f"{name} holds {signal.dtype} values; a model takes integers or floating-point numbers.")
+        if signal.size == 0:
+            raise SignalError(f"{name} is empty: its shape is {signal.shape}.")
+        long = [str(d) for d in signal.dims if d != "c"]
+        order = [d for d in ("t", "z", "y", "x") if d in long]
+        if len(order) == len(long):
+            long = order
+        short = [d for d in long if signal.sizes[d] == 1]
+        while len(long) > self.ndim and short:
+            long.remove(short.pop(0))
+        if len(long) == self.ndim and "sample" not in long:
+            if self.axis and self.ndim == 1 and long[0] not in (self.axis, "axis"):
+                raise ModelError(f"{name} runs along '{long[0]}', and the model takes spectra along '{self.axis}'.")
+            return tuple(long)
+        sizes = ", ".join(f"{d}: {signal.sizes[d]}" for d in signal.dims)
+        raise ModelError(
+            f"{name} has the axes ({sizes}), and the model takes {KINDS[self.ndim]}; {_advice(long, self.ndim)}."
+        )
+
+    def prepare(self, signal: xr.DataArray) -> Prepared:
+        """Return what the network receives of ``signal``, with every stage on the way.
+
+        Raises
+        ------
+        ModelError, SignalError
+            If the signal does not fit, or NaN or Inf would reach the network (how many, and where the first is).
+        """
+        import torch
+
+        dims = self.fits(signal)
+        ordered = _ordered(signal, dims)
+        values = np.asarray(ordered.transpose(*(("c",) if "c" in ordered.dims else ()), *dims).values)
+        values = values if "c" in ordered.dims else values[None]
+        about = _about(ordered, dims)
+        x = _tensor(values[None])
+        effects: list[Effect] = []
+        stages: list[Stage] = []
+        before = x[0].numpy()
+        for step in self.steps:
+            x, effect, about = _run(step, x, about)
+            after = x[0].detach().cpu().numpy()
+            effects.append(effect)
+            stages.append(Stage(step.name, str(step), before, after))
+            before = after
+        tensor = x.to(torch.float32)
+        _finite(tensor, values[None], ordered, dims, stages)
+        coords = tuple(_coordinate(ordered, d) for d in dims)
+        units = tuple(_unit(ordered, d) for d in dims)
+        placement = Placement(tuple(effects), values, dims, coords, units, tuple(tensor.shape[2:]))
+        return Prepared(tensor, placement, tuple(stages), ordered, tuple(dict.fromkeys(about.notes)))
+
+    def apply(self, values: NDArray[Any], like: xr.DataArray) -> torch.Tensor:
+        """Return the tensors (B, C, \\*spatial) of many versions of one signal, as :meth:`prepare` makes them.
+
+        Parameters
+        ----------
+        values
+            Shape (B, \\*like.shape), in the file's values (of any floating or integer type).
+        like
+            The signal that they are versions of: its dims, coordinates and type of values count.
+        """
+        import torch
+        import xarray as xr
+
+        dims = self.fits(like)
+        batch = xr.DataArray(values, dims=("_batch", *like.dims))
+        gone = [d for d in like.dims if d not in (*dims, "c")]
+        batch = batch.isel(dict.fromkeys(gone, 0))
+        arranged = np.asarray(batch.transpose("_batch", *(("c",) if "c" in like.dims else ()), *dims).values)
+        arranged = arranged if "c" in like.dims else arranged[:, None]
+        ordered = _ordered(like, dims)
+        about = _about(ordered, dims)
+        x = _tensor(arranged)
+        for step in self.steps:
+            x, _, about = _run(step, x, about)
+        tensor = x.to(torch.float32)
+        _finite(tensor, arranged, ordered, dims, ())
+        return tensor
+
+    def bounds(self, signal: xr.DataArray | None = None) -> Bounds | None:
+        """Return the lowest and highest value of each channel that the network can receive, for the box rule of LRP.
+
+        They follow from the range of the signal's type (0 to 1 after ``scale: dtype``), or from steps that clip. None
+        where nothing says: z-scores, derivatives, floating-point values without a known range.
+        """
+        found: Bounds | None = None
+        if signal is not None and signal.dtype.kind in "iu":
+            info = np.iinfo(signal.dtype)
+            found = ((float(info.min),), (float(info.max),))
+        elif self._scaled_by_type:
+            inside = signal is None or bool((signal.min() >= 0) & (signal.max() <= 1))
+            found = ((0.0,), (1.0,)) if inside else None
+        for step in self.steps:
+            found = step.bounds(found)
+        if found is not None and self.channels is not None and len(found[0]) == 1:
+            found = found[0] * self.channels, found[1] * self.channels
+        return found
+
+
+def _resample(axis: AxisLike, size: Sequence[int] | None) -> list[Step]:
+    """Return the step that a card's axis asks for: none where it has a name alone."""
+    points = axis.points if axis.points is not None else (size[0] if size else None)
+    given = {"start": axis.start, "stop": axis.stop, "points": points}
+    if axis.start is None and axis.stop is None and axis.points is None:
+        return []
+    missing = [k for k, v in given.items() if v is None]
+    if missing:
+        raise CardError(
+            f"input.axis: it needs {' and '.join(missing)} beside the others, or none of start, stop, points."
+        )
+    return [make_step({"resample": {**given, "axis": axis.name or "", "units": axis.units or ""}}, "input.axis")]
+
+
+def _advice(dims: list[str], ndim: int) -> str:
+    if "sample" in dims:
+        return "choose one of the samples, as in signal.isel(sample=0)"
+    if len(dims) < ndim:
+        return f"it needs {ndim - len(dims)} more {'axis' if ndim - len(dims) == 1 else 'axes'}: give a signal of that kind"
+    if ndim == 1:
+        rest = [d for d in dims if d in ("t", "z", "y", "x")] or dims[1:]
+        return f"choose one position, as in signal.isel({', '.join(f'{d}=0' for d in rest)})"
+    extra = dims[: len(dims) - ndim]
+    return f"choose a slice, as in signal.isel({', '.join(f'{d}=0' for d in extra)})"
+
+
+def _ordered(signal: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    gone = {d: 0 for d in signal.dims if d not in (*dims, "c")}
+    kept = signal.isel(gone)
+    kept.encoding = dict(signal.encoding)
+    return kept.transpose(*dims, *(("c",) if "c" in kept.dims else ()))
+
+
+def _coordinate(signal: xr.DataArray, dim: str) -> NDArray[np.float64]:
+    if dim in signal.coords and signal[dim].dtype.kind in "biuf":
+        return np.asarray(signal[dim].values, dtype=np.float64)
+    return np.arange(signal.sizes[dim], dtype=np.float64)
+
+
+def _unit(signal: xr.DataArray, dim: str) -> str:
+    return str(signal[dim].attrs.get("units", "")) if dim in signal.coords else "pixel"
+
+
+def _about(signal: xr.DataArray, dims: tuple[str, ...]) -> About:
+    return About(
+        name=signal_name(signal),
+        dtype=signal.dtype,
+        dims=dims,
+        coords=tuple(_coordinate(signal, d) for d in dims),
+        units=tuple(_unit(signal, d) for d in dims),
+        attrs=signal.attrs,
+    )
+
+
+def _tensor(values: NDArray[Any]) -> torch.Tensor:
+    """Return values of shape (B, C, \\*spatial) as a tensor of their own."""
+    import torch
+
+    double = values[0].size <= DOUBLE_UP_TO
+    return torch.from_numpy(np.array(values, dtype=np.float64 if double else np.float32))
+
+
+def _run(step: Step, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Effect, About]:
+    """Run one step and let the coordinates follow the pixels."""
+    y, effect = step.run(x, about)
+    if isinstance(effect, Moved) and effect.maps:
+        coords = list(about.coords)
+        for k, m in effect.maps.items():
+            coords[k] = _read(coords[k], m.positions)
+        about = replace(about, coords=tuple(coords), untouched=False)
+    return y, effect, about
+
+
+def _read(coord: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the coordinate at fractional pixels, its last step going on beyond the ends."""
+    if coord.size < 2:
+        return coord[0] + positions
+    left = np.clip(np.floor(positions).astype(int), 0, coord.size - 2)
+    return np.asarray(coord[left] + (positions - left) * (coord[left + 1] - coord[left]))
+
+
+def _finite(
+    tensor: torch.Tensor, values: NDArray[Any], signal: xr.DataArray, dims: tuple[str, ...], stages: Sequence[Stage]
+) -> None:
+    """Refuse a tensor that is not finite: say how many values of the signal are to blame, and where the first lies."""
+    import torch
+
+    reached = int((~torch.isfinite(tensor)).sum())
+    if not reached:
+        return
+    name = signal_name(signal)
+    wrong = np.argwhere(~np.isfinite(values)) if values.dtype.kind == "f" else np.empty((0, values.ndim), int)
+    if wrong.size:
+        first = ", ".join(f"{d}={i}" for d, i in zip(dims, wrong[0][2:], strict=True))
+        raise SignalError(
+            f"{name} has {len(wrong)} values that are NaN or Inf, the first at {first}, and {reached} of the "
+            f"{tensor.numel()} values that the network would receive are spoilt; crop, mask or interpolate them first."
+        )
+    step = next((s.name for s in stages if not np.isfinite(s.after).all()), "the change to single precision")
+    raise SignalError(f"{reached} values that the network would receive of {name} are NaN or Inf, made by {step}.")
+
+
+__all__ = ["Effect", "Mixed", "Moved", "Placement", "Pointwise", "Prepared", "Preprocessing", "Stage", "signal_name"]
