@@ -13,127 +13,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
+
+from matxai.modelcard.axis_map import AxisMap, along, interpolation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import torch
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
 
-def _along(matrix: Any, values: Floats, axis: int) -> Floats:
-    """Multiply ``matrix`` (out, in), dense or sparse, to ``axis`` of ``values``."""
-    moved = np.moveaxis(values, axis, 0)
-    flat = matrix @ moved.reshape(moved.shape[0], -1)
-    return np.moveaxis(np.asarray(flat).reshape(-1, *moved.shape[1:]), 0, axis)
-
-
-@dataclass(frozen=True, eq=False)
-class AxisMap:
-    """How one axis of a signal becomes one axis of what comes out: ``y = W x``.
-
-    Parameters
-    ----------
-    weights
-        Sparse matrix W of shape (out, in). A row of zeros is padding: it receives nothing from the signal.
-    positions
-        Shape (out,): where the centre of each new pixel lies, in pixels of the axis that goes in (0 is the centre of its
-        first pixel; outside 0 ... in - 1 in padding). Ascending or descending.
-    """
-
-    weights: Any
-    positions: Floats
-
-    @classmethod
-    def identity(cls, size: int) -> AxisMap:
-        """Return the map of an axis that stays as it is."""
-        return cls(sparse.identity(size, format="csr"), np.arange(size, dtype=np.float64))
-
-    @classmethod
-    def window(cls, size: int, start: int, stop: int) -> AxisMap:
-        """Return the map that keeps the pixels start ... stop - 1; what lies outside 0 ... size - 1 is padding."""
-        taken = np.arange(start, stop)
-        inside = (taken >= 0) & (taken < size)
-        rows = np.flatnonzero(inside)
-        matrix = sparse.csr_matrix((np.ones(rows.size), (rows, taken[inside])), shape=(taken.size, size))
-        return cls(matrix, taken.astype(np.float64))
-
-    @property
-    def n_in(self) -> int:
-        """Pixels of the axis that goes in."""
-        return int(self.weights.shape[1])
-
-    @property
-    def n_out(self) -> int:
-        """Pixels of the axis that comes out."""
-        return int(self.weights.shape[0])
-
-    @cached_property
-    def spread(self) -> Any:
-        """|W| with rows that sum to 1 (rows of zeros stay): who takes what was not made from the signal's values."""
-        absolute = abs(self.weights).tocsr()
-        sums = np.asarray(absolute.sum(axis=1)).ravel()
-        return sparse.diags(np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)) @ absolute
-
-    @cached_property
-    def padded(self) -> NDArray[np.bool_]:
-        """Shape (out,): True where a new pixel receives nothing from the signal."""
-        return np.asarray(abs(self.weights).sum(axis=1)).ravel() == 0
-
-    @cached_property
-    def reach(self) -> Floats:
-        """Shape (in,): the weight with which each pixel of the signal arrives; 0 is a pixel that is never looked at."""
-        return np.asarray(abs(self.weights).sum(axis=0)).ravel().astype(np.float64)
-
-    @cached_property
-    def seen(self) -> NDArray[np.bool_]:
-        """Shape (in,): True from the first to the last pixel that arrives (a coarse resize may skip some in between)."""
-        hit = np.flatnonzero(self.reach > 0)
-        inside = np.zeros(self.n_in, dtype=bool)
-        if hit.size:
-            inside[hit[0] : hit[-1] + 1] = True
-        return inside
-
-    @property
-    def step(self) -> float:
-        """Pixels of the signal for each new pixel, on average and without sign."""
-        if self.n_out < 2:
-            return float(self.seen.sum()) if self.n_out else 1.0
-        return float(abs(self.positions[-1] - self.positions[0]) / (self.n_out - 1))
-
-    def at(self, index: ArrayLike) -> Floats:
-        """Return where fractional pixels of the new axis lie in the old one; beyond the ends the step goes on."""
-        index = np.asarray(index, dtype=np.float64)
-        if self.n_out < 2:
-            return self.positions[0] + (index if self.n_out else 0.0)
-        left = np.clip(np.floor(index).astype(int), 0, self.n_out - 2)
-        slope = self.positions[left + 1] - self.positions[left]
-        return np.asarray(self.positions[left] + (index - left) * slope)
-
-    def then(self, later: AxisMap) -> AxisMap:
-        """Return this map followed by ``later``."""
-        return AxisMap((later.weights @ self.weights).tocsr(), self.at(later.positions))
-
-    def forward(self, x: torch.Tensor, axis: int) -> torch.Tensor:
-        """Apply W to one axis of a tensor; a value that is not finite spoils what is made from it, and nothing else."""
-        import torch
-
-        dense = torch.from_numpy(np.asarray(self.weights.todense())).to(x)
-        wrong = ~torch.isfinite(x)
-        spoilt = bool(wrong.any())
-        clean = torch.where(wrong, torch.zeros_like(x), x) if spoilt else x
-        y = torch.movedim(torch.tensordot(dense, clean, dims=([1], [axis % x.ndim])), 0, axis)
-        if spoilt:  # 0 * nan is nan, so the zeros of a dense matrix would spread it over the whole axis
-            reached = torch.movedim(torch.tensordot(dense.abs(), wrong.to(x), dims=([1], [axis % x.ndim])), 0, axis)
-            y = torch.where(reached > 0, torch.full_like(y, torch.nan), y)
-        return y
-
-
 class Flow(NamedTuple):
-    """What travels back: relevance is ``values * ratio + rest`` at every stage. Shapes (C, \\*spatial)."""
+    """What travels back: relevance is ``values * ratio + rest`` at every stage. Shapes ``(C, *spatial)``."""
 
     ratio: Floats
     rest: Floats
@@ -173,14 +65,14 @@ class Moved:
         lost = flow.lost + float(np.where(pad, rest, 0.0).sum())
         ratio = flow.ratio
         for axis, m in self.maps.items():
-            ratio = _along(m.weights.T, ratio, axis + 1)
-            rest = _along(m.spread.T, rest, axis + 1)
+            ratio = along(m.weights.T, ratio, axis + 1)
+            rest = along(m.spread.T, rest, axis + 1)
         return Flow(ratio, rest, lost)
 
     def transpose(self, values: Floats) -> Floats:
         """Return ``W^T values``."""
         for axis, m in self.maps.items():
-            values = _along(m.weights.T, values, axis + 1)
+            values = along(m.weights.T, values, axis + 1)
         return values
 
 
@@ -193,7 +85,7 @@ class Mixed:
     def back(self, flow: Flow) -> Flow:
         """Return the flow in front of this step; the rest is shared as the channels were."""
         shares = np.abs(self.matrix) / np.abs(self.matrix).sum(axis=1, keepdims=True)
-        return Flow(_along(self.matrix.T, flow.ratio, 0), _along(shares.T, flow.rest, 0), flow.lost)
+        return Flow(along(self.matrix.T, flow.ratio, 0), along(shares.T, flow.rest, 0), flow.lost)
 
     def transpose(self, values: Floats) -> Floats:
         """Return ``values`` unchanged: the network's own channels are kept."""
@@ -233,7 +125,7 @@ class Placement:
     effects
         What each step did, in order.
     source
-        The signal's values that went in, shape (C_source, \\*source_shape).
+        The signal's values that went in, shape ``(C_source, *source_shape)``.
     dims, coords, units
         Name, pixel centres and unit of each spatial axis of the signal; the unit is ``""`` where the file names none.
     network_shape
@@ -299,11 +191,11 @@ class Placement:
         Parameters
         ----------
         relevance
-            R, shape (\\*, C, \\*network_shape).
+            R, shape ``(*, C, *network_shape)``.
         gradient
             ``g = R / x``, of the same shape; pass it where relevance is proportional to the input.
         values
-            The network's input x of shape (C, \\*network_shape): the ratio is then taken from it. Relevance on values
+            The network's input x of shape ``(C, *network_shape)``: the ratio is then taken from it. Relevance on values
             of exactly 0 goes back by ``W^T R``.
         unseen
             What stands where the network never looked.
@@ -311,7 +203,7 @@ class Placement:
         Returns
         -------
         Returned
-            The map, shape (\\*, C_source, \\*source_shape), and what fell on padding (its sum is R's less that).
+            The map, shape ``(*, C_source, *source_shape)``, and what fell on padding (its sum is R's less that).
         """
         r = np.asarray(relevance, dtype=np.float64)
         if gradient is None and values is not None:
@@ -334,7 +226,7 @@ class Placement:
         return Returned(self._hide(self._each(one, ratio, rest), unseen), lost)
 
     def to_source_transposed(self, gradient: ArrayLike, *, unseen: float = np.nan) -> Floats:
-        """Bring a gradient, shape (\\*, C, \\*network_shape), back by ``W^T`` alone: no value, no scale, same channels."""
+        """Bring a gradient, shape ``(*, C, *network_shape)``, back by ``W^T`` alone; the channels stay."""
 
         def one(g: Floats) -> Floats:
             for effect in reversed(self.effects):
@@ -344,14 +236,14 @@ class Placement:
         return self._hide(self._each(one, np.asarray(gradient, dtype=np.float64)), unseen)
 
     def to_source_interpolated(self, cam: ArrayLike, *, unseen: float = np.nan) -> Floats:
-        """Interpolate a map of shape (\\*, \\*network_shape) linearly at the true place of every pixel of the signal."""
+        """Interpolate a map of shape ``(*, *network_shape)`` linearly at the true place of the signal's pixels."""
         y = np.asarray(cam, dtype=np.float64)
         for k, m in enumerate(self.axes):
-            y = _along(_interpolation(m.positions, m.n_in), y, y.ndim - len(self.axes) + k)
+            y = along(interpolation(m.positions, m.n_in), y, y.ndim - len(self.axes) + k)
         return self._hide(y, unseen)
 
     def source_spacing(self, pixels: Sequence[float]) -> tuple[Extent, ...]:
-        """Say how large a cell or receptive field, given in pixels of the network, is in the signal and in its units."""
+        """Say how large a cell or receptive field, in pixels of the network, is in the signal and its units."""
         extents = []
         for dim, m, coord, unit, n in zip(self.dims, self.axes, self.coords, self.units, pixels, strict=True):
             in_pixels = float(n) * m.step
@@ -376,22 +268,3 @@ class Placement:
         for k, mask in enumerate(masks):
             whole = whole & mask.reshape([-1 if k == j else 1 for j in range(n)])
         return whole
-
-
-def _interpolation(positions: Floats, size: int) -> Any:
-    """Return the sparse matrix (size, n) that reads a map known at ``positions`` linearly at the pixels 0 ... size - 1.
-
-    Beyond the outermost position the outermost value holds: half a pixel of the network lies there, where nothing is cropped.
-    """
-    n = positions.size
-    order = np.argsort(positions)
-    at = positions[order]
-    if n == 1:
-        return sparse.csr_matrix(np.ones((size, 1)))
-    target = np.clip(np.arange(size, dtype=np.float64), at[0], at[-1])
-    right = np.clip(np.searchsorted(at, target), 1, n - 1)
-    gap = at[right] - at[right - 1]
-    share = np.divide(target - at[right - 1], gap, out=np.zeros(size), where=gap > 0)
-    rows = np.concatenate([np.arange(size), np.arange(size)])
-    cols = np.concatenate([order[right - 1], order[right]])
-    return sparse.csr_matrix((np.concatenate([1 - share, share]), (rows, cols)), shape=(size, n))

@@ -41,25 +41,25 @@ class InputLike(Protocol):
     """The section ``input`` of a card."""
 
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str: ...
     @property
-    def channels(self) -> int | None: ...  # noqa: D102
+    def channels(self) -> int | None: ...
     @property
-    def size(self) -> Sequence[int] | None: ...  # noqa: D102
+    def size(self) -> Sequence[int] | None: ...
     @property
-    def scale(self) -> str: ...  # noqa: D102
+    def scale(self) -> str: ...
     @property
-    def mean(self) -> Sequence[float] | None: ...  # noqa: D102
+    def mean(self) -> Sequence[float] | None: ...
     @property
-    def std(self) -> Sequence[float] | None: ...  # noqa: D102
+    def std(self) -> Sequence[float] | None: ...
     @property
-    def steps(self) -> Sequence[Any]: ...  # noqa: D102
+    def steps(self) -> Sequence[Any]: ...
     @property
-    def axis(self) -> Any: ...  # noqa: D102
+    def axis(self) -> Any: ...
 
 
 class Stage(NamedTuple):
-    """One step and the values, shape (C, \\*spatial), in front of it and behind it."""
+    """One step and the values, shape ``(C, *spatial)``, in front of it and behind it."""
 
     name: str
     text: str
@@ -74,7 +74,7 @@ class Prepared:
     Attributes
     ----------
     tensor
-        Shape (1, C, \\*spatial), float32.
+        Shape ``(1, C, *spatial)``, float32.
     placement
         Where each of its pixels lies in the signal.
     stages
@@ -157,7 +157,7 @@ class Preprocessing:
         return [str(step) for step in self.steps]
 
     def fits(self, signal: xr.DataArray) -> tuple[str, ...]:
-        """Return the signal's spatial dims, in the order of the network's axes, or say why it cannot be this model's input.
+        """Return the signal's spatial dims, in the order of the network's axes, or say why it does not fit.
 
         Raises
         ------
@@ -220,12 +220,12 @@ class Preprocessing:
         return Prepared(tensor, placement, tuple(stages), ordered, tuple(dict.fromkeys(about.notes)))
 
     def apply(self, values: NDArray[Any], like: xr.DataArray) -> torch.Tensor:
-        """Return the tensors (B, C, \\*spatial) of many versions of one signal, as :meth:`prepare` makes them.
+        """Return the tensors ``(B, C, *spatial)`` of many versions of one signal, as :meth:`prepare` makes them.
 
         Parameters
         ----------
         values
-            Shape (B, \\*like.shape), in the file's values (of any floating or integer type).
+            Shape ``(B, *like.shape)``, in the file's values (of any floating or integer type).
         like
             The signal that they are versions of: its dims, coordinates and type of values count.
         """
@@ -285,7 +285,7 @@ def _advice(dims: list[str], ndim: int) -> str:
     if "sample" in dims:
         return "choose one of the samples, as in signal.isel(sample=0)"
     if len(dims) < ndim:
-        return f"it needs {ndim - len(dims)} more {'axis' if ndim - len(dims) == 1 else 'axes'}: give a signal of that kind"
+        return f"they have {ndim} axes beside the channels"
     if ndim == 1:
         rest = [d for d in dims if d in ("t", "z", "y", "x")] or dims[1:]
         return f"choose one position, as in signal.isel({', '.join(f'{d}=0' for d in rest)})"
@@ -322,7 +322,7 @@ def _about(signal: xr.DataArray, dims: tuple[str, ...]) -> About:
 
 
 def _tensor(values: NDArray[Any]) -> torch.Tensor:
-    """Return values of shape (B, C, \\*spatial) as a tensor of their own."""
+    """Return values of shape ``(B, C, *spatial)`` as a tensor of their own."""
     import torch
 
     double = values[0].size <= DOUBLE_UP_TO

@@ -1,7 +1,7 @@
 """What a preprocessing step is, where steps are registered, and how a card's entry becomes one.
 
-Each step is a frozen dataclass of its options in a file under :mod:`matxai.modelcard.steps`. It is a tensor function that
-also says how it moves pixels. Torch is imported by those files, on the first look-up, and not here.
+Each step is a frozen dataclass of its options in a file under :mod:`matxai.modelcard.steps`. It is a tensor function
+that also says how it moves pixels. Torch is imported by those files, on the first look-up, and not here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from matxai.errors import CardError, SignalError, nearest
 from matxai.registry import Registry
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from matxai.modelcard.placement import Effect
@@ -77,11 +76,11 @@ class Step:
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
     def run(self, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Effect]:
-        """Return the new values of ``x``, shape (B, C, \\*spatial), and what was done to them."""
+        """Return the new values of ``x``, shape ``(B, C, *spatial)``, and what was done to them."""
         raise NotImplementedError
 
     def bounds(self, bounds: Bounds | None) -> Bounds | None:
-        """Return the lowest and highest value of each channel behind this step, where they are known before the data."""
+        """Return the lowest and highest value of each channel behind this step, where they are known."""
         return bounds
 
     def options(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class RepeatGrey(Step):
 @steps.register("channels")
 @dataclass(frozen=True, kw_only=True)
 class MatchChannels(Step):
-    """Bring the signal to the model's channels: one is repeated, colours become grey by luminance, equal numbers stay."""
+    """Bring the signal to the model's channels: one is repeated, colours become grey by luminance."""
 
     name: ClassVar[str] = "channels"
     short: ClassVar[str | None] = "channels"

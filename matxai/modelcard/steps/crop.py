@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import torch
 
-from matxai.modelcard.placement import AxisMap, Moved
+from matxai.modelcard.axis_map import AxisMap
+from matxai.modelcard.placement import Moved
 from matxai.modelcard.step import Step, steps
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def spatial_sizes(step: Step, option: int | tuple[int, ...], ndim: int) -> tuple
 @steps.register("crop_rows")
 @dataclass(frozen=True, kw_only=True)
 class CropRows(Step):
-    """Cut rows off an image: ``top`` and ``bottom`` of them, or the information bar where the instrument tells its rows."""
+    """Cut rows off an image: ``top`` and ``bottom``, or the information bar where the instrument tells it."""
 
     name: ClassVar[str] = "crop_rows"
     axes: ClassVar[tuple[int, ...]] = (2, 3)
@@ -109,8 +110,8 @@ MODES = ("constant", "edge", "reflect")
 class Pad(Step):
     """Add pixels on all sides until an axis has ``size`` pixels or a multiple of ``multiple``.
 
-    ``mode`` is ``constant`` (with ``value``), ``edge`` or ``reflect``; ``anchor`` is ``centre`` or ``start`` (pixels are
-    then added at the end alone).
+    ``mode`` is ``constant`` (with ``value``), ``edge`` or ``reflect``; ``anchor`` is ``centre`` or ``start`` (then
+    pixels are added at the end alone).
     """
 
     name: ClassVar[str] = "pad"

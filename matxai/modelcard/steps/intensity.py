@@ -1,6 +1,6 @@
 """Steps that change values where they stand: scale, window, percentile, z-score, min-max, invert, gamma, log, CLAHE."""
 
-# ruff: noqa: D102 - what `run` and `bounds` do is said once, at Step
+# ruff: noqa: D102, ARG002 - what `run` and `bounds` do is said once, at Step
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _numpy(x: torch.Tensor) -> np.ndarray:
 def _affine(
     x: torch.Tensor, scale: torch.Tensor | float, offset: torch.Tensor | float
 ) -> tuple[torch.Tensor, Pointwise]:
-    """Return ``scale * x + offset`` and its record; the record holds the first of the batch, which is the one explained."""
+    """Return ``scale * x + offset`` and its record, which is that of the first of the batch."""
 
     def first(v: torch.Tensor | float) -> np.ndarray | float:
         return _numpy(v[0]) if isinstance(v, torch.Tensor) else v
@@ -50,7 +50,7 @@ def _as_made(y: torch.Tensor) -> Pointwise:
 
 
 def _per(x: torch.Tensor, per: str) -> tuple[int, ...]:
-    """Return the axes of (B, C, \\*spatial) that one statistic runs over."""
+    """Return the axes of ``(B, C, *spatial)`` that one statistic runs over."""
     return tuple(range(1 if per == "image" else 2, x.ndim))
 
 

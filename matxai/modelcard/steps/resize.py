@@ -1,6 +1,6 @@
 """Steps that change the number of pixels: resize (1-D, 2-D, 3-D), letterbox."""
 
-# ruff: noqa: D102 - what `run` and `bounds` do is said once, at Step
+# ruff: noqa: D102, ARG002 - what `run` and `bounds` do is said once, at Step
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import sparse
 
-from matxai.modelcard.placement import AxisMap, Moved
+from matxai.modelcard.axis_map import AxisMap
+from matxai.modelcard.placement import Moved
 from matxai.modelcard.step import Step, steps
 from matxai.modelcard.steps.crop import padded, spatial_sizes
 
@@ -30,7 +31,7 @@ def resize_map(n_in: int, n_out: int, mode: str = "linear", *, antialias: bool =
     the step when the axis shrinks (a = -0.5) and is cut and renormalised at the ends.
     """
     step = n_in / n_out
-    positions = (np.arange(n_out) + 0.5) * step - 0.5
+    positions = (np.arange(n_out, dtype=np.float64) + 0.5) * step - 0.5
     if n_in == n_out:
         return AxisMap.identity(n_in)
     if mode == "nearest":
@@ -107,7 +108,7 @@ class Resize(Step):
 @steps.register("letterbox")
 @dataclass(frozen=True, kw_only=True)
 class Letterbox(Step):
-    """Resize until the whole signal fits into ``size``, keep its shape, and pad the rest with ``value``, as detectors do."""
+    """Resize until the signal fits into ``size``, keep its shape, pad the rest with ``value``, as detectors do."""
 
     name: ClassVar[str] = "letterbox"
     short: ClassVar[str | None] = "size"

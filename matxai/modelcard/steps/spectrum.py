@@ -1,6 +1,6 @@
 """Steps for spectra and waveforms: resample onto an axis, derivative, Savitzky-Golay, area norm, SNV."""
 
-# ruff: noqa: D102 - what `run` and `bounds` do is said once, at Step
+# ruff: noqa: D102, ARG002 - what `run` and `bounds` do is said once, at Step
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from matxai.modelcard.placement import AxisMap, Moved, Pointwise
+from matxai.modelcard.axis_map import AxisMap
+from matxai.modelcard.placement import Moved, Pointwise
 from matxai.modelcard.step import Step, steps
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _pitch(step: Step, about: About) -> float:
 @steps.register("derivative")
 @dataclass(frozen=True, kw_only=True)
 class Derivative(Step):
-    """Central differences of second order (one-sided of first order at the ends), by the axis or (``point``) by the index."""
+    """Central differences (one-sided at the ends), by the axis or (``point``) by the index."""
 
     name: ClassVar[str] = "derivative"
     axes: ClassVar[tuple[int, ...]] = (1,)
@@ -168,8 +169,8 @@ class SavitzkyGolay(Step):
         self.choice("spacing", SPACING)
         if self.window % 2 == 0 or self.order >= self.window or self.derivative > self.order:
             raise self.refuse(
-                f"has window={self.window}, order={self.order}, derivative={self.derivative}; the window must be odd and "
-                "above the order, and the derivative at most the order."
+                f"has window={self.window}, order={self.order}, derivative={self.derivative}; the window must be odd "
+                "and above the order, and the derivative at most the order."
             )
 
     def run(self, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Moved]:
@@ -221,9 +222,9 @@ class AreaNorm(Step):
 @steps.register("snv")
 @dataclass(frozen=True, kw_only=True)
 class StandardNormalVariate(Step):
-    """Subtract each spectrum's mean and divide by its standard deviation (Barnes et al., Appl. Spectrosc. 43, 772 (1989)).
+    """Subtract each spectrum's mean and divide by its standard deviation.
 
-    ``ddof`` 1 divides by n - 1, as the paper does.
+    Barnes et al., Appl. Spectrosc. 43, 772 (1989); ``ddof`` 1 divides by n - 1, as they do.
     """
 
     name: ClassVar[str] = "snv"
