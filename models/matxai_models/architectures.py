@@ -6,7 +6,7 @@ weights are ever fetched. A new matxai architecture is one row of :data:`MATXAI`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import ModelError, nearest
 
@@ -18,16 +18,22 @@ if TYPE_CHECKING:
 _KINDS = ("1d", "2d", "3d")
 
 
-def _defect_resnet(classes: int, channels: int, kind: str, **options: object) -> nn.Module:
+def _defect_resnet(classes: int, channels: int, kind: str, **options: Any) -> nn.Module:
     from matxai_models.networks import DefectResNet
 
-    return DefectResNet(classes, channels, kind, **options)  # type: ignore[arg-type]
+    return DefectResNet(classes, channels, kind, **_widths(options))
 
 
-def _unet(classes: int, channels: int, kind: str, **options: object) -> nn.Module:
+def _unet(classes: int, channels: int, kind: str, **options: Any) -> nn.Module:
     from matxai_models.networks import UNet
 
-    return UNet(classes, channels, kind, **options)  # type: ignore[arg-type]
+    return UNet(classes, channels, kind, **_widths(options))
+
+
+def _widths(options: dict[str, Any]) -> dict[str, Any]:
+    """Read ``widths`` from a card, where options are words: ``matxai:unet?widths=8,16,32``."""
+    widths = options.get("widths")
+    return {**options, "widths": [int(w) for w in widths.split(",")]} if isinstance(widths, str) else options
 
 
 MATXAI: Mapping[str, Callable[..., nn.Module]] = {"defect_resnet": _defect_resnet, "unet": _unet}
@@ -47,7 +53,7 @@ def matxai_architecture(name: str, *, classes: int, channels: int, kind: str = "
     kind
         ``"1d"``, ``"2d"`` or ``"3d"``.
     **options
-        ``widths``: channels of each level.
+        ``widths``: channels of each level, as numbers or as a word such as ``"8,16,32"``.
 
     Raises
     ------

@@ -1,0 +1,73 @@
+"""``python -m matxai_models.train NAME --out DIR``: train a model that comes along, or one on data of yours."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from matxai.errors import MatxaiError, ModelError
+from matxai_models.recipe import RECIPES, Settings
+
+log = logging.getLogger("matxai.models.train")
+
+
+def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
+    """Train a model and write its card's folder.
+
+    Parameters
+    ----------
+    name
+        A recipe: ``defects``, ``defects_leaky``, ``cracks``, or ``steel`` (needs ``settings.data``).
+    out
+        The folder to write.
+    settings
+        Seed, data and amounts.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder; ``matxai.load_model`` takes it.
+
+    Raises
+    ------
+    ModelError
+        If there is no such recipe, or it needs data and none are given.
+    """
+    from matxai_models.writing import write_model
+
+    recipe = RECIPES[name]
+    settings = settings or Settings()
+    if recipe.data_set is not None and settings.data is None:
+        msg = f"The recipe '{name}' trains on the data set '{recipe.data_set}'; give its folder with --data."
+        raise ModelError(msg)
+    trained = recipe.run(settings)
+    log.info("%s", trained.summary)
+    return write_model(trained, Path(out), recipe, settings)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m matxai_models.train", description=__doc__)
+    parser.add_argument("name", help="defects, defects_leaky, cracks or steel")
+    parser.add_argument("--out", required=True, type=Path, help="the folder to write")
+    parser.add_argument("--data", type=Path, help="the folder of the public data set, for recipes that need one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, help="how many training images (default: the recipe's number)")
+    parser.add_argument("--epochs", type=int, help="how often each is seen (default: the recipe's number)")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    settings = replace(Settings(), seed=chosen.seed, data=chosen.data, images=chosen.images, epochs=chosen.epochs)
+    try:
+        folder = train(chosen.name, chosen.out, settings)
+    except MatxaiError as error:
+        log.error("%s", error)
+        return error.exit_code
+    log.info("written: %s", folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""A trained network as a card's folder: ``matxai.yaml``, weights, a reference input and output, figures, a README."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from matxai.modelcard.card import Card, write_card
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matxai_models.recipe import Recipe, Settings, Trained
+
+WEIGHTS, INPUT, OUTPUT, MEASURED = "model.safetensors", "reference_input.tif", "reference_output.npy", "measured.json"
+
+
+def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settings) -> Path:
+    """Write a model's folder and return it.
+
+    Parameters
+    ----------
+    trained
+        What the recipe gave.
+    folder
+        Made if it is not there; files of an earlier run are replaced.
+    recipe, settings
+        How it can be trained again.
+    """
+    import tifffile
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous() for name, tensor in trained.module.state_dict().items()}, folder / WEIGHTS)
+    tifffile.imwrite(folder / INPUT, trained.example, compression="zlib", software="matxai", metadata=None)
+    np.save(folder / OUTPUT, _output(trained))
+    command = f"python -m matxai_models.train {recipe.name} --out DIR --seed {settings.seed}"
+    command += " --data FOLDER" if recipe.data_set else ""
+    card = {
+        "version": 1,
+        "weights": WEIGHTS,
+        "output": {"activation": "none"},
+        "licence": "BSD-3-Clause" if recipe.data_set is None else f"that of the data set {recipe.data_set}",
+        "source": f"{command}. {trained.summary}",
+        "reference": {"input": INPUT, "output": OUTPUT, "tolerance": 1e-4},
+    }
+    write_card(Card.model_validate({**card, **trained.card}), folder)
+    figures = {"format": "matxai-measured", "version": 1, "command": command, **trained.measured}
+    (folder / MEASURED).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_readme(trained, recipe, command), encoding="utf-8")
+    return folder
+
+
+def _output(trained: Trained) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return what the network gives for the example, float32 ``(1, ...)``, prepared as the card says."""
+    import torch
+
+    from matxai_models.fitting import Scaling
+
+    spec = trained.card["input"]
+    scaling = Scaling(tuple(spec["mean"]), tuple(spec["std"]), float(np.iinfo(trained.example.dtype.name).max))
+    with torch.inference_mode():
+        return np.asarray(trained.module(scaling.tensor(trained.example[None])).numpy(), dtype=np.float32)
+
+
+def _readme(trained: Trained, recipe: Recipe, command: str) -> str:
+    rows = []
+    for name, figure in trained.measured.items():
+        if isinstance(figure, dict):
+            interval = figure.get("interval")
+            spread = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+            rows.append(f"| {name.replace('_', ' ')} | {figure['value']:.3f} | {spread} | {figure['n']} |")
+    classes, spec = ", ".join(trained.card["classes"]), trained.card["input"]
+    return "\n".join(
+        [
+            f"# {recipe.name}: {recipe.title}",
+            "",
+            trained.summary,
+            "",
+            "| measured | value | 95 % interval | n |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            f"Classes: {classes}. Input: {spec['size']} pixels, {spec['channels']} channel(s).",
+            "Intervals take images as independent; images of one specimen are not quite.",
+            "",
+            f"Train it again: `{command}`",
+            "",
+        ]
+    )
