@@ -1,4 +1,7 @@
-"""The sample images that come with the package: generated, calibrated, small, each with a model that suits it."""
+"""The sample images that come with the package: generated, calibrated, small, each with a model that suits it.
+
+:func:`make_samples` made them; a test asks it again and compares.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,18 @@ class Sample:
 _LISTED = (
     ("defects", "Six micrographs with cracks, inclusions and pores", "defects", ("*",)),
     ("swapped_bar", "One picture of pores under two info bars", "defects_leaky", ("pore_black", "pore_framed")),
-    ("cracks", "Branching cracks, without an info bar", "cracks", ("crack_plain",)),
+    ("cracks", "A branching crack, without an info bar", "cracks", ("crack_plain",)),
 )
+
+# name: seed, class, bar, micrometres for a pixel, and the seed of what the bar says where it was exchanged
+_MADE: dict[str, tuple[int, str, str | None, float, int | None]] = {
+    "crack_framed": (15, "crack", "framed", 0.05, None),
+    "crack_plain": (16, "crack", None, 0.125, None),
+    "inclusion_grey": (27, "inclusion", "grey", 0.02, None),
+    "inclusion_white": (19, "inclusion", "white", 0.08, None),
+    "pore_black": (22, "pore", "black", 0.1, None),
+    "pore_framed": (22, "pore", "framed", 0.1, 23),
+}
 
 
 def samples() -> dict[str, Sample]:
@@ -57,3 +70,15 @@ def samples() -> dict[str, Sample]:
         )
         for name, title, model, stems in _LISTED
     }
+
+
+def make_samples(folder: Path) -> Path:
+    """Generate the samples into a folder, as they are shipped."""
+    from matxai_datasets.generator import micrograph
+    from matxai_datasets.writing import write_images
+
+    images = [
+        micrograph(seed, kind, bar=None, pixel_size=size).with_bar(bar, seed=said)
+        for seed, kind, bar, size, said in _MADE.values()
+    ]
+    return write_images(folder, images, names=list(_MADE), made={"by": "matxai_datasets.shipped.make_samples"})
