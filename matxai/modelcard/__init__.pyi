@@ -1,5 +1,8 @@
-from .card import Card as Card, read_card as read_card, write_card as write_card
-from .describing import describe as describe, list_models as list_models
+from .card import Card as Card
+from .card import read_card as read_card
+from .card import write_card as write_card
+from .describing import describe as describe
+from .describing import list_models as list_models
 from .initialising import init_card as init_card
 from .loading import load_model as load_model
 from .model import Model as Model

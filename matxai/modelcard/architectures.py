@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import inspect
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +21,15 @@ from matxai.errors import MatxaiError, ModelError, nearest
 from matxai.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from torch import nn
 
     Tensors = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
 
-architectures: Registry[Callable[..., "nn.Module"]] = Registry(
+architectures: Registry[Callable[..., nn.Module]] = Registry(
     "architecture family", entry_point="matxai.architectures", error=ModelError
 )
 

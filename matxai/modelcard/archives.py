@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import stat
 import zipfile
-from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from matxai.errors import FileError, UnsafeFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_UNFOLDED = 512 * 1024**2
 MAX_RATIO = 100

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import CardError, ModelError
-from matxai.modelcard.architectures import Architecture
-from matxai.modelcard.card import Card
 from matxai.modelcard.model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import torch
     from torch import nn
+
+    from matxai.modelcard.architectures import Architecture
+    from matxai.modelcard.card import Card
 
 
 @dataclass(frozen=True)

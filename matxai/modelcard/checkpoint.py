@@ -10,7 +10,6 @@ import json
 import struct
 import warnings
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError, ModelError, UnsafeFileError
@@ -19,6 +18,8 @@ from matxai.modelcard.contents import WHAT_TO_DO, Content, content_of
 from matxai.modelcard.pickle_audit import audit_checkpoint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
 

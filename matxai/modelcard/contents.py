@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from enum import Enum
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from matxai.errors import FileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Content(Enum):

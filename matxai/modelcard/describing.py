@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import CardError
 from matxai.modelcard.card import read_card
 from matxai.modelcard.loading import shipped_paths
-from matxai.modelcard.model import Model
+
+if TYPE_CHECKING:
+    from matxai.modelcard.model import Model
 
 
 def describe(model: Model) -> dict[str, Any]:

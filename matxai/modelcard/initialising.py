@@ -6,13 +6,15 @@ import shutil
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError
 from matxai.modelcard.card import CARD_NAME, card_from_fields, write_card
 from matxai.modelcard.contents import Content, content_of
 from matxai.modelcard.loading import load_model, merged
-from matxai.modelcard.model import Model
+
+if TYPE_CHECKING:
+    from matxai.modelcard.model import Model
 
 
 def init_card(

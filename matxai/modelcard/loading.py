@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import CardError, FileError, ModelError, UnsafeFileError, nearest
-from matxai.modelcard.archives import opened_archive, unfold
 from matxai.modelcard.architectures import resolve_architecture
+from matxai.modelcard.archives import opened_archive, unfold
 from matxai.modelcard.card import CARD_NAME, Card, InputSpec, card_from_fields, inside, read_card
 from matxai.modelcard.contents import WHAT_TO_DO, Content, content_of, sha256_of
-from matxai.modelcard.model import Model
 from matxai.registry import Registry
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterator
 
     import torch
     from torch import nn
+
+    from matxai.modelcard.model import Model
 
 shipped_models: Registry[Callable[[], dict[str, Any]]] = Registry("model", entry_point="matxai.models", error=FileError)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import CardError, MatxaiError, nearest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydantic import BaseModel, ValidationError
 
 MAX_BYTES = 1_000_000
@@ -152,9 +153,9 @@ def _walkable(data: Any, path: Sequence[str | int]) -> set[str | int]:
     """Return the parts of pydantic's location that are keys of the document (union members add parts of their own)."""
     parts: set[str | int] = set()
     for part in path:
-        if isinstance(data, Mapping) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        if (isinstance(data, Mapping) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        ):
             data = data[part]
         else:
             continue

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import io
 import pickle
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError, UnsafeFileError
 from matxai.modelcard.archives import read_member
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Mapping
+    from pathlib import Path
 
 MAX_PICKLE = 256 * 1024**2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from matxai.modelcard.card import inside
 from matxai.modelcard.loading import card_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matxai.modelcard.model import Model
 
 MAX_BYTES = 512 * 1024**2
