@@ -1,10 +1,10 @@
-"""Signals and maps written for other programs: calibrated float32 TIFF that ImageJ, OME readers and `read` understand."""
+"""Signals and maps for other programs: calibrated float32 TIFF that ImageJ, OME readers and `read` understand."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,18 +57,15 @@ def write_tiff(path: str | os.PathLike[str], array: Any, *, info: Mapping[str, A
     ome = target.name.lower().endswith((".ome.tif", ".ome.tiff")) or data.nbytes > _MOST_IMAGEJ
     steps = {d: _step(signal, d) for d in order if d != "c"}
     settings = _ome(signal, steps, order) if ome else _imagej(signal, steps, order, data, info)
-    handle, temporary = -1, ""
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        os.close(handle)
         tifffile.imwrite(temporary, data, photometric="minisblack", **settings)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(target)
+        temporary.replace(target)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         msg = f"{target} cannot be written: {error.strerror or error}"
         raise FileError(msg) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return target
 
 
@@ -82,9 +79,7 @@ def _as_signal(array: Any) -> xr.DataArray:
     signal: xr.DataArray = array
     wrong = [str(d) for d in signal.dims if d not in _DIMS]
     if wrong or not {"y", "x"} <= set(signal.dims):
-        msg = (
-            f"a signal with the dims {signal.dims} is no image of t, z, y, x, c; select one of {wrong or 'y, x'} first"
-        )
+        msg = f"a signal with the dims {signal.dims} is no image of t, z, y, x, c; select one of {wrong or 'y, x'}"
         raise SignalError(msg)
     if signal.dtype.kind == "c":
         msg = "a complex signal cannot be written as float32 TIFF; write abs(signal) or its real part"
@@ -147,7 +142,8 @@ def _ome(signal: xr.DataArray, steps: dict[str, tuple[float, float, str]], order
     metadata: dict[str, Any] = {"axes": "".join(order).upper()}
     if signal.name:
         metadata["Name"] = str(signal.name)
-    pages = int(np.prod([signal.sizes[d] for d in order if d not in ("y", "x")], dtype=int))
+    leading = [d for d in order if d not in ("y", "x")]
+    pages = list(np.ndindex(*(signal.sizes[d] for d in leading)))
     plane: dict[str, Any] = {}
     for dim, (step, first, unit) in steps.items():
         if unit == PIXEL:
@@ -161,14 +157,8 @@ def _ome(signal: xr.DataArray, steps: dict[str, tuple[float, float, str]], order
         axis = dim.upper()
         metadata.update({f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": _OME_UNITS[unit]})
         if first:
-            plane.update({f"Position{axis}": [first] * pages, f"Position{axis}Unit": [_OME_UNITS[unit]] * pages})
+            at = [first + (page[leading.index("z")] * step if dim == "z" else 0.0) for page in pages]
+            plane.update({f"Position{axis}": at, f"Position{axis}Unit": [_OME_UNITS[unit]] * len(pages)})
     if plane:
         metadata["Plane"] = plane
     return {"ome": True, "metadata": metadata, "bigtiff": signal.size * 4 > _MOST_IMAGEJ}
-
-
-def _umask() -> int:
-    """Return the mask of new files, which `tempfile` does not follow."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

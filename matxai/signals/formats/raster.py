@@ -35,7 +35,7 @@ def _opened(path: Path, kind: str) -> Any:
     """Return PIL's image, opened but not decoded; the size is for us to check, so that a limit can be allowed."""
     from PIL import BmpImagePlugin, JpegImagePlugin, PngImagePlugin
 
-    made = {
+    made: dict[str, Any] = {
         "png": PngImagePlugin.PngImageFile,
         "jpeg": JpegImagePlugin.JpegImageFile,
         "bmp": BmpImagePlugin.BmpImageFile,
