@@ -2,7 +2,6 @@
 
 import lazy_loader as _lazy
 
-from matxai._version import __version__
+from matxai._version import __version__ as __version__
 
 __getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
-__all__ = [*__all__, "__version__"]

@@ -7,7 +7,10 @@ the command line prints it and ends with the error's ``exit_code``; the plugin s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class MatxaiError(Exception):

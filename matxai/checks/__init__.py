@@ -1,1 +1,13 @@
 """What a map alone cannot say: perturbation, evidence, and the verdicts that people sign."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "verdict": ["ANSWERS", "Verdict"],
+        "perturbation": ["Perturbed", "class_scores", "filled_signal", "scores_when_filled"],
+        "evidence": ["Evidence", "top_region_evidence"],
+        "bar_exchange": ["Exchange", "exchange_bars", "exchange_rows"],
+    },
+)

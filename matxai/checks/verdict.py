@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import MatxaiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ANSWERS = {
     "expectation": ("holds", "broken", "inconclusive"),

@@ -1,1 +1,15 @@
-"""."""
+"""What each command does, callable from Python and from the plugin. Jobs return what they found and print nothing."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "demonstration": ["Demonstration", "demonstrate"],
+        "doctor": ["diagnose"],
+        "explaining": ["Options", "Run", "explain_files"],
+        "inputs": ["Input", "expand"],
+        "model_check": ["ModelCheck", "check_model"],
+        "viewing": ["view"],
+    },
+)

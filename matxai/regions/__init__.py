@@ -1,5 +1,12 @@
 """Masks that mean something: arrays in, masks out. Knows nothing of files, signals or models."""
 
-from matxai.regions.region import Region
+import lazy_loader as _lazy
 
-__all__ = ["Region"]
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "region": ["KINDS", "Region"],
+        "from_map": ["random_top_region", "smoothing_width", "top_region"],
+        "matched": ["matched_regions"],
+    },
+)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from matxai.errors import RegionError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KINDS = (
     "drawn",

@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "matplotlib", "napari", "qtpy", "PySide6", "PyQt6", "pyqtgraph", "skimage.segmentation")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "matplotlib",
+    "napari",
+    "qtpy",
+    "PySide6",
+    "PyQt6",
+    "pyqtgraph",
+    "skimage.segmentation",
+)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,213 @@
+"""Ask the model again with a region changed: in the file's own pixels, before the model's preprocessing, in batches."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matxai.checks.fills import fills
+from matxai.errors import Cancelled, ModelError, RegionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import torch
+    import xarray as xr
+
+    from matxai.modelcard import Model
+
+_CHUNK = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """What a model said of changed signals.
+
+    Parameters
+    ----------
+    scores
+        Logits ``(n, classes)``; for dense outputs the mean logit of each class over the reference mask.
+    top
+        The class on top for each, ``(n,)``.
+    """
+
+    scores: npt.NDArray[np.float64]
+    top: npt.NDArray[np.int64]
+
+
+@contextmanager
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode and give every part its own mode back."""
+    modes = [(m, m.training) for m in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _logits(output: Any) -> torch.Tensor:
+    """The tensor of scores in what a model returns."""
+    import torch
+
+    if isinstance(output, dict):
+        for name in ("out", "logits"):
+            if name in output:
+                return torch.as_tensor(output[name])
+        tensors = [v for v in output.values() if isinstance(v, torch.Tensor)]
+        if len(tensors) != 1:
+            names = ", ".join(map(str, output))
+            msg = f"The model returns several tensors ({names}) and none is called 'out' or 'logits'."
+            raise ModelError(msg)
+        return tensors[0]
+    if isinstance(output, (tuple, list)):
+        return _logits(output[0])
+    return torch.as_tensor(output)
+
+
+def _as_classes(logits: torch.Tensor, activation: str) -> torch.Tensor:
+    """Logits ``(B, K, ...)``: a lone positive class gets its negative beside it, probabilities become logits again."""
+    import torch
+
+    if logits.ndim == 1:
+        logits = logits[:, None]
+    if activation == "softmax":
+        logits = torch.log(logits.clamp_min(1e-12))
+    elif activation == "sigmoid":
+        logits = torch.logit(logits, eps=1e-7)
+    if logits.shape[1] == 1:
+        logits = torch.cat([-logits, logits], dim=1)
+    return logits
+
+
+def class_scores(
+    model: Model,
+    signals: Iterable[xr.DataArray],
+    *,
+    mask: torch.Tensor | None = None,
+    device: str | None = None,
+    cancel: Any = None,
+) -> Perturbed:
+    """Run a model on signals, the whole preprocessing included.
+
+    Parameters
+    ----------
+    model
+        As loaded from its card.
+    signals
+        Each one input of the model; they are prepared and run in chunks, so an iterator costs no memory.
+    mask
+        For dense outputs: boolean ``(*spatial)`` of the output; scores are means over it. Without it, over everything.
+    device
+        Where to run; by default where the module's parameters are.
+    cancel
+        Anything with ``is_set()``; asked between chunks.
+
+    Raises
+    ------
+    Cancelled
+        If ``cancel`` is set.
+    ModelError
+        If no signal was given, or the model's output has no tensor of scores.
+    """
+    import torch
+
+    from matxai.engine import devices
+
+    where = devices.module_device(model.module) if device is None else torch.device(device)
+    scores, tops = [], []
+    with evaluating(model.module), torch.inference_mode():
+        for chunk in _chunks(signals, _CHUNK):
+            if cancel is not None and cancel.is_set():
+                msg = "Cancelled while the model was asked again about changed images."
+                raise Cancelled(msg)
+            batch = torch.cat([model.preprocessing.prepare(s).tensor for s in chunk]).to(where)
+            logits = _as_classes(_logits(model.module(batch)), model.activation).double().cpu()
+            if logits.ndim > 2:
+                flat = logits.flatten(2)
+                logits = flat.mean(2) if mask is None else flat[:, :, mask.flatten()].mean(2)
+            scores.append(logits.numpy())
+            tops.append(logits.argmax(1).numpy())
+    if not scores:
+        msg = "No signal was given to the model."
+        raise ModelError(msg)
+    return Perturbed(np.concatenate(scores), np.concatenate(tops))
+
+
+def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
+    """Return the class on top at every position ``(*spatial)`` for a dense model, None for a classifier."""
+    import torch
+
+    from matxai.engine import devices
+
+    with evaluating(model.module), torch.inference_mode():
+        batch = model.preprocessing.prepare(signal).tensor.to(devices.module_device(model.module))
+        logits = _as_classes(_logits(model.module(batch)), model.activation)
+    return None if logits.ndim == 2 else logits[0].argmax(0).cpu()
+
+
+def _chunks(signals: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    chunk = []
+    for signal in signals:
+        chunk.append(signal)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def filled_signal(signal: xr.DataArray, mask: npt.NDArray[np.bool_], fill: str, seed: int = 0) -> xr.DataArray:
+    """Return a copy of a signal with a region filled, in the signal's own type and units.
+
+    Parameters
+    ----------
+    signal
+        Dims ``(*spatial)`` or ``(*spatial, c)``.
+    mask
+        Boolean ``(*spatial)``.
+    fill
+        Name of a fill (``matxai.checks.fills``).
+    seed
+        For fills that draw.
+
+    Raises
+    ------
+    RegionError
+        If the mask is of another size than the signal.
+    MethodError
+        If there is no such fill.
+    """
+    values = np.asarray(signal.values)
+    if values.shape[: mask.ndim] != mask.shape or values.ndim - mask.ndim not in (0, 1):
+        msg = f"The region's mask is {mask.shape}, the signal {values.shape}. A mask has the size of its signal."
+        raise RegionError(msg)
+    filled = fills[fill](values.astype(np.float64), mask, np.random.default_rng(seed))
+    if np.issubdtype(values.dtype, np.integer):
+        info = np.iinfo(values.dtype)
+        filled = np.clip(np.rint(filled), info.min, info.max)
+    return signal.copy(data=filled.astype(values.dtype))
+
+
+def scores_when_filled(
+    model: Model,
+    signal: xr.DataArray,
+    masks: Sequence[npt.NDArray[np.bool_]],
+    fill: str,
+    *,
+    seed: int = 0,
+    mask: torch.Tensor | None = None,
+    device: str | None = None,
+    cancel: Any = None,
+) -> Perturbed:
+    """Fill each region in its own copy of the signal and run the model on all copies.
+
+    Parameters are those of :func:`filled_signal` and :func:`class_scores`; each copy has its own seed.
+    """
+    copies = (filled_signal(signal, m, fill, seed + i) for i, m in enumerate(masks))
+    return class_scores(model, copies, mask=mask, device=device, cancel=cancel)

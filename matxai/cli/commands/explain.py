@@ -1,0 +1,131 @@
+"""``matxai explain``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matxai.cli.options import (
+    Arch,
+    Device,
+    Json,
+    Limit,
+    Out,
+    Quiet,
+    Seed,
+    Talk,
+    Trust,
+    Verbose,
+    comma_list,
+    parse_bytes,
+)
+
+if TYPE_CHECKING:
+    from matxai.jobs import Run
+
+
+def command_line() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["matxai", *sys.argv[1:]])
+
+
+def summary(run: Run) -> tuple[str, dict[str, Any]]:
+    """Return what a run found, for a person and for a program."""
+    from matxai.explanation import provenance
+
+    lines: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for one in run.done:
+        known = provenance(one.explanation)
+        top = (known.get("scores") or [{}])[0]
+        probability = top.get("probability")
+        said = "" if probability is None else f" ({100 * probability:.1f} %)"
+        lines.append(f"{one.name}: {top.get('class', 'no class')}{said}")
+        lines += [f"  {e['method']}: {e['sentence']}" for e in one.evidence]
+        rows.append(
+            {"file": one.name, "scores": known.get("scores"), "evidence": list(one.evidence), "folder": str(one.folder)}
+        )
+    lines += [f"{name}: not done. {why}" for name, why in run.failures]
+    lines += [f"{name}: left out. {why}" for name, why in run.left_out.items()]
+    lines.append(f"report: {run.report}")
+    document = {
+        "results": rows,
+        "failures": [{"file": n, "error": w} for n, w in run.failures],
+        "left_out": run.left_out,
+        "report": str(run.report),
+        "tables": [str(t) for t in run.tables],
+    }
+    return "\n".join(lines), document
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def explain(
+        model: Annotated[str, typer.Argument(help="A model's card, file or name.", show_default=False)],
+        inputs: Annotated[list[str], typer.Argument(help="Files, folders or patterns.", show_default=False)],
+        methods: Annotated[str | None, typer.Option(help="Names, separated by commas, or all.")] = None,
+        target: Annotated[
+            str | None, typer.Option(help="Class to explain, by name or number; default: the top one.")
+        ] = None,
+        layers: Annotated[str | None, typer.Option(help="Layers of the CAMs, separated by commas.")] = None,
+        slices: Annotated[str | None, typer.Option("--slice", help="Slices of stacks: 10, 10:20 or all.")] = None,
+        dataset: Annotated[str | None, typer.Option(help="Path of the dataset inside HDF5 or Zarr files.")] = None,
+        figures: Annotated[str, typer.Option(help="Formats of the overlays: png, svg, pdf.")] = "png",
+        width_mm: Annotated[float, typer.Option("--width-mm", help="Width of the overlays in millimetres.")] = 85.0,
+        evidence: Annotated[bool, typer.Option(help="Remove the top of each map and compare with controls.")] = True,
+        controls: Annotated[int, typer.Option(min=1, help="How many matched regions at most.")] = 19,
+        out: Out = None,
+        device: Device = None,
+        seed: Seed = 0,
+        arch: Arch = None,
+        trust: Trust = False,
+        limit: Limit = None,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
+        """Maps, overlays, a table and a report of what a model looked at."""
+        from matxai.jobs import Options, expand, explain_files
+        from matxai.jobs.explaining import DEFAULT_METHODS
+        from matxai.modelcard import load_model
+        from matxai.report.export import FORMATS
+
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
+        kinds = tuple(comma_list(figures) or ())
+        wrong = [k for k in kinds if f".{k}" not in FORMATS]
+        if wrong:
+            from matxai.errors import MatxaiError
+
+            msg = f"--figures {wrong[0]} is no format of overlays. Write png, svg or pdf."
+            raise MatxaiError(msg)
+        loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit))
+        for assumption in loaded.assumptions:
+            talk.say(f"assumed: {assumption}")
+        found, failures = expand(inputs, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
+        options = Options(
+            methods=tuple(comma_list(methods) or DEFAULT_METHODS),
+            target=int(target) if target is not None and target.lstrip("-").isdigit() else target,
+            layers=tuple(comma_list(layers) or ()) or None,
+            figures=kinds,
+            width_mm=width_mm,
+            evidence=evidence,
+            controls=controls,
+            seed=seed,
+            device=device,
+        )
+        run = explain_files(
+            loaded,
+            found,
+            out or Path("matxai-out"),
+            options,
+            command=command_line(),
+            failures=failures,
+            progress=talk.progress(),
+        )
+        talk.result(*summary(run))

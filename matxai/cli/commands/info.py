@@ -1,0 +1,80 @@
+"""``matxai info``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matxai.cli.options import Json, Limit, Quiet, Talk, parse_bytes
+from matxai.errors import MatxaiError
+
+if TYPE_CHECKING:
+    from matxai.signals.info import AxisInfo, FileInfo, ItemInfo
+
+
+def _axis(axis: AxisInfo) -> str:
+    step = "uneven steps" if axis.step is None else f"step {axis.step:.6g}"
+    if axis.size < 2 or axis.dim == "c":
+        step = "one value" if axis.size < 2 else "channels"
+    unit = axis.unit or "no unit"
+    return f"  {axis.dim:<10} {axis.size} points, {step}{'' if step == 'channels' else ' ' + unit}"
+
+
+def _item(item: ItemInfo) -> list[str]:
+    lines = [f"  shape      {' x '.join(map(str, item.shape))} {item.dtype}"]
+    lines += [_axis(axis) for axis in item.axes]
+    if item.pixel_size_source:
+        lines.append(f"  calibrated by {item.pixel_size_source}")
+    if item.info_bar:
+        lines.append(f"  info bar   rows {item.info_bar[0]} to {item.info_bar[1]}, as the instrument states")
+    return lines
+
+
+def _text(info: FileInfo, *, metadata: bool) -> str:
+    lines = [f"{info.source}: {info.format}", *_item(info.main)]
+    for number, item in enumerate(info.items):
+        if number != info.chosen:
+            note = f" ({item.note})" if item.note else ""
+            lines.append(f"  also item {number} '{item.name}' {' x '.join(map(str, item.shape))} {item.dtype}{note}")
+    lines += [f"  note       {p}" for p in info.problems]
+    if metadata:
+        lines += [f"  {k}: {v}" for k, v in info.main.metadata.items()]
+    return "\n".join(lines)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def info(
+        files: Annotated[list[Path], typer.Argument(help="Files, or folders of slices.", show_default=False)],
+        dataset: Annotated[str | None, typer.Option(help="Path of the dataset inside an HDF5 or Zarr file.")] = None,
+        metadata: Annotated[bool, typer.Option("--metadata", help="The instrument's own words as well.")] = False,
+        limit: Limit = None,
+        json: Json = False,
+        quiet: Quiet = False,
+    ) -> None:
+        """What a file holds, as the reader understands it."""
+        from matxai.signals import inspect
+
+        talk = Talk(json=json, quiet=quiet)
+        documents: list[dict[str, Any]] = []
+        texts, failures = [], []
+        for path in files:
+            try:
+                found = inspect(path, dataset=dataset, limit=parse_bytes(limit))
+            except MatxaiError as error:
+                if len(files) == 1:
+                    raise
+                failures.append(f"{path}: {error}")
+                documents.append({"source": str(path), "error": str(error)})
+                continue
+            documents.append(asdict(found))
+            texts.append(_text(found, metadata=metadata))
+        if len(failures) == len(files):
+            msg = "None of the files could be read. " + " ".join(f"{f}." for f in failures)
+            raise MatxaiError(msg)
+        talk.result("\n".join(texts + failures), documents)

@@ -1,0 +1,27 @@
+"""``matxai view``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def view(
+        files: Annotated[list[Path] | None, typer.Argument(help="Files to open.", show_default=False)] = None,
+        model: Annotated[str | None, typer.Option(help="A model to choose in the dock.")] = None,
+    ) -> None:
+        """Napari with the plugin docked."""
+        from matxai.errors import FileError
+        from matxai.jobs import view as open_viewer
+
+        for path in files or []:
+            if not path.exists():
+                msg = f"{path} does not exist, so there is nothing to show."
+                raise FileError(msg)
+        raise typer.Exit(open_viewer(files or [], model=model))

@@ -1,0 +1,101 @@
+"""The options that commands share, each defined once, and how a command talks to its user."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matxai.errors import MatxaiError
+
+Out = Annotated[
+    Path | None, typer.Option("--out", envvar="MATXAI_OUT", help="Folder for the results.", file_okay=False)
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", envvar="MATXAI_DEVICE", help="cpu, cuda, cuda:1, mps; by default the best there is."),
+]
+Seed = Annotated[int, typer.Option("--seed", envvar="MATXAI_SEED", help="Seed of everything that is drawn.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done, with the trace of any fault.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the Python factory that builds the model. Only for your own.")
+]
+Arch = Annotated[str | None, typer.Option("--arch", help="Architecture of bare weights, e.g. torchvision:resnet18.")]
+Limit = Annotated[
+    str | None, typer.Option("--limit", help="How far an archive may unfold, e.g. 2GB; by default 512MB and 100 times.")
+]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How much a command says, and to whom."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        if self.verbose:
+            logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
+            logging.getLogger("matplotlib").setLevel(logging.WARNING)
+
+    def say(self, text: str) -> None:
+        """Print a remark on the way, unless asked to be quiet or to speak JSON."""
+        if not self.quiet and not self.json:
+            typer.echo(text)
+
+    def result(self, text: str, document: Any) -> None:
+        """Print the result: text for a person, or one JSON document."""
+        if self.json:
+            typer.echo(json.dumps(document, indent=2, default=str, allow_nan=False))
+        else:
+            typer.echo(text)
+
+    def progress(self) -> Callable[[int, int, str], None] | None:
+        """Return what jobs call with (done, total, label), or None where nobody looks."""
+        if self.quiet or self.json or not sys.stderr.isatty():
+            return None
+
+        def show(done: int, total: int, label: str) -> None:
+            sys.stderr.write(f"\r\033[K{label} {done}/{total}" if done < total else "\r\033[K")
+            sys.stderr.flush()
+
+        return show
+
+
+def parse_bytes(text: str | None) -> int | None:
+    """Return a size such as ``2GB`` or ``500 MB`` in bytes; None stays None.
+
+    Raises
+    ------
+    MatxaiError
+        If it is no size.
+
+    Examples
+    --------
+    >>> parse_bytes("2GB")
+    2000000000
+    """
+    if text is None:
+        return None
+    import re
+
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)[bB]?\s*", text)
+    if match is None:
+        msg = f"--limit {text} is no size. Write a number and a unit, as in 2GB."
+        raise MatxaiError(msg)
+    return int(float(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}[match[2].lower()])
+
+
+def comma_list(text: str | None) -> list[str] | None:
+    """Return ``"a, b"`` as ``["a", "b"]``; None and an empty text are None."""
+    names = [part.strip() for part in (text or "").split(",") if part.strip()]
+    return names or None

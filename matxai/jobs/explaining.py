@@ -1,0 +1,355 @@
+"""Explain files: maps, overlays, a table and a report in one folder. A file that fails does not stop the others.
+
+What was finished is kept: a run that was interrupted goes on where it stopped, since each input's results carry the
+key of what they were made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matxai._version import __version__
+from matxai.errors import Cancelled, FileError, MatxaiError, MethodError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+
+    from matxai.jobs.inputs import Input
+    from matxai.modelcard import Model
+    from matxai.regions import Region
+
+log = logging.getLogger("matxai.jobs")
+
+DEFAULT_METHODS = ("grad_cam", "lrp", "input_x_gradient", "guided_grad_cam")
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are explained.
+
+    Parameters
+    ----------
+    methods
+        Names, or ``("all",)`` for all that apply to the model.
+    target
+        Class name or index; None is the class on top.
+    layers
+        For the CAMs; None is the default.
+    figures
+        Formats of the overlays: ``png``, ``svg``, ``pdf``.
+    width_mm
+        Their width.
+    evidence
+        Whether the top of each map is removed and compared with controls.
+    controls
+        How many matched regions at most.
+    seed, device
+        As everywhere.
+    """
+
+    methods: tuple[str, ...] = DEFAULT_METHODS
+    target: str | int | None = None
+    layers: tuple[str, ...] | None = None
+    figures: tuple[str, ...] = ("png",)
+    width_mm: float = 85.0
+    evidence: bool = True
+    controls: int = 19
+    seed: int = 0
+    device: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """One input's result.
+
+    Parameters
+    ----------
+    name, folder
+        How it is called, and where its files lie.
+    explanation
+        The maps.
+    evidence
+        One record for each map that has a top to remove; ``sentence`` alone where it has none.
+    regions
+        What the instrument states of the picture: its info bar.
+    seconds
+        How long it took; 0 where it had been done before.
+    """
+
+    name: str
+    folder: Path
+    explanation: xr.Dataset
+    evidence: tuple[dict[str, Any], ...]
+    regions: tuple[Region, ...]
+    seconds: float
+
+
+@dataclass(eq=False)
+class Run:
+    """What came of a run: results, failures with their sentences, and the methods that were left out and why."""
+
+    out: Path
+    done: list[Done] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    report: Path | None = None
+    tables: tuple[Path, ...] = ()
+
+
+def explain_files(
+    model: Model,
+    inputs: Sequence[Input],
+    out: Path,
+    options: Options | None = None,
+    *,
+    command: str = "",
+    failures: Sequence[tuple[str, str]] = (),
+    truths: dict[str, str] | None = None,
+    progress: Progress | None = None,
+    cancel: Any = None,
+) -> Run:
+    """Explain inputs and write everything below ``out``.
+
+    Parameters
+    ----------
+    model
+        As loaded from its card.
+    inputs
+        As :func:`matxai.jobs.expand` returns them.
+    out
+        Folder for ``report.html``, ``table.csv``, ``table.parquet`` and ``results/``.
+    options
+        How; defaults as in :class:`Options`.
+    command
+        What makes this run again, for the report.
+    failures
+        What could not become an input, for the report.
+    truths
+        Class that an input really has, by its name.
+    progress, cancel
+        As everywhere; asked between inputs and inside the engine.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    FileError
+        If ``out`` cannot be written, or no input could be used.
+    Cancelled
+        If ``cancel`` is set; finished inputs stay on disk, and the next run takes them up.
+    """
+    options = options or Options()
+    results = writable(out) / "results"
+    run = Run(out, failures=list(failures))
+    options = _choose_methods(model, inputs, options, run)
+    for number, one in enumerate(inputs):
+        if cancel is not None and cancel.is_set():
+            msg = f"Cancelled after {number} of {len(inputs)} inputs; they are kept in {results}."
+            raise Cancelled(msg)
+        if progress is not None:
+            progress(number, len(inputs), one.name)
+        try:
+            run.done.append(_explain_one(model, one, results / one.stem, options, command, cancel))
+        except Cancelled:
+            raise
+        except MatxaiError as error:
+            log.warning("%s: %s", one.name, error)
+            run.failures.append((one.name, str(error)))
+    if not run.done:
+        sentences = " ".join(f"{name}: {why}" for name, why in run.failures[:5])
+        msg = f"None of the inputs could be explained. {sentences}" if sentences else "There is nothing to explain."
+        raise FileError(msg)
+    if progress is not None:
+        progress(len(inputs), len(inputs), "report")
+    from matxai.jobs.reporting import write_run
+
+    write_run(run, model, options, command=command, truths=truths or {})
+    return run
+
+
+def writable(folder: Path) -> Path:
+    """Make a folder and make sure that it takes files.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".matxai-write-test"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        msg = f"The folder {folder} cannot be written: {error.strerror or error}. Name another one with --out."
+        raise FileError(msg) from error
+    return folder
+
+
+def _choose_methods(model: Model, inputs: Sequence[Input], options: Options, run: Run) -> Options:
+    """Turn ``all`` into the methods that apply to this model, and note why the others were left out."""
+    if options.methods != ("all",):
+        return options
+    from matxai.explanation import explain
+    from matxai.methods.method import methods
+
+    for one in inputs:
+        try:
+            signal = one.load()
+            explain(model, signal, methods=["saliency"], target=options.target, device=options.device)
+        except MatxaiError:
+            continue  # the run itself says why; the next input may do for the trial
+        chosen = []
+        for name in methods:
+            try:
+                explain(
+                    model, signal, methods=[name], target=options.target, layers=options.layers, device=options.device
+                )
+            except MethodError as error:
+                run.left_out[name] = str(error)
+            else:
+                chosen.append(name)
+        return Options(**{**asdict(options), "methods": tuple(chosen)})
+    return Options(**{**asdict(options), "methods": tuple(methods)})
+
+
+def _key(model: Model, one: Input, options: Options) -> str | None:
+    """What a result depends on; None where the model has no checksum, so that nothing can be taken up again."""
+    if model.sha256 is None or not one.path.is_file():
+        return None
+    content = hashlib.sha256(one.path.read_bytes()).hexdigest()
+    parts = [__version__, model.sha256, repr(model.card), content, one.slice, one.item, one.dataset, asdict(options)]
+    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _explain_one(model: Model, one: Input, folder: Path, options: Options, command: str, cancel: Any) -> Done:
+    from matxai.explanation import explain, load, save
+
+    key, record = _key(model, one, options), folder / "result.json"
+    before = _finished(record, key)
+    if before is not None:
+        explanation = load(folder / "explanation.nc")
+        return Done(one.name, folder, explanation, tuple(before), tuple(_regions(explanation.coords["signal"])), 0.0)
+    started = time.monotonic()
+    signal = one.load()
+    explanation = explain(
+        model,
+        signal,
+        methods=list(options.methods),
+        target=options.target,
+        layers=list(options.layers) if options.layers else None,
+        seed=options.seed,
+        device=options.device,
+        command=command,
+        cancel=cancel,
+    )
+    evidence = _evidence(model, signal, explanation, options, cancel) if options.evidence else []
+    writable(folder)
+    try:
+        record.unlink(missing_ok=True)
+        save(explanation, folder / "explanation.nc")
+        _write_maps(explanation, folder, options)
+        # last, since it says that all the rest is there
+        content = {"format": "matxai-result", "version": 1, "key": key, "name": one.name, "evidence": evidence}
+        record.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    except OSError as error:
+        msg = f"The results of {one.name} cannot be written to {folder}: {error.strerror or error}."
+        raise FileError(msg) from error
+    seconds = time.monotonic() - started
+    return Done(one.name, folder, explanation, tuple(evidence), tuple(_regions(signal)), seconds)
+
+
+def _finished(record: Path, key: str | None) -> list[dict[str, Any]] | None:
+    """The evidence of a result that was made from the very same things; None where there is none."""
+    if key is None or not record.is_file():
+        return None
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or content.get("key") != key:
+        return None
+    evidence = content.get("evidence")
+    return evidence if isinstance(evidence, list) else None
+
+
+def _regions(signal: xr.DataArray) -> list[Region]:
+    from matxai.regions.finders import finders
+
+    if signal.ndim - ("c" in signal.dims) != 2:
+        return []
+    return [found for name in finders for found in finders[name](np.asarray(signal.values), signal.attrs)]
+
+
+def _evidence(
+    model: Model, signal: xr.DataArray, explanation: xr.Dataset, options: Options, cancel: Any
+) -> list[dict[str, Any]]:
+    """Evidence for every map that has one value for each pixel; for the rest a sentence that says why there is none."""
+    from matxai.checks import top_region_evidence
+    from matxai.explanation import provenance
+
+    target = provenance(explanation).get("target")
+    index = target.get("index") if isinstance(target, dict) else None
+    spatial = [d for d in signal.dims if d != "c"]
+    records: list[dict[str, Any]] = []
+    for name, variable in explanation.data_vars.items():
+        method = str(variable.attrs.get("method", name))
+        if list(variable.dims) != spatial:
+            continue
+        if not isinstance(index, int):
+            records.append(
+                {"method": method, "sentence": "The target is no single class, so no score was removed from."}
+            )
+            continue
+        try:
+            found = top_region_evidence(
+                model,
+                signal,
+                np.asarray(variable.values),
+                index,
+                method=method,
+                controls=options.controls,
+                seed=options.seed,
+                device=options.device,
+                cancel=cancel,
+            )
+        except Cancelled:
+            raise
+        except MatxaiError as error:
+            records.append({"method": method, "sentence": str(error)})
+        else:
+            records.append(found.to_dict())
+    return records
+
+
+def _write_maps(explanation: xr.Dataset, folder: Path, options: Options) -> None:
+    """Each map as a calibrated float32 TIFF, and as overlays in the formats asked for."""
+    from matxai.report import overlay_figure, save_figure
+    from matxai.signals.writing import write_tiff
+
+    for name, variable in explanation.data_vars.items():
+        leading = [d for d in variable.dims if d in ("layer", "class", "target")]
+        for index in np.ndindex(*(variable.sizes[d] for d in leading)):
+            at = {str(d): int(i) for d, i in zip(leading, index, strict=True)}
+            stem = "_".join([str(name), *(f"{d}{i}" for d, i in at.items())])
+            part = variable.isel(at)
+            if part.ndim >= 2:
+                write_tiff(folder / f"{stem}.tif", part)
+            for kind in options.figures:
+                save_figure(
+                    overlay_figure(explanation, str(name), at=at or None, width_mm=options.width_mm),
+                    folder / f"{stem}.{kind}",
+                )

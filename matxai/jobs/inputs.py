@@ -1,0 +1,186 @@
+"""From what a user names (files, folders, globs, stacks with a choice of slices) to the single inputs of a model."""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matxai.errors import FileError, SignalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+SPATIAL = {"1d": 1, "2d": 2, "3d": 3}
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a model.
+
+    Parameters
+    ----------
+    path
+        The file or folder it comes from.
+    name
+        How results call it: the file's name, with ``[z=10]`` for a slice.
+    stem
+        A legal file name for its results on every system.
+    slice
+        Index along the first axis of a stack, None for the whole signal.
+    item, dataset, limit
+        As ``matxai.read`` takes them.
+    """
+
+    path: Path
+    name: str
+    stem: str
+    slice: int | None = None
+    item: int | str | None = None
+    dataset: str | None = None
+    limit: int | None = None
+
+    def load(self) -> xr.DataArray:
+        """Read the signal; a slice is brought into memory, its place in the stack stays as a scalar coordinate.
+
+        Raises
+        ------
+        FileError, SignalError
+            As ``matxai.read``.
+        """
+        from matxai.signals import read
+
+        signal = read(self.path, item=self.item, dataset=self.dataset, limit=self.limit)
+        if self.slice is None:
+            return signal
+        one = signal.isel({signal.dims[0]: self.slice}).compute()
+        one.attrs = {**signal.attrs, "source": self.name}
+        return one
+
+
+def legal_stem(name: str) -> str:
+    """Return a file name without its suffix that is legal on Windows, macOS and Linux.
+
+    Examples
+    --------
+    >>> legal_stem("15% Sn: a/b.tif")
+    '15_ Sn_ a_b'
+    """
+    stem = re.sub(r"\.[A-Za-z0-9]{1,8}$", "", name)
+    stem = re.sub(r'[<>:"/\\|?*%\x00-\x1f]+', "_", stem).strip(" .")
+    reserved = {"con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))}
+    if stem.lower() in reserved or not stem:
+        stem = f"_{stem}"
+    return stem[:120]
+
+
+def slice_indices(text: str, length: int, name: str) -> list[int]:
+    """Return the slices that ``"10"``, ``"10:20"``, ``"0:100:10"`` or ``"all"`` mean in a stack.
+
+    Raises
+    ------
+    SignalError
+        If the text means none, or a slice beyond the stack.
+    """
+    if text == "all":
+        return list(range(length))
+    try:
+        parts = [int(p) if p else None for p in text.split(":")]
+    except ValueError:
+        parts = []
+    if len(parts) == 1 and parts[0] is not None:
+        chosen = [parts[0] + length if parts[0] < 0 else parts[0]]
+    elif len(parts) in (2, 3) and (len(parts) == 2 or parts[2] != 0):
+        chosen = list(range(length))[slice(*parts)]
+    else:
+        chosen = []
+    if not chosen or not 0 <= min(chosen) <= max(chosen) < length:
+        msg = f"--slice {text} chooses no slice of {name}, which has {length}. Write a smaller number, 10:20 or all."
+        raise SignalError(msg)
+    return chosen
+
+
+def _files(source: str | Path, kind: str) -> list[Path]:
+    path = Path(source)
+    if path.is_dir() and kind != "3d" and not _is_store(path):
+        from matxai.signals.reading import natural_key
+
+        found = sorted((p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")), key=natural_key)
+        if not found:
+            msg = f"The folder {path} holds no files to explain."
+            raise FileError(msg)
+        return found
+    if not path.exists() and glob.has_magic(str(source)):
+        return sorted(Path(p) for p in glob.glob(str(source))) or [path]  # noqa: PTH207 - patterns may be absolute
+    return [path]
+
+
+def _is_store(path: Path) -> bool:
+    return any((path / marker).exists() for marker in (".zgroup", ".zarray", "zarr.json"))
+
+
+def _slices(path: Path, kind: str, choice: str | None, options: dict[str, Any]) -> list[int | None]:
+    """The slices of a stack that a model for images is to be asked about, ``[None]`` where the signal fits as it is."""
+    from matxai.signals import inspect
+
+    if kind != "2d":
+        return [None]
+    if choice is None and path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
+        return [None]
+    shown = inspect(path, dataset=options.get("dataset"), limit=options.get("limit")).main
+    axes = [a for a in shown.axes if a.dim != "c"]
+    if len(axes) < 3:
+        return [None]
+    if choice is None:
+        msg = (
+            f"{path.name} is a stack of {axes[0].size} slices and the model takes single images. "
+            f"Choose slices with --slice, as in --slice {axes[0].size // 2} or --slice all."
+        )
+        raise SignalError(msg)
+    return list(slice_indices(choice, axes[0].size, path.name))
+
+
+def expand(
+    sources: Sequence[str | Path], kind: str = "2d", *, slices: str | None = None, **options: Any
+) -> tuple[list[Input], list[tuple[str, str]]]:
+    """Return the inputs that the named files hold, and the files that cannot be inputs, each with its sentence.
+
+    Parameters
+    ----------
+    sources
+        Files, globs and folders. For 1-D and 2-D models a folder stands for its files, for 3-D models for a stack.
+    kind
+        What the model takes: ``1d``, ``2d`` or ``3d``.
+    slices
+        For stacks given to a 2-D model: ``"10"``, ``"10:20"`` or ``"all"``.
+    **options
+        ``item``, ``dataset``, ``limit`` of ``matxai.read``.
+    """
+    from matxai.errors import MatxaiError
+
+    inputs: list[Input] = []
+    failures: list[tuple[str, str]] = []
+    taken: dict[str, int] = {}
+    for source in sources:
+        try:
+            paths = _files(source, kind)
+        except MatxaiError as error:
+            failures.append((str(source), str(error)))
+            continue
+        for path in paths:
+            try:
+                chosen = _slices(path, kind, slices, options)
+            except MatxaiError as error:
+                failures.append((str(path), str(error)))
+                continue
+            for index in chosen:
+                name = path.name if index is None else f"{path.name}[z={index}]"
+                stem = legal_stem(path.name) + ("" if index is None else f"_z{index}")
+                taken[stem.lower()] = number = taken.get(stem.lower(), 0) + 1
+                stem = stem if number == 1 else f"{stem}_{number}"
+                inputs.append(Input(path, name, stem, index, **options))
+    return inputs, failures

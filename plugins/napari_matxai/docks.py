@@ -1,0 +1,27 @@
+"""What the manifest names as widgets. Qt is imported when a widget is made, not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_matxai.widgets.explain import ExplainDock
+
+
+def explain_dock() -> ExplainDock:
+    """Make the dock for the viewer in front.
+
+    Raises
+    ------
+    RuntimeError
+        If no viewer is open.
+    """
+    import napari
+
+    from napari_matxai.widgets.explain import ExplainDock
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        msg = "The matxai dock needs an open napari viewer."
+        raise RuntimeError(msg)
+    return ExplainDock(viewer)

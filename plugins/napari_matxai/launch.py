@@ -1,0 +1,57 @@
+"""Open napari with the dock: what ``matxai view`` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def view(files: Sequence[Path] = (), *, model: str | None = None) -> int:
+    """Open a viewer with the dock and the files; return 0 when its window is closed.
+
+    Parameters
+    ----------
+    files
+        Files for the library's reader.
+    model
+        Name or path of a model to choose.
+
+    Raises
+    ------
+    MatxaiError
+        If a file or the model cannot be read; no window stays open then.
+    """
+    import napari
+
+    viewer, _ = open_viewer(files, model=model)
+    napari.run()
+    del viewer
+    return 0
+
+
+def open_viewer(files: Sequence[Path] = (), *, model: str | None = None) -> tuple[object, object]:
+    """Open a viewer with the dock and the files, and return both."""
+    import napari
+
+    from matxai.errors import MatxaiError
+    from napari_matxai import versions
+    from napari_matxai.reader import read_layers
+    from napari_matxai.widgets.explain import ExplainDock
+
+    layers = [layer for path in files for layer in read_layers(str(path))]  # before the window: a bad file opens none
+    viewer = napari.Viewer(title="matxai")
+    try:
+        _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
+        for data, keywords, _ in layers:
+            viewer.add_image(data, **keywords)
+        if layers:
+            versions.show_scale_bar(viewer)
+        if model is not None and isinstance(dock, ExplainDock) and not dock.add_model(model):
+            raise MatxaiError(dock.result_text.text())
+    except BaseException:
+        viewer.close()
+        raise
+    return viewer, dock

@@ -1,0 +1,88 @@
+"""The frame of the command line: one sentence and an exit code for whatever goes wrong, and where options come from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from matxai.cli.main import main
+from matxai.cli.options import comma_list, parse_bytes
+from matxai.errors import MatxaiError
+
+
+def test_no_arguments_print_the_help(capsys) -> None:
+    assert main([]) == 0
+    assert "explain" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["exploin"], "No such command 'exploin'"),
+        (["info"], "Missing argument"),
+        (["info", "--nope", "a.tif"], "No such option: --nope"),
+        (["info", "not-there.tif"], "not-there.tif does not exist"),
+        (["methods", "gradcam"], "Did you mean 'grad_cam'"),
+        (["datasets", "nothing-of-the-kind"], "There is no data set"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(argv, said, capsys) -> None:
+    assert main(argv) == 2
+    streams = capsys.readouterr()
+    assert said in streams.err
+    assert "Traceback" not in streams.err
+    assert streams.err.strip().count("\n") == 0
+
+
+def test_errors_are_json_for_programs(capsys) -> None:
+    assert main(["info", "--json", "not-there.tif"]) == 2
+    assert "not-there.tif" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_a_fault_of_ours_is_said_as_one(monkeypatch, capsys) -> None:
+    def broken() -> list[str]:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr("matxai.jobs.doctor._devices", broken)
+    assert main(["doctor"]) == 2
+    assert "A fault in matxai itself: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, capsys) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matxai.jobs.doctor._devices", interrupted)
+    assert main(["doctor"]) == 130
+    assert "Interrupted" in capsys.readouterr().err
+
+
+def test_options_come_from_the_line_then_variables_then_the_file(tmp_path, monkeypatch, capsys) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("doctor: {json: true}\n")
+    monkeypatch.setenv("MATXAI_CONFIG", str(settings))
+    assert main(["doctor"]) == 0
+    assert json.loads(capsys.readouterr().out)["matxai"]
+    monkeypatch.setenv("MATXAI_DOCTOR_JSON", "false")
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.startswith("matxai ")
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1\n", "!!python/object/apply:os.system ['echo']\n"])
+def test_a_bad_settings_file_is_named(content, tmp_path, monkeypatch, capsys) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(content)
+    monkeypatch.setenv("MATXAI_CONFIG", str(settings))
+    assert main(["doctor"]) == 2
+    assert "settings.yaml" in capsys.readouterr().err
+
+
+def test_sizes_and_lists() -> None:
+    assert parse_bytes("1.5 GB") == 1_500_000_000
+    assert parse_bytes("12") == 12
+    assert parse_bytes(None) is None
+    assert comma_list(" a, b,") == ["a", "b"]
+    assert comma_list("") is None
+    with pytest.raises(MatxaiError, match="--limit many is no size"):
+        parse_bytes("many")
