@@ -172,7 +172,7 @@ class Preprocessing:
         if signal.size == 0:
             raise SignalError(f"{name} is empty: its shape is {signal.shape}.")
         long = [str(d) for d in signal.dims if d != "c"]
-        order = [d for d in ("t", "z", "y", "x") if d in long]
+        order: list[str] = [d for d in ("t", "z", "y", "x") if d in long]
         if len(order) == len(long):
             long = order
         short = [d for d in long if signal.sizes[d] == 1]
@@ -343,7 +343,7 @@ def _run(step: Step, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Effec
 def _read(coord: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the coordinate at fractional pixels, its last step going on beyond the ends."""
     if coord.size < 2:
-        return coord[0] + positions
+        return np.asarray(coord[0] + positions)
     left = np.clip(np.floor(positions).astype(int), 0, coord.size - 2)
     return np.asarray(coord[left] + (positions - left) * (coord[left + 1] - coord[left]))
 

@@ -1,0 +1,355 @@
+"""`explain`: one signal, one model, any methods; the maps come back on the measured grid with all that made them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matxai._version import __version__
+from matxai.explanation.agreement import agreement
+from matxai.explanation.carrying import carry
+from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, plain
+from matxai.explanation.scores import resolve_names, target_records, top_scores
+
+if TYPE_CHECKING:
+    import torch
+    import xarray as xr
+    from torch import nn
+
+    from matxai.explanation.carrying import Carried
+    from matxai.methods import Attribution, Method
+    from matxai.modelcard import Model
+    from matxai.modelcard.preprocessing import Prepared
+
+
+def explain(
+    model: Model | nn.Module,
+    signal: xr.DataArray,
+    methods: str | Method | Sequence[str | Method] = ("grad_cam",),
+    target: Any = None,
+    layers: Sequence[str | int] | str | int | None = None,
+    *,
+    relu: bool = True,
+    placement: str = "receptive_field",
+    upsample: bool = True,
+    output: str | int | None = None,
+    exact: bool = False,
+    low: float | Sequence[float] | None = None,
+    high: float | Sequence[float] | None = None,
+    device: Any = None,
+    seed: int = 0,
+    command: str | None = None,
+    progress: Any = None,
+    cancel: Any = None,
+    **card: Any,
+) -> Explanation:
+    """Explain what a model says about one signal, with one or more methods at the cost of few passes.
+
+    Parameters
+    ----------
+    model
+        A :class:`matxai.Model`, or a module with the fields of a card as keyword arguments (``kind="1d"``, ``size=224``).
+    signal
+        One image, stack or spectrum, as :func:`matxai.read` returns it.
+    methods
+        Names, ``name:variant``, or objects of :mod:`matxai.methods`.
+    target
+        A class's name or index, an object of ``matxai.targets``, or None for the top class. A list of several gives maps
+        with a leading axis ``class``.
+    layers
+        For CAMs: names or negative indices. By default those of the model's card, else the engine's default.
+    relu, placement, upsample
+        For CAMs, as in :func:`matxai.attribute`. With ``upsample=False`` a map keeps its layer's cells, with axes of its
+        own (``layer4_y``) that say where each cell lies.
+    output, exact, device, progress, cancel
+        As in :func:`matxai.attribute`.
+    low, high
+        Smallest and largest value of the network's input, for the box rule; by default what the preprocessing says.
+    seed
+        For methods that draw random numbers; the state of torch's generators is as before afterwards.
+    command
+        What made this, to be written into the result.
+    **card
+        Fields of the card where ``model`` is a module.
+
+    Returns
+    -------
+    Explanation
+        Data variables are the maps, in the order asked for, with the signal's spatial dims and coordinates; ``layer`` and
+        ``class`` are further dims where there are several. What the network never saw is NaN. Relevance is summed over
+        channels, ``saliency`` is the largest magnitude over them. See :func:`provenance` for the rest.
+
+    Raises
+    ------
+    ModelError, SignalError
+        If the signal does not fit the model, or NaN or Inf would reach it.
+    TargetError, LayerError, MethodError
+        If a class, layer or method does not exist; the nearest are offered.
+    """
+    from matxai.methods import attribution, resolve
+
+    known = _model(model, card)
+    prepared = known.preprocessing.prepare(signal)
+    assumptions = [*known.assumptions, *prepared.notes]
+    wanted = resolve(methods)
+    bounds = _bounds(known, signal, prepared, low, high, wanted, assumptions)
+    chosen = layers if layers is not None else (list(known.layers) or None)
+    asked = resolve_names(target, known.classes, known.name)
+    with _seeded(seed):
+        result = attribution(
+            known.module,
+            prepared.tensor,
+            methods=list(wanted),
+            target=asked,
+            layers=chosen,
+            relu=relu,
+            placement=placement,
+            upsample=upsample,
+            output=output,
+            exact=exact,
+            device=device,
+            progress=progress,
+            cancel=cancel,
+            low=bounds[0],
+            high=bounds[1],
+        )
+    targets = target_records(asked, result, known.classes)
+    maps = carry(result, prepared, len(targets))
+    ds = _dataset(maps, prepared, targets)
+    record = {
+        **_about_model(known),
+        "target": targets[0] if len(targets) == 1 else targets,
+        "scores": top_scores(result.logits, known.classes, known.task, known.activation),
+        **_about_input(signal, prepared),
+        **_about_run(result, prepared),
+        "maps": {str(name): c.record for name, c in zip(ds.data_vars, maps, strict=True)},
+        "ledger": _ledger(result, maps),
+        "agreement": agreement({str(k): v for k, v in ds.data_vars.items()}, prepared.placement.dims),
+        "assumptions": list(dict.fromkeys(assumptions)),
+        "versions": _versions(),
+        "seed": seed,
+        "device": str(device) if device is not None else _device(known.module),
+        "command": command or _call(known, prepared, wanted, target),
+    }
+    ds.attrs = {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": record["input"]["name"],
+        "model": known.name,
+        "command": record["command"],
+        "matxai": json.dumps(plain(record), ensure_ascii=False),
+    }
+    return ds
+
+
+def _model(model: Model | nn.Module, card: dict[str, Any]) -> Model:
+    from matxai.modelcard import Model, load_model
+
+    if isinstance(model, Model):
+        if card:
+            names = ", ".join(card)
+            msg = f"explain() got {names}; fields of a card belong to a bare module, and {model.name} has its card."
+            raise TypeError(msg)
+        return model
+    return load_model(model, **card)
+
+
+class _seeded:  # noqa: N801 - used as a statement, like the context managers of torch
+    """Draw from a seed, and give torch's generators their state back."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        import torch
+
+        devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
+        self._fork = torch.random.fork_rng(devices=list(devices))
+        self._fork.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *error: object) -> None:
+        self._fork.__exit__(None, None, None)
+
+
+def _bounds(
+    model: Model,
+    signal: xr.DataArray,
+    prepared: Prepared,
+    low: float | Sequence[float] | None,
+    high: float | Sequence[float] | None,
+    wanted: Sequence[Method],
+    assumptions: list[str],
+) -> tuple[Any, Any]:
+    """Return the box of the network's input: from the call, the preprocessing, or (said so) this very input."""
+    if low is not None and high is not None:
+        return low, high
+    found = model.preprocessing.bounds(signal)
+    if found is None:
+        flat = prepared.tensor[0].flatten(1)
+        found = tuple(flat.amin(1).tolist()), tuple(flat.amax(1).tolist())
+        if any(str(getattr(m, "composite", "")).endswith("_box") and getattr(m, "low", None) is None for m in wanted):
+            assumptions.append(
+                "The preprocessing does not say which values the network's input can take, so the box rule went by the "
+                "smallest and largest value of this input; give low= and high=."
+            )
+    return (found[0] if low is None else low), (found[1] if high is None else high)
+
+
+def _dataset(maps: Sequence[Carried], prepared: Prepared, targets: Sequence[dict[str, Any]]) -> Explanation:
+    """Put the maps, the signal's axes and the signal itself into one dataset."""
+    dims = prepared.placement.dims
+    coords: dict[str, Any] = {}
+    for name, c in prepared.signal.coords.items():
+        if c.dtype.kind in "biufU" and set(c.dims) <= set(prepared.signal.dims):
+            coords[str(name)] = (c.dims, np.asarray(c.values), flat_attrs(c.attrs))
+    for d, centres in zip(dims, prepared.placement.coords, strict=True):
+        coords.setdefault(d, (d, centres, {}))
+    source = prepared.signal
+    coords["signal"] = (source.dims, np.asarray(source.values), flat_attrs(source.attrs))
+    if len(targets) > 1:
+        coords["class"] = ("class", [t["class"] for t in targets])
+    shared = next((c.layers for c in maps if len(c.layers) > 1 and c.axes is None), ())
+    if shared:
+        coords["layer"] = ("layer", list(shared))
+    taken = {*coords, *map(str, source.dims)}
+    variables: dict[str, Any] = {}
+    for c in maps:
+        name = identifier(c.key, {*taken, *variables})
+        values = c.values.astype(np.float32)
+        lead = ["class"] if len(targets) > 1 else []
+        values = values if lead else values[0]
+        if len(c.layers) > 1 and c.axes is None:
+            of = "layer" if c.layers == shared else f"layer_{name}"
+            coords.setdefault(of, (of, list(c.layers)))
+            lead.append(of)
+        else:
+            values = values.squeeze(len(lead))
+        own = dims
+        if c.axes is not None:
+            own = tuple(f"{identifier(c.layers[0], ())}_{d}" for d in dims)
+            for o, d, at, unit in zip(own, dims, c.axes, prepared.placement.units, strict=True):
+                coords[o] = (o, at, {"units": unit, "axis": d} if unit else {"axis": d})
+        label = ", ".join(t["class"] for t in targets)
+        variables[name] = ((*lead, *own), values, flat_attrs({**c.attrs, "class": label}))
+    return Explanation(variables, coords)
+
+
+def _about_model(model: Model) -> dict[str, Any]:
+    return {
+        "model": {
+            "name": model.name,
+            "task": model.task,
+            "sha256": model.sha256 or _module_hash(model.module),
+            "architecture": model.architecture,
+            "classes": list(model.classes),
+            "activation": model.activation,
+            "kind": model.kind,
+            "origin": model.origin.name if model.origin is not None else None,
+            "source": model.source,
+            "licence": model.licence,
+        }
+    }
+
+
+def _module_hash(module: nn.Module) -> str:
+    """Return a hash over names, types, shapes and values of everything in the module's state."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        if isinstance(value, torch.Tensor):
+            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _about_input(signal: xr.DataArray, prepared: Prepared) -> dict[str, Any]:
+    from matxai.modelcard.preprocessing import signal_name
+
+    source = prepared.signal
+    values = np.ascontiguousarray(source.values)
+    digest = hashlib.sha256(f"{source.dims}:{values.dtype}:{values.shape}".encode() + values.tobytes())
+    place = prepared.placement
+    return {
+        "input": {
+            "name": signal_name(signal),
+            "source": signal.attrs.get("source") or signal.encoding.get("source"),
+            "sha256": digest.hexdigest(),
+            "dims": list(source.dims),
+            "shape": list(source.shape),
+            "dtype": str(source.dtype),
+            "units": dict(zip(place.dims, place.units, strict=True)),
+        },
+        "pixel_size_source": signal.attrs.get("pixel_size_source"),
+        "preprocessing": [s.text for s in prepared.stages],
+        "network_input": {
+            "shape": list(prepared.tensor.shape),
+            "seen": float(place.seen.mean()),
+            "skipped": place.skipped,
+            "padded": float(place.padded.mean()),
+        },
+    }
+
+
+def _about_run(result: Attribution, prepared: Prepared) -> dict[str, Any]:
+    notes = list(result.notes)
+    skipped = prepared.placement.skipped
+    if skipped > 0.01:
+        notes.append(
+            f"The preprocessing shrinks the signal without antialiasing: {100 * skipped:.0f} % of its pixels are never "
+            "looked at, and their relevance is 0."
+        )
+    return {
+        "plan": result.plan.describe(),
+        "forwards": result.forwards,
+        "backwards": result.backwards,
+        "notes": list(dict.fromkeys(notes)),
+    }
+
+
+def _ledger(result: Attribution, maps: Sequence[Carried]) -> dict[str, Any]:
+    """Return the bookkeeping of relevance: by map how nearly it sums to the score, and what the engine wrote down."""
+    book: dict[str, Any] = {}
+    for c in maps:
+        kept = c.record.get("conservation")
+        if kept:
+            book[c.key] = {
+                **(kept[0] if len(kept) == 1 else {"targets": kept}),
+                "lost_on_padding": c.record["lost_on_padding"],
+            }
+    if result.ledger:
+        book["passes"] = plain(result.ledger)
+    return book
+
+
+def _versions() -> dict[str, str]:
+    import torch
+    import xarray as xr
+
+    return {
+        "matxai": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "xarray": xr.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _device(module: nn.Module) -> str:
+    tensor: torch.Tensor | None = next((*module.parameters(), *module.buffers()), None)  # type: ignore[call-overload]
+    return str(tensor.device) if tensor is not None else "cpu"
+
+
+def _call(model: Model, prepared: Prepared, wanted: Sequence[Method], target: Any) -> str:
+    """Return the Python call that repeats this, for results that no command made."""
+    from matxai.modelcard.preprocessing import signal_name
+
+    keys = ", ".join(repr(m.key) for m in wanted)
+    at = "" if target is None else f", target={target!r}"
+    return f"matxai.explain({model.name!r}, {signal_name(prepared.signal)!r}, methods=[{keys}]{at})"
