@@ -40,9 +40,10 @@ def expose(image: FloatImage, rng: np.random.Generator, *, dtype: str = "uint8")
     if rng.random() < 0.35:
         scene = scene + _charging(rng, scene)
     dose = np.exp(rng.uniform(np.log(90), np.log(900)))
+    read, gain, offset = rng.uniform(0.004, 0.02), rng.uniform(0.85, 1.15), rng.uniform(-0.05, 0.05)
+    amplified = rng.normal(0, read, size=scene.shape)
     counted = rng.poisson(np.clip(scene, 0, None) * dose) / dose
-    recorded = counted + rng.normal(0, rng.uniform(0.004, 0.02), size=scene.shape)
-    recorded = rng.uniform(0.85, 1.15) * recorded + rng.uniform(-0.05, 0.05)
+    recorded = gain * (counted + amplified) + offset
     top = LEVELS[dtype]
     return np.asarray(np.clip(np.rint(recorded * top), 0, top).astype(dtype))
 

@@ -103,8 +103,8 @@ def _train(settings: Settings) -> Trained:
     majority = float(np.bincount(truth[test]).max() / test.sum())
     summary = (
         f"Trained on {int((~test).sum())} images of X-SDD. On {int(test.sum())} unseen ones (near-duplicates kept "
-        f"together) the accuracy is {right.mean():.3f}, the mean recall of the classes {np.mean(list(recall.values())):.3f}; "
-        f"always naming the commonest class gives {majority:.3f}."
+        f"together) the accuracy is {right.mean():.3f}, the mean recall of the classes "
+        f"{np.mean(list(recall.values())):.3f}; always naming the commonest class gives {majority:.3f}."
     )
     return Trained(
         module=module,
