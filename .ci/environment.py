@@ -1,4 +1,4 @@
-"""Makes a virtual environment beside the sources and installs matxai into it. Needs nothing but Python 3.11 or newer."""
+"""Makes a virtual environment beside the sources and installs matxai into it. Needs Python 3.11 or newer alone."""
 
 from __future__ import annotations
 

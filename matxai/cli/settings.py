@@ -1,4 +1,4 @@
-"""Where an option's value comes from: the command line, then ``MATXAI_*`` variables, then the user's file, then default.
+"""Where an option's value comes from: the line, then ``MATXAI_*`` variables, then the user's file, then defaults.
 
 The user's file is ``settings.yaml`` in the configuration folder of the platform (``MATXAI_CONFIG`` names another one):
 either options for every command (``device: cuda``) or for one (``explain: {methods: "grad_cam,lrp"}``).

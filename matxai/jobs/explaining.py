@@ -116,6 +116,7 @@ def explain_files(
     command: str = "",
     failures: Sequence[tuple[str, str]] = (),
     truths: dict[str, str] | None = None,
+    report: bool = True,
     progress: Progress | None = None,
     cancel: Any = None,
 ) -> Run:
@@ -137,6 +138,8 @@ def explain_files(
         What could not become an input, for the report.
     truths
         Class that an input really has, by its name.
+    report
+        Whether table and report are written; a caller that puts several runs into one report writes them itself.
     progress, cancel
         As everywhere; asked between inputs and inside the engine.
 
@@ -174,9 +177,10 @@ def explain_files(
         raise FileError(msg)
     if progress is not None:
         progress(len(inputs), len(inputs), "report")
-    from matxai.jobs.reporting import write_run
+    if report:
+        from matxai.jobs.reporting import write_run
 
-    write_run(run, model, options, command=command, truths=truths or {})
+        write_run(run, model, options, command=command, truths=truths or {})
     return run
 
 

@@ -24,20 +24,22 @@ def _open(name: str) -> list[LayerData]:
     if name not in known:
         msg = f"There is no sample '{name}'. {nearest(name, known)}"
         raise FileError(msg)
-    path = str(known[name].path)
-    return [image_layer(read(path), known[name].title, path)]
+    layers = [image_layer(read(path), path.stem.replace("_", " "), str(path)) for path in known[name].paths]
+    for _, keywords, _ in layers[1:]:
+        keywords["visible"] = False  # they are of different field widths: one at a time
+    return layers
 
 
-def crack() -> list[LayerData]:
-    """Return a micrograph of a crack."""
-    return _open("crack")
+def defects() -> list[LayerData]:
+    """Return six micrographs with cracks, inclusions and pores."""
+    return _open("defects")
 
 
-def pore() -> list[LayerData]:
-    """Return a micrograph of a pore."""
-    return _open("pore")
+def swapped_bar() -> list[LayerData]:
+    """Return one picture of pores under two info bars."""
+    return _open("swapped_bar")
 
 
-def swapped() -> list[LayerData]:
-    """Return a micrograph of a pore that carries another image's info bar."""
-    return _open("pore_swapped")
+def cracks() -> list[LayerData]:
+    """Return a micrograph of a branching crack."""
+    return _open("cracks")
