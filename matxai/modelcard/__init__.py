@@ -1,4 +1,4 @@
-"""A trained model as a user hands it over: card, weights, preprocessing, classes, safe loading. Imported on first use."""
+"""A trained model as a user hands it over: card, weights, preprocessing, classes, safe loading; imported on use."""
 
 import lazy_loader as _lazy
 

@@ -1,8 +1,8 @@
 """From the name of an architecture to an empty network: ``family:name`` from the registry, or a Python factory.
 
 Families come from the entry points of the group ``matxai.architectures``: each is a callable
-``(name, *, classes, channels, kind, **options) -> nn.Module``. A factory (``module:function``, ``model.py:build``) is the
-user's own code and runs only where the user said so.
+``(name, *, classes, channels, kind, **options) -> nn.Module``. A factory (``module:function``, ``model.py:build``) is
+the user's own code and runs only where the user said so.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def resolve_architecture(name: str, *, folder: Path | None, trust: bool) -> Arch
     left, separator, right = name.rpartition(":")
     if not separator or not left or not right:
         raise ModelError(
-            f"'{name}' is no architecture; it is written 'family:name' ({', '.join(architectures) or 'no family is installed'}), "
+            f"'{name}' is no architecture; it is written 'family:name' (families: {', '.join(architectures)}), "
             "'module:function' or 'model.py:build'."
         )
     if left.endswith(".py"):
@@ -76,8 +76,8 @@ def resolve_architecture(name: str, *, folder: Path | None, trust: bool) -> Arch
         return Architecture(name, _family_factory(name, family, inner, options), options=options)
     if not trust:
         raise ModelError(
-            f"There is no architecture family '{left}'. {nearest(left, architectures)} If '{name}' is a Python factory of "
-            "your own, it runs code: allow it with trust=True or --trust."
+            f"There is no architecture family '{left}'. {nearest(left, architectures)} If '{name}' is a Python factory "
+            "of your own, it runs code: allow it with trust=True or --trust."
         )
     return _module_factory(name, left, right)
 
@@ -137,8 +137,8 @@ def _file_factory(name: str, file: str, attribute: str, folder: Path | None, tru
     digest = hashlib.sha256(code).hexdigest()
     if not trust:
         raise ModelError(
-            f"'{name}' is a Python file (sha256 {digest[:12]}) that would run to build the network: read it, then allow it "
-            "with trust=True or --trust."
+            f"'{name}' is a Python file (sha256 {digest[:12]}) that would run to build the network: read it, then "
+            "allow it with trust=True or --trust."
         )
     module_name = f"_matxai_factory_{digest[:16]}"
     spec = importlib.util.spec_from_file_location(module_name, path)

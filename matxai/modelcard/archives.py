@@ -53,7 +53,7 @@ def opened_archive(path: Path, *, limit: int | None = None) -> Iterator[zipfile.
 
 
 def check_members(archive: zipfile.ZipFile, path: Path, limit: int | None) -> None:
-    """Refuse an archive that unfolds too far or has members that do not belong into one (see :func:`opened_archive`)."""
+    """Refuse an archive that unfolds too far or has members that do not belong into one; see ``opened_archive``."""
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
         raise UnsafeFileError(f"{path} has {len(members)} members; more than {MAX_MEMBERS} are not unfolded.")
@@ -89,7 +89,7 @@ def _check_name(member: zipfile.ZipInfo, path: Path) -> None:
 
 
 def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    """Return one member; more than the directory of the archive says it has is an error (its checksum is tested too)."""
+    """Return one member; another length than the directory of the archive says, or a wrong checksum, is an error."""
     member = archive.getinfo(name)
     with archive.open(member) as stream:
         data = stream.read(member.file_size + 1)

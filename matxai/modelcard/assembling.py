@@ -6,7 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from matxai.errors import CardError, ModelError
+from matxai.modelcard.card import InputSpec
 from matxai.modelcard.model import Model
 
 if TYPE_CHECKING:
@@ -27,22 +30,52 @@ class Facts:
     kind: str | None = None
     channels: int | None = None
     size: tuple[int, ...] | None = None
+    batch: int | None = None
     outputs: int | None = None
     task: str | None = None
 
 
+@dataclass(frozen=True)
+class Said:
+    """Where the card comes from.
+
+    Attributes
+    ----------
+    label
+        What errors call it.
+    bare
+        Whether nobody wrote it: a bare file, or a module handed over.
+    fields
+        The fields that were given beside it.
+    sha256
+        Of the weights' file.
+    device
+        Where the module goes; ``None`` leaves it.
+    """
+
+    label: str
+    bare: bool
+    fields: frozenset[str]
+    sha256: str | None
+    device: Any
+
+
 def build_and_fill(
-    card: Card, architecture: Architecture, weights: Path, *, limit: int | None, kind_given: bool
+    card: Card, architecture: Architecture, weights: Path, *, limit: int | None
 ) -> tuple[nn.Module, Facts]:
-    """Build the architecture as large as the weights ask for, and put them in; errors as in ``checkpoint.load_into``."""
+    """Build the architecture as large as the weights ask for, and put them in; errors as in ``load_into``."""
     from matxai.modelcard.checkpoint import fit_names, load_into, read_weights
     from matxai.modelcard.sizes import infer_sizes
 
     tensors = read_weights(weights, limit=limit)
-    kind = card.input.kind if kind_given else kind_of(tensors) or card.input.kind
-    asked = len(card.classes) or None
-    classes, channels = infer_sizes(architecture.build, lambda names: fit_names(names, tensors), kind, classes=asked,
-                                    channels=card.input.channels)  # fmt: skip
+    kind = _said_kind(card) or kind_of(tensors) or card.input.kind
+    classes, channels = infer_sizes(
+        architecture.build,
+        lambda names: fit_names(names, tensors),
+        kind,
+        classes=len(card.classes) or None,
+        channels=card.input.channels,
+    )
     if classes is None:
         raise ModelError(
             f"{weights} does not tell how many classes '{architecture.name}' has; give their names (classes)."
@@ -54,89 +87,84 @@ def build_and_fill(
     return module, Facts(kind, channels, outputs=classes)
 
 
+def _said_kind(card: Card) -> str | None:
+    return card.input.kind if "kind" in card.input.model_fields_set else None
+
+
 def kind_of(tensors: Mapping[str, torch.Tensor]) -> str | None:
     """Return the number of spatial axes on which most of the weights convolve, as ``1d``, ``2d`` or ``3d``."""
     axes = Counter(t.ndim - 2 for key, t in tensors.items() if key.endswith("weight") and 3 <= t.ndim <= 5)
     return f"{axes.most_common(1)[0][0]}d" if axes else None
 
 
-def facts_of_module(module: nn.Module, card: Card, kind_given: bool) -> Facts:
+def facts_of_module(module: nn.Module, card: Card) -> Facts:
     """Return what a module's first convolution tells: the kind of its input and its channels."""
     from torch.nn.modules.conv import _ConvNd
 
     first = next((m for m in module.modules() if isinstance(m, _ConvNd)), None)
     if first is None:
-        return Facts(card.input.kind if kind_given else None, card.input.channels)
-    kind = card.input.kind if kind_given else f"{len(first.kernel_size)}d"
-    return Facts(kind, card.input.channels or first.in_channels)
+        return Facts()
+    return Facts(_said_kind(card) or f"{len(first.kernel_size)}d", card.input.channels or first.in_channels)
 
 
 def assemble(
-    card: Card,
-    module: nn.Module,
-    facts: Facts,
-    *,
-    architecture: str,
-    sha256: str | None,
-    device: Any,
-    bare: bool,
-    given: frozenset[str] = frozenset(),
-    notes: tuple[str, ...] = (),
+    card: Card, module: nn.Module, facts: Facts, said: Said, architecture: str, *, notes: tuple[str, ...] = ()
 ) -> Model:
     """Put a model together, complete its card, and note what was assumed.
 
     Raises
     ------
     CardError
-        If the card's kind, channels or classes contradict the network.
+        If the card's kind, channels, size or classes contradict the network.
     ModelError
         If the device is unknown.
     """
     from matxai.modelcard.preprocessing import Preprocessing
 
     assumed = list(notes)
-    module = _placed(_evaluating(module), device)
-    kind = _kind(card, facts, bare, given)
-    channels = _channels(card, facts, kind, assumed)
-    section: dict[str, Any] = {"kind": kind, "channels": channels}
-    if card.input.size is None and facts.size is not None:
+    module = _placed(_evaluating(module), said.device)
+    section: dict[str, Any] = {"kind": _kind(card, facts, said)}
+    section["channels"] = _channels(card, facts, section["kind"], said, assumed)
+    preprocessed = _completed(card, section, said)
+    if facts.size is not None:
+        if card.input.size is not None and tuple(card.input.size) != facts.size:
+            raise CardError(f"{said.label}: input.size is {card.input.size}, but the program takes {list(facts.size)}.")
         section["size"] = list(facts.size)
-    task, outputs = _task_and_outputs(
-        card, module, facts, kind, channels, section.get("size") or card.input.size, bare, given
-    )
-    classes = _classes(card, outputs, task, assumed)
-    if bare:
-        assumed += _bare_assumptions(task, given, section.get("size"))
-    card = card.model_copy(update={"task": task, "input": _completed(card, section)})
+    completed = _completed(card, section, said)
+    task, outputs = _task_and_outputs(card, module, facts, completed, said)
+    classes = _classes(card, outputs, task, said, assumed)
+    assumed += _assumptions(task, facts, said)
+    try:
+        preprocessing = Preprocessing.from_card(preprocessed)
+    except CardError as problem:
+        raise CardError(f"{said.label}: {problem}") from None
     return Model(
         module=module,
         name=card.name,
         task=task,
         classes=classes,
-        kind=kind,
-        channels=channels,
-        preprocessing=Preprocessing.from_card(card.input),
-        card=card,
+        kind=completed.kind,
+        channels=section["channels"],
+        preprocessing=preprocessing,
+        card=card.model_copy(update={"task": task, "input": completed}),
         activation=card.output.activation,
         layers=tuple(card.layers),
         licence=card.licence,
         source=card.source,
-        sha256=sha256,
+        size=facts.size,
+        batch=facts.batch,
+        sha256=said.sha256,
         assumptions=tuple(assumed),
         architecture=architecture,
     )
 
 
-def _completed(card: Card, section: dict[str, Any]) -> Any:
-    from pydantic import ValidationError
-
-    from matxai.modelcard.card import InputSpec
-
+def _completed(card: Card, section: dict[str, Any], said: Said) -> InputSpec:
     try:
         return InputSpec.model_validate({**card.input.model_dump(exclude_unset=True), **section})
     except ValidationError as problem:
         message = str(problem.errors()[0]["msg"]).removeprefix("Value error, ")
-        raise CardError(f"The input section of '{card.name}' does not fit its network: {message}.") from None
+        raise CardError(f"{said.label}: the input section does not fit the network: {message}.") from None
 
 
 def _evaluating(module: nn.Module) -> nn.Module:
@@ -160,56 +188,46 @@ def _placed(module: nn.Module, device: Any) -> nn.Module:
         raise ModelError(f"The device '{device}' cannot be used: {str(problem).splitlines()[0].rstrip('.')}.") from None
 
 
-def _kind(card: Card, facts: Facts, bare: bool, given: frozenset[str]) -> str:
-    said = card.input.kind if not bare or "kind" in given else None
-    if said and facts.kind and said != facts.kind:
-        raise CardError(
-            f"The input kind of '{card.name}' is given as {said}, but its network takes {facts.kind} input."
-        )
-    return said or facts.kind or card.input.kind
+def _kind(card: Card, facts: Facts, said: Said) -> str:
+    stated = _said_kind(card)
+    if stated and facts.kind and stated != facts.kind:
+        raise CardError(f"{said.label}: input.kind is {stated}, but the network takes {facts.kind} input.")
+    return stated or facts.kind or card.input.kind
 
 
-def _channels(card: Card, facts: Facts, kind: str, assumed: list[str]) -> int:
-    said = card.input.channels
-    if said and facts.channels and said != facts.channels:
-        raise CardError(f"'{card.name}' is said to have {said} input channels, but its network takes {facts.channels}.")
-    if said or facts.channels:
-        return int(said or facts.channels or 1)
+def _channels(card: Card, facts: Facts, kind: str, said: Said, assumed: list[str]) -> int:
+    stated = card.input.channels
+    if stated and facts.channels and stated != facts.channels:
+        raise CardError(f"{said.label}: input.channels is {stated}, but the network takes {facts.channels}.")
+    if stated or facts.channels:
+        return int(stated or facts.channels or 1)
     channels = len(card.input.mean) if card.input.mean and len(card.input.mean) > 1 else 1
     assumed.append(f"Nothing tells the number of input channels of this {kind} network: {channels} assumed.")
     return channels
 
 
 def _task_and_outputs(
-    card: Card,
-    module: nn.Module,
-    facts: Facts,
-    kind: str,
-    channels: int,
-    size: list[int] | None,
-    bare: bool,
-    given: frozenset[str],
+    card: Card, module: nn.Module, facts: Facts, spec: InputSpec, said: Said
 ) -> tuple[str, int | None]:
     """Return the task (as said, else as the output's shape shows) and the number of outputs."""
     from matxai.modelcard.sizes import probe_output
 
-    task = card.task if not bare or "task" in given else facts.task
+    task = card.task if not said.bare or "task" in said.fields else facts.task
     outputs = facts.outputs
     if task is None or (outputs is None and not card.classes):
-        seen, number = probe_output(module, kind, channels, size)
+        seen, number = probe_output(module, spec.kind, spec.channels or 1, spec.size, facts.batch or 1)
         task = task or seen
         outputs = outputs if outputs is not None else number
     return task or card.task, outputs
 
 
-def _classes(card: Card, outputs: int | None, task: str, assumed: list[str]) -> tuple[str, ...]:
+def _classes(card: Card, outputs: int | None, task: str, said: Said, assumed: list[str]) -> tuple[str, ...]:
     names = tuple(card.classes)
     if names:
         fits = outputs is None or len(names) == outputs or (outputs == 1 and len(names) == 2)
         if not fits and task in {"classification", "segmentation"}:
-            raise CardError(
-                f"'{card.name}' names {len(names)} classes ({', '.join(names[:6])}), but its network has {outputs}."
-            )
+            shown = ", ".join(names[:6])
+            raise CardError(f"{said.label} names {len(names)} classes ({shown}), but the network has {outputs}.")
         return names
     if outputs is None or task == "regression":
         return ()
@@ -218,13 +236,18 @@ def _classes(card: Card, outputs: int | None, task: str, assumed: list[str]) -> 
     return tuple(str(index) for index in range(count))
 
 
-def _bare_assumptions(task: str, given: frozenset[str], size: list[int] | None) -> list[str]:
+def _assumptions(task: str, facts: Facts, said: Said) -> list[str]:
     sentences = []
-    if "task" not in given:
-        sentences.append(f"Nobody named the task: {task}, as the shape of the output has it.")
-    if not given & {"scale", "mean", "std", "steps"}:
-        sentences.append("Nobody said how values are scaled: integers are divided by the largest value of their type.")
-    if not given & {"size", "steps"}:
-        expects = f"; the program takes {' x '.join(str(n) for n in size)}" if size else ""
-        sentences.append(f"Nothing is resized{expects}.")
+    if said.bare:
+        if "task" not in said.fields:
+            sentences.append(f"Nobody named the task: {task}, by the shape of the output.")
+        if not said.fields & {"scale", "mean", "std", "steps"}:
+            sentences.append(
+                "Nobody said how values are scaled: integers are divided by the largest value of their type."
+            )
+        if not said.fields & {"size", "steps"}:
+            takes = f"; the program takes {' x '.join(str(n) for n in facts.size)}" if facts.size else ""
+            sentences.append(f"Nothing is resized{takes}.")
+    if facts.batch is not None:
+        sentences.append(f"The program was exported for batches of {facts.batch}, and takes no others.")
     return sentences

@@ -79,7 +79,7 @@ class InputSpec(_Section):
     def _single_keys(cls, value: list[Step]) -> list[Step]:
         for step in value:
             if isinstance(step, dict) and len(step) != 1:
-                msg = f"a step is a name or one 'name: options', but one of them has the names {', '.join(step) or 'none'}"
+                msg = f"a step is a name or one 'name: options', but one has the names {', '.join(step) or 'none'}"
                 raise ValueError(msg)
         return value
 
@@ -186,8 +186,8 @@ def card_from_yaml(document: LocatedYaml, name: str = CARD_NAME) -> Card:
         line = document.line(("version",))
         if version > CARD_VERSION:
             raise CardError(
-                f"{name}, line {line}: the card has version {version}, which needs a newer matxai; this one reads cards up "
-                f"to version {CARD_VERSION}. Update with 'pip install -U matxai'."
+                f"{name}, line {line}: the card has version {version}, which needs a newer matxai; this one reads "
+                f"cards up to version {CARD_VERSION}. Update with 'pip install -U matxai'."
             )
         raise CardError(f"{name}, line {line}: there is no card of version {version}; the first is 1.")
     try:

@@ -35,8 +35,8 @@ def read_weights(path: Path, *, limit: int | None = None) -> dict[str, torch.Ten
     Raises
     ------
     FileError
-        If the file is missing, empty, damaged, claims more than it holds, or is no weights' file; the sentence says what
-        TorchScript, ONNX and other files need.
+        If the file is missing, empty, damaged, claims more than it holds, or is no weights' file; the sentence says
+        what TorchScript, ONNX and other files need.
     UnsafeFileError
         If it holds pickled objects other than tensors and plain containers.
     ModelError
@@ -73,8 +73,8 @@ def _check_safetensors_header(path: Path) -> None:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > size - 8 or length > MAX_HEADER:
             raise FileError(
-                f"{path} says that its header has {length} bytes, but the file holds {size - 8} after it: it is cut off or no "
-                "safetensors file."
+                f"{path} says that its header has {length} bytes, but the file holds {size - 8} after it: it is cut "
+                "off or no safetensors file."
             )
         text = stream.read(length)
     try:
@@ -104,7 +104,7 @@ def load_checkpoint(path: Path, *, limit: int | None = None) -> Any:
                 "ignore"
             )  # about its own internals (TypedStorage), nothing that the user could act on
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:
+    except Exception as problem:  # noqa: BLE001 - torch.load raises whatever its parts raise; all are told below
         first = next(
             (line for line in str(problem).splitlines() if "nsupported" in line), str(problem).split("\n", 1)[0]
         )

@@ -27,8 +27,8 @@ class Content(Enum):
 
 WHAT_TO_DO = {
     Content.TORCHSCRIPT: (
-        "is a TorchScript archive, whose operations and layers cannot be seen from outside. Load the original network in "
-        "Python and either save its weights with safetensors and name the architecture (--arch), or export it with "
+        "is a TorchScript archive, whose operations and layers cannot be seen from outside. Load the original network "
+        "in Python and either save its weights with safetensors and name the architecture (--arch), or export it with "
         "torch.export.save(torch.export.export(network, (x,)), 'model.pt2')"
     ),
     Content.ONNX: (
@@ -37,8 +37,8 @@ WHAT_TO_DO = {
         "onnx2torch and hand the module over: matxai.load_model(module, classes=...)"
     ),
     Content.HDF5: (
-        "is an HDF5 file, as Keras writes its models, and no PyTorch weights. Build the same layers in PyTorch, copy the "
-        "weights over, and save them with safetensors"
+        "is an HDF5 file, as Keras writes its models, and no PyTorch weights. Build the same layers in PyTorch, copy "
+        "the weights over, and save them with safetensors"
     ),
 }
 
@@ -72,8 +72,8 @@ def content_of(path: Path) -> Content:
     if _is_onnx(path, size):
         return Content.ONNX
     raise FileError(
-        f"{path} is no model that matxai knows: it takes a folder with matxai.yaml, NAME.matxai, safetensors, a PyTorch "
-        "checkpoint or a torch.export program (.pt2)."
+        f"{path} is no model that matxai knows: it takes a folder with matxai.yaml, NAME.matxai, safetensors, a "
+        "PyTorch checkpoint or a torch.export program (.pt2)."
     )
 
 
@@ -110,7 +110,7 @@ def _read_varint(stream: BinaryIO) -> int | None:
 
 
 def _is_onnx(path: Path, size: int) -> bool:
-    """Tell an ONNX ModelProto: its top-level fields are walked to the end, and a graph (7) or opset (8) is among them."""
+    """Tell an ONNX ModelProto: its top-level fields are walked to the end; a graph (7) or opset (8) is among them."""
     wires = {0: {1, 5}, 2: {2, 3, 4, 6, 7, 8, 14, 20, 25, 26}}
     found: set[int] = set()
     with path.open("rb") as stream:

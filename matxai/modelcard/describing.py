@@ -1,4 +1,4 @@
-"""What a model is, as rows for tables, and which models come along. Data only: the command line and the plugin show it."""
+"""What a model is, as rows for tables, and which models come along: data that the faces show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from matxai.errors import CardError
 from matxai.modelcard.card import read_card
-from matxai.modelcard.loading import shipped_paths
+from matxai.modelcard.finding import shipped_paths
 
 if TYPE_CHECKING:
     from matxai.modelcard.model import Model
@@ -23,7 +23,8 @@ def describe(model: Model) -> dict[str, Any]:
         "kind": model.kind,
         "channels": model.channels,
         "size": model.card.input.size,
-        "preprocessing": [str(step) for step in getattr(model.preprocessing, "steps", ())],
+        "batch": model.batch,
+        "preprocessing": model.preprocessing.describe(),
         "activation": model.activation,
         "layers": list(model.layers),
         "licence": model.licence,
@@ -35,8 +36,8 @@ def describe(model: Model) -> dict[str, Any]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """Return the models that come along: name, task, architecture, classes, licence and folder of each; none is loaded."""
-    rows = []
+    """Return name, task, architecture, classes, licence and folder of the models that come along; none is loaded."""
+    rows: list[dict[str, Any]] = []
     for name, folder in shipped_paths().items():
         try:
             card = read_card(folder)

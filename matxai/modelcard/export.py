@@ -7,13 +7,14 @@ import io
 import logging
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError, ModelError
 from matxai.modelcard.program_archive import clean_archive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
 _FLOATING = {6, 7, 8, 13}  # half, float, double, bfloat16 in the schema
@@ -75,8 +76,8 @@ def load_program(path: Path, *, limit: int | None = None) -> Program:
         written = graph.get("torch_version", "an unknown version")
         first = next(iter(str(problem).strip().splitlines()), type(problem).__name__)
         raise FileError(
-            f"{path} was written by torch {written} and cannot be loaded by torch {torch.__version__}: {first.rstrip('.')}. "
-            "Export it again with the installed version."
+            f"{path} was written by torch {written} and cannot be loaded by torch {torch.__version__}: "
+            f"{first.rstrip('.')}. Export it again with the installed version."
         ) from problem
     finally:
         logger.setLevel(level)

@@ -1,6 +1,7 @@
 """YAML that knows its lines: plain values from the safe loader, and the line on which each of them stands.
 
-Tags that would construct Python objects, alias bombs and duplicate keys are refused. What a value means is not known here.
+Tags that would construct Python objects, alias bombs and duplicate keys are refused. What a value means is not known
+here.
 """
 
 from __future__ import annotations
@@ -149,9 +150,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _walkable(data: Any, path: Sequence[str | int]) -> set[str | int]:
+def _walkable(document: Any, path: Sequence[str | int]) -> set[str | int]:
     """Return the parts of pydantic's location that are keys of the document (union members add parts of their own)."""
-    parts: set[str | int] = set()
+    data: Any = document
+    parts: set[Any] = set()
+    part: Any
     for part in path:
         if (isinstance(data, Mapping) and part in data) or (
             isinstance(data, list) and isinstance(part, int) and part < len(data)

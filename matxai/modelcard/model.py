@@ -1,4 +1,4 @@
-"""What a loaded model is: :class:`Model`, the record that every command and the plugin hand on. Made by ``load_model``."""
+"""What a loaded model is: :class:`Model`, the record that every command and the plugin hand on; see ``load_model``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from matxai.errors import ModelError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import nn
@@ -46,6 +49,8 @@ class Model:
         The card as read, or as made from what was assumed.
     origin
         The folder or file that it was loaded from; ``None`` for a module handed over.
+    size, batch
+        The spatial size and the number of samples that an exported program insists on; ``None`` where any fits.
     sha256
         The checksum of its weights' file; ``None`` for a module handed over.
     assumptions
@@ -67,6 +72,8 @@ class Model:
     licence: str | None = None
     source: str | None = None
     origin: Path | None = None
+    size: tuple[int, ...] | None = None
+    batch: int | None = None
     sha256: str | None = None
     assumptions: tuple[str, ...] = ()
     architecture: str = ""
@@ -76,6 +83,26 @@ class Model:
         """The files of the card's reference input and output, relative to the card; see ``check_reference``."""
         pair = self.card.reference
         return (pair.input, pair.output) if pair is not None else None
+
+    def check_fits(self, shape: Sequence[int]) -> None:
+        """Raise a ``ModelError`` if a batch of ``shape`` ``(B, C, *spatial)`` is none that the network takes."""
+        batch, channels, *spatial = shape
+        axes = int(self.kind[0])
+        if len(spatial) != axes:
+            raise ModelError(f"'{self.name}' takes (B, C, *spatial) with {axes} spatial axes, and got {tuple(shape)}.")
+        if channels != self.channels:
+            raise ModelError(f"'{self.name}' takes {self.channels} channels, and got {channels}.")
+        if self.size is not None and tuple(spatial) != self.size:
+            takes, got = (" x ".join(str(n) for n in size) for size in (self.size, spatial))
+            raise ModelError(
+                f"'{self.name}' was exported for inputs of {takes}, and got {got}: give size={list(self.size)} to "
+                "resize, or export it with dynamic shapes."
+            )
+        if self.batch is not None and batch != self.batch:
+            raise ModelError(
+                f"'{self.name}' was exported for batches of {self.batch}, and got {batch}: export it with a dynamic "
+                "batch."
+            )
 
     def summary(self) -> str:
         """Return one line: name, task, architecture, input and number of classes."""
@@ -93,8 +120,9 @@ class Model:
         rows.append(("classes", shown or "unknown"))
         rows += [("licence", self.licence or "not given"), ("source", self.source or "not given")]
         rows += [("assumed", sentence) for sentence in self.assumptions]
+        left = "text-align:left"
         body = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
+            f"<tr><th style='{left}'>{html.escape(label)}</th><td style='{left}'>{html.escape(value)}</td></tr>"
             for label, value in rows
         )
         return f"<table><caption>{html.escape(self.name)}</caption>{body}</table>"

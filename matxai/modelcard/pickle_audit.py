@@ -1,7 +1,8 @@
 """Pickles read without running them: which objects they name, and whether their tensors lie within the file.
 
-The unpickler here resolves every name to an inert stand-in, so nothing outside this module is called. It does not decide
-alone what is loaded (``weights_only=True`` does), but it names the culprit, and it sees claims that exceed the file.
+The unpickler here resolves every name to an inert stand-in, so nothing outside this module is called. It does not
+decide alone what is loaded (``weights_only=True`` does), but it names the culprit, and it sees claims that
+exceed the file.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ ITEM_SIZES: Mapping[str, int] = {
 # What checkpoints consist of. weights_only=True knows a few more; those hold no weights and are refused here by name.
 HARMLESS = frozenset({
     "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict", "builtins.set",
-    "builtins.list", "builtins.int", "builtins.complex", "builtins.bytearray", "_codecs.encode", "torch.Size", "torch.device",
-    "torch.Tensor", "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
+    "builtins.list", "builtins.int", "builtins.complex", "builtins.bytearray", "_codecs.encode", "torch.Size",
+    "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
     "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
     "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch._utils._rebuild_qtensor",
     "torch._utils._rebuild_sparse_tensor", "torch._tensor._rebuild_from_type_v2", "torch.storage._load_from_bytes",
@@ -44,7 +45,7 @@ _REFUSED = frozenset(
 class _Inert(dict[Any, Any]):
     """Stands for any class or function that a pickle names: takes every call, does nothing."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
 
     def __setstate__(self, state: Any) -> None:
@@ -98,8 +99,8 @@ def read_pickle(data: bytes, where: str) -> tuple[list[str], list[tuple[str, str
     reader = _Reader(stream)
     try:
         reader.load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError,
-            MemoryError, RecursionError, UnicodeDecodeError) as problem:  # fmt: skip
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, OverflowError,
+            MemoryError, RecursionError) as problem:  # fmt: skip
         refuse_names(reader.names, where)
         raise FileError(
             f"{where} is a damaged or cut off pickle: {str(problem).rstrip('.') or 'it ends too early'}."
@@ -116,9 +117,9 @@ def refuse_names(names: list[str], where: str) -> None:
         if is_type or (name in HARMLESS and name not in _REFUSED):
             continue
         raise UnsafeFileError(
-            f"{where} holds the pickled object '{name}', and loading it could run code. Where you trust its origin, load it in "
-            "Python yourself and save the weights alone, torch.save(network.state_dict(), 'weights.pt'), to be loaded with "
-            "the name of the architecture."
+            f"{where} holds the pickled object '{name}', and loading it could run code. Where you trust its origin, "
+            "load it in Python yourself and save the weights alone, torch.save(network.state_dict(), 'weights.pt'), to be "
+            "loaded with the name of the architecture."
         )
 
 
@@ -154,8 +155,8 @@ def audit_tensor_archive(archive: zipfile.ZipFile, path: Path, where: str) -> No
             )
         if elements < 0 or elements * ITEM_SIZES.get(kind, 1) > held:
             raise FileError(
-                f"{where} claims {elements} elements ({kind}) in the storage '{key}', which holds {held} bytes: it was tampered "
-                "with or is damaged."
+                f"{where} claims {elements} elements ({kind}) in the storage '{key}', which holds {held} bytes: it was "
+                "tampered with or is damaged."
             )
 
 

@@ -10,22 +10,24 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError, UnsafeFileError
 from matxai.modelcard.archives import opened_archive, read_member
 from matxai.modelcard.pickle_audit import audit_tensor_archive
 from matxai.modelcard.program_audit import Audit, is_path
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 MAX_JSON = 128 * 1024**2
 _OLD = "serialized_exported_program.json"
 _VERSION = re.compile(rb"\d{1,4}(\.\d{1,4})?\s*\Z")
 _PAYLOAD = re.compile(r"(weight|tensor)_\d{1,7}\Z")
 # sizes of torch's scalar types by their number in the schema
-ITEM_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 11: 16, 12: 1, 13: 2, 28: 2, 29: 1, 30: 1, 31: 1,
-              32: 1, 33: 1, 34: 4, 35: 8}  # fmt: skip
+ITEM_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 11: 16, 12: 1, 13: 2, 28: 2, 29: 1, 30: 1,
+              31: 1, 32: 1, 33: 1, 34: 4, 35: 8}  # fmt: skip
 _PAYLOAD_KEYS = {"path_name", "is_param", "use_pickle", "tensor_meta"}
 
 
@@ -118,8 +120,8 @@ def _clean_old(members: _Members, names: list[str]) -> tuple[bytes, dict[str, An
 
 def _clean_new(members: _Members, names: list[str]) -> tuple[bytes, dict[str, Any]]:
     inner = [name.removeprefix(members.root) for name in names]
-    fixed = {"archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id", "models/model.json",
-             "data/sample_inputs/model.pt", ".format_version", ".storage_alignment"}  # fmt: skip
+    fixed = {"archive_format", "archive_version", "byteorder", ".data/version", ".data/serialization_id",
+             "models/model.json", "data/sample_inputs/model.pt", ".format_version", ".storage_alignment"}  # fmt: skip
     payload = re.compile(r"data/(weights/(weight_\d{1,7}|model\.pt|model_weights_config\.json)"
                          r"|constants/(tensor_\d{1,7}|model\.pt|model_constants_config\.json))\Z")  # fmt: skip
     for name in inner:
@@ -198,13 +200,13 @@ def _check_extent(path: Path, name: str, meta: Any, held: int) -> None:
     last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True)) + 1 if elements else 0
     if last * item > held or elements * item > held or held % item:
         raise FileError(
-            f"{path} claims {max(last, elements) * item} bytes for the tensor '{name}' but holds {held}: it was tampered with or "
-            "is damaged."
+            f"{path} claims {max(last, elements) * item} bytes for the tensor '{name}' but holds {held}: it was "
+            "tampered with or is damaged."
         )
 
 
 def _tensors(members: _Members, name: str, kind: type[dict[str, Any]] | None) -> bytes:
-    """Return a pickled tensor, or dictionary of tensors, read by ``weights_only=True`` and pickled anew by ourselves."""
+    """Return a pickled tensor, or dictionary of them, read by ``weights_only=True`` and pickled anew by ourselves."""
     import torch
 
     data = members.read(name)

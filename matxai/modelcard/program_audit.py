@@ -7,8 +7,7 @@ custom metadata. Devices become ``cpu``, so that a program exported on a GPU loa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matxai.errors import UnsafeFileError
 from matxai.modelcard.program_text import (
@@ -23,11 +22,14 @@ from matxai.modelcard.program_text import (
     is_expression,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 MAX_VALUES = 5_000_000
 
 OPERATORS = frozenset(
-    [f"_operator.{name}" for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pos", "abs", "eq", "ne", "lt",
-                                      "le", "gt", "ge", "and_", "or_", "not_", "getitem")]
+    [f"_operator.{name}" for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pos", "abs", "eq",
+                                      "ne", "lt", "le", "gt", "ge", "and_", "or_", "not_", "getitem")]
     + [f"torch.sym_{name}" for name in ("int", "float", "ite", "max", "min", "not", "sum", "sqrt", "fresh_size")]
     + [f"math.{name}" for name in ("ceil", "floor", "trunc")]
     + ["torch.ops.higher_order.wrap_with_set_grad_enabled", "torch.ops.higher_order.wrap_with_autocast",
@@ -40,22 +42,22 @@ _FORBIDDEN = re.compile(
     r"from_file|save|_print|warn|nested|sparse|storage|(?<!^_)(?<!^)unsafe|^_?coalesce|_test_|jagged"
 )
 _TEXT_ARGUMENTS = frozenset({
-    "mode", "padding", "rounding_mode", "approximate", "norm", "reduce", "equation", "indexing", "interpolation", "side", "UPLO",
-    "driver", "assert_msg", "api_name", "ord", "p", "pad_mode", "padding_side", "activation",
+    "mode", "padding", "rounding_mode", "approximate", "norm", "reduce", "equation", "indexing", "interpolation",
+    "side", "UPLO", "driver", "assert_msg", "api_name", "ord", "p", "pad_mode", "padding_side", "activation",
 })  # fmt: skip
 
 _SECTIONS = frozenset({
-    "graph_module", "graph", "signature", "module_call_graph", "inputs", "outputs", "nodes", "arg", "value", "hint", "sizes",
-    "strides", "storage_offset", "schema_version", "input_specs", "output_specs",
+    "graph_module", "graph", "signature", "module_call_graph", "inputs", "outputs", "nodes", "arg", "value", "hint",
+    "sizes", "strides", "storage_offset", "schema_version", "input_specs", "output_specs",
     "user_input", "parameter", "buffer", "tensor_constant", "constant_input", "token",
-    "user_output", "loss_output", "buffer_mutation", "gradient_to_parameter", "gradient_to_user_input", "user_input_mutation",
-    "parameter_mutation",
+    "user_output", "loss_output", "buffer_mutation", "gradient_to_parameter", "gradient_to_user_input",
+    "user_input_mutation", "parameter_mutation",
     "as_none", "as_tensor", "as_tensors", "as_int", "as_ints", "as_float", "as_floats", "as_sym_int", "as_sym_ints",
     "as_scalar_type", "as_memory_format", "as_layout", "as_bool", "as_bools", "as_sym_bool", "as_sym_bools", "as_graph",
     "as_optional_tensors", "as_optional_tensor", "as_sym_float", "as_sym_floats", "as_complex", "as_nested_tensors",
     "as_int_lists", "as_float_lists", "as_expr",
-    "kind", "dtype", "requires_grad", "layout", "persistent", "is_single_tensor_return", "is_hop_single_tensor_return", "major",
-    "minor", "min_val", "max_val", "index",
+    "kind", "dtype", "requires_grad", "layout", "persistent", "is_single_tensor_return", "is_hop_single_tensor_return",
+    "major", "minor", "min_val", "max_val", "index",
 })  # fmt: skip
 _MAPS: Mapping[str, re.Pattern[str] | None] = {
     "tensor_values": NAME, "sym_int_values": NAME, "sym_bool_values": NAME, "sym_float_values": NAME,
@@ -93,6 +95,11 @@ def _tree(text: str) -> bool:
     return True
 
 
+def is_path(text: str) -> bool:
+    """Tell whether a parameter's name is one, and no way into Python's own attributes (``__class__.forward``)."""
+    return DOTTED.match(text) is not None and not any(part.startswith("__") for part in text.split("."))
+
+
 _TEXTS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "expr_str": ("the symbolic size", is_expression),
     "target": ("the operator", _operator),
@@ -101,9 +108,9 @@ _TEXTS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "as_name": ("the name", NAME.match),
     "user_input_name": ("the name", NAME.match),
     "forward_arg_names": ("the name", NAME.match),
-    "parameter_name": ("the name", lambda text: is_path(text)),
-    "buffer_name": ("the name", lambda text: is_path(text)),
-    "tensor_constant_name": ("the name", lambda text: is_path(text)),
+    "parameter_name": ("the name", is_path),
+    "buffer_name": ("the name", is_path),
+    "tensor_constant_name": ("the name", is_path),
     "fqn": ("the name", DOTTED.match),
     "as_string": ("the text", TEXT.match),
     "as_strings": ("the text", TEXT.match),
@@ -117,11 +124,6 @@ _TEXTS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "real": ("the number", FLOAT.match),
     "imag": ("the number", FLOAT.match),
 }
-
-
-def is_path(text: str) -> bool:
-    """Tell whether a parameter's name is one, and no way into Python's own attributes (``__class__.forward``)."""
-    return DOTTED.match(text) is not None and not any(part.startswith("__") for part in text.split("."))
 
 
 class Audit:
@@ -164,8 +166,8 @@ class Audit:
             raise UnsafeFileError(f"{self.where} holds text where a program has none ('{key}': {_short(text)}).")
         if not check(text):
             raise UnsafeFileError(
-                f"{self.where} holds {label} {_short(text)}, which is none of those that are known to be harmless; it was not "
-                "loaded."
+                f"{self.where} holds {label} {_short(text)}, which is none of those that are known to be harmless; it "
+                "was not loaded."
             )
         return clean_tree(text) if key in {"in_spec", "out_spec"} else text
 

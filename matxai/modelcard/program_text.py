@@ -21,9 +21,10 @@ DIALECTS = frozenset({"", "ATEN", "TRAINING", "EDGE"})
 
 FUNCTIONS = frozenset({
     "Mod", "PythonMod", "FloorDiv", "CleanDiv", "CeilDiv", "ModularIndexing", "Max", "Min", "floor", "ceiling", "Abs",
-    "CeilToInt", "FloorToInt", "TruncToInt", "TruncToFloat", "RoundToInt", "ToFloat", "IntTrueDiv", "FloatTrueDiv", "Identity",
-    "Add", "Mul", "Pow", "Integer", "Rational", "Equality", "Unequality", "StrictLessThan", "LessThan", "StrictGreaterThan",
-    "GreaterThan", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Not", "Where",
+    "CeilToInt", "FloorToInt", "TruncToInt", "TruncToFloat", "RoundToInt", "ToFloat", "IntTrueDiv", "FloatTrueDiv",
+    "Identity",
+    "Add", "Mul", "Pow", "Integer", "Rational", "Equality", "Unequality", "StrictLessThan", "LessThan",
+    "StrictGreaterThan", "GreaterThan", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Not", "Where",
 })  # fmt: skip
 ASSUMPTIONS = frozenset({
     "integer", "positive", "nonnegative", "negative", "nonpositive", "zero", "nonzero", "real", "finite", "even", "odd",
@@ -149,18 +150,19 @@ def is_expression(text: str) -> bool:
     return reader.peek()[0] == "end"
 
 
-_TREES: dict[str, tuple[type, ...]] = {
-    "builtins.tuple": (type(None),),
-    "builtins.list": (type(None),),
-    "builtins.dict": (list,),
-    "collections.OrderedDict": (list,),
-    "torch.fx.immutable_collections.immutable_list": (type(None),),
-    "torch.fx.immutable_collections.immutable_dict": (list,),
+# the containers that inputs and outputs are made of, and whether they keep a list of keys
+_TREES: dict[str, bool] = {
+    "builtins.tuple": False,
+    "builtins.list": False,
+    "builtins.dict": True,
+    "collections.OrderedDict": True,
+    "torch.fx.immutable_collections.immutable_list": False,
+    "torch.fx.immutable_collections.immutable_dict": True,
 }
 
 
 def clean_tree(text: str) -> str:
-    """Return the description of an input's or output's structure, written anew from tuples, lists and dictionaries only.
+    """Return the description of an input's or output's structure, written anew with plain containers only.
 
     Raises
     ------
@@ -183,8 +185,11 @@ def _clean_node(node: Any, depth: int) -> dict[str, Any]:
         return node
     if kind not in _TREES or not isinstance(context, str) or not isinstance(children, list):
         raise ValueError(str(kind)[:80])
-    plain = json.loads(context)
-    if not isinstance(plain, _TREES[kind]) or not all(isinstance(key, str | int) for key in plain or ()):
+    plain: Any = json.loads(context)
+    keys = plain if isinstance(plain, list) else []
+    if isinstance(plain, list) != _TREES[kind] or (plain is not None and not keys and plain != []):
+        raise ValueError(context[:80])
+    if not all(isinstance(key, str | int) for key in keys):
         raise ValueError(context[:80])
     return {"type": kind, "context": json.dumps(plain), "children_spec": [_clean_node(c, depth + 1) for c in children]}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from matxai.errors import CardError, FileError
 from matxai.modelcard.card import inside
-from matxai.modelcard.loading import card_folder
+from matxai.modelcard.finding import card_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,8 +71,8 @@ def check_reference(model: Model) -> ReferenceCheck | None:
     found = output.detach().double().cpu().numpy()
     if found.shape != expected.shape:
         raise CardError(
-            f"The reference output '{pair.output}' of '{model.name}' has the shape {expected.shape}, but the network gives "
-            f"{found.shape}."
+            f"The reference output '{pair.output}' of '{model.name}' has the shape {expected.shape}, but the network "
+            f"gives {found.shape}."
         )
     scale = float(np.abs(expected).max(initial=0.0)) or 1.0
     return ReferenceCheck(float(np.abs(found - expected).max(initial=0.0)) / scale, pair.tolerance)

@@ -95,7 +95,9 @@ def _follow(
     return max(set(votes), key=votes.count) if votes else None
 
 
-def probe_output(module: nn.Module, kind: str, channels: int, size: list[int] | None) -> tuple[str | None, int | None]:
+def probe_output(
+    module: nn.Module, kind: str, channels: int, size: list[int] | None, batch: int = 1
+) -> tuple[str | None, int | None]:
     """Return task and number of outputs as one forward pass on zeros shows them, ``None`` for what it does not show.
 
     ``(B, K)`` is taken as classification, ``(B, K, *spatial)`` as segmentation (also as ``out`` or ``logits`` of a
@@ -110,7 +112,7 @@ def probe_output(module: nn.Module, kind: str, channels: int, size: list[int] | 
     for spatial in [size] if size else [[n] * axes for n in (64, 224)[: 2 if axes < 3 else 1]]:
         try:
             with torch.no_grad():
-                output = module(torch.zeros(1, channels, *spatial, dtype=dtype, device=device))
+                output = module(torch.zeros(batch, channels, *spatial, dtype=dtype, device=device))
         except Exception as problem:  # noqa: BLE001 - anybody's module may raise anything; then nothing is known
             log.debug("no output for zeros of size %s: %s", spatial, problem)
             continue
