@@ -48,7 +48,9 @@ def test_masks_lie_on_the_dark_defects(kind: str) -> None:
     for seed in range(12):
         image = micrograph(seed, kind, bar=None)
         inside = ndimage.binary_erosion(image.defect) if kind == "pore" else image.defect
-        ring = ndimage.binary_dilation(image.defect, iterations=6) & ~ndimage.binary_dilation(image.defect, iterations=3)
+        ring = ndimage.binary_dilation(image.defect, iterations=6) & ~ndimage.binary_dilation(
+            image.defect, iterations=3
+        )
         contrast.append(float(image.pixels[ring].mean()) - float(image.pixels[inside].mean()))
     assert min(contrast) > 25
 

@@ -6,13 +6,14 @@ import csv
 import json
 from pathlib import Path
 
-import matxai
 import numpy as np
 import pytest
-from matxai.errors import FileError
 from matxai_datasets import micrograph, micrographs, write
 from matxai_datasets.shipped import make_samples, samples
 from matxai_datasets.writing import FLAVOURS, write_tiff
+
+import matxai
+from matxai.errors import FileError
 
 UM = {"nm": 1e-3, "um": 1.0, "µm": 1.0, "micrometer": 1.0, "m": 1e6}
 

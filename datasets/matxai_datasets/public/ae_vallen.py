@@ -33,5 +33,6 @@ SETS.add(
         groups="test",
         has=("bearing", "steel_plate/*.pridb"),
         rows=_rows,
+        digest="0418b0f726ade2f5d697046385ff6262d1aca7d7d7bc9300da2470bfe4b5bb9e",
     ),
 )

@@ -41,6 +41,7 @@ SETS.add(
         groups="location on the spindle",
         has=("labels.csv", "images/*_crop_*.jpg"),
         rows=_rows,
+        digest="76650e7cb14f8f51217b36624004b67a5c860830e8ef1df114c4477a5e353bff",
         classes=("no_pitting", "pitting"),
     ),
 )

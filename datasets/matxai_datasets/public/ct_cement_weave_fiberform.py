@@ -40,6 +40,7 @@ SETS.add(
         groups="each cube by itself",
         has=("cement_128x128x128.tif", "100_fiberform.tif"),
         rows=_rows,
+        digest="5c16bd0b1bac4dfc104ea1574277459d35c7438ef3ceb0c3bd274c9dd7889aa9",
         classes=("carbon fibre insulator", "cement", "weave composite"),
     ),
 )

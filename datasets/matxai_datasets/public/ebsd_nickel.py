@@ -36,5 +36,6 @@ SETS.add(
         groups="one specimen",
         has=("edax_h5ebsd", "oxford_binary"),
         rows=_rows,
+        digest="4406984340f26232758d3a619ef9981e292cd71d1913927a364f8268662f9372",
     ),
 )

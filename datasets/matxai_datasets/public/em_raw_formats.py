@@ -34,5 +34,6 @@ SETS.add(
         groups="each file by itself",
         has=("digitalmicrograph", "bruker"),
         rows=_rows,
+        digest="92dddd6bfbb568f3ab54ccb294433de8507d20f030ede8397ec5f14b99740a24",
     ),
 )

@@ -42,6 +42,7 @@ SETS.add(
         groups="material, which is the class: nothing can be said across materials",
         has=("*_database.h5", "transformer_meas.csv"),
         rows=_rows,
+        digest="832c3161c1436ab7a7a53c7e611e88c341c3283e0b2f7c2d58b5c244664bd384",
         classes=CLASSES,
     ),
 )

@@ -32,6 +32,7 @@ SETS.add(
         groups="material",
         has=("Model_*_Transformer.sd", "Norm_*.pt"),
         rows=_rows,
+        digest="7005a260a9d64c4cf805fbb3fd3e3d2c749fc262eb0674f7b01b13fbafd87bb5",
         classes=("3E6", "77", "N30"),
     ),
 )

@@ -39,6 +39,7 @@ SETS.add(
         groups="specimen, the first part of the file's name",
         has=("labels.csv", "images/*cyc*.tif"),
         rows=_rows,
+        digest="1327fbef7679537b87c8d897f795dab3536e0ff0de7e7a70a7901eb69a1c9b63",
         classes=("background", "oxide", "crack"),
     ),
 )

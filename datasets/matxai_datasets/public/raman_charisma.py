@@ -42,5 +42,6 @@ SETS.add(
         groups="instrument and optical path",
         has=("labels.csv", "FMNT-M_BW532"),
         rows=_rows,
+        digest="c8d391013dded719d0d40bb0450633550b49251a7cf729b8d2549c93e078bc46",
     ),
 )

@@ -29,5 +29,6 @@ SETS.add(
         groups="each file by itself",
         has=("xrd", "xps"),
         rows=_rows,
+        digest="59cbb669933228d863a2e80093e820134dd495bdd18124228170ac785628ef7c",
     ),
 )

@@ -34,5 +34,6 @@ SETS.add(
         groups="one series of one specimen",
         has=("index.csv", "images/19082*.tif"),
         rows=_rows,
+        digest="f9f1190d509aee483a6b77ea024d9d03b5d4f37c1d8391266173b375d8f0f7da",
     ),
 )

@@ -36,5 +36,6 @@ SETS.add(
         groups="each image by itself",
         has=("*_odemis.tif", "zeiss_*.tif"),
         rows=_rows,
+        digest="18ee4d33ca39c6f99aa957dae91f7ada738f717d66b3aeb0fbc64808a1f8d1fe",
     ),
 )

@@ -45,5 +45,6 @@ SETS.add(
         groups="element and compound: repeats of one compound are not independent",
         has=("labels.csv", "Cr/*.xdi"),
         rows=_rows,
+        digest="8ca8028972c01a6c0cf00cb8146e0289cfc339517aced2d27795591157fc7fba",
     ),
 )

@@ -37,5 +37,6 @@ SETS.add(
         groups="each pattern by itself",
         has=("Spectra/*.xy", "References/*.cif"),
         rows=_rows,
+        digest="ed7cad1dcfb1b3b1807a436b86569ea4f54e50bc930155ef16112c57a3804233",
     ),
 )

@@ -48,6 +48,7 @@ SETS.add(
         groups="equal files (SHA-256); near-duplicates are not told apart",
         has=("labels.csv", "images/red_iron"),
         rows=_rows,
+        digest="9d9d9ce268e31d286956e9789b362ab66d1cb9ff16b0f09385c8dca05737eb74",
         classes=CLASSES,
     ),
 )
