@@ -1,0 +1,89 @@
+"""Draws the pictures of README and docs from what comes along: ``python docs/make_pictures.py [--no-windows]``.
+
+``twins.png``: one picture of pores, the sound model and its leaky twin. ``dock.png``: the dock in napari (needs a screen).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import time
+from pathlib import Path
+
+PICTURES = Path(__file__).parent / "pictures"
+
+
+def samples() -> dict:
+    return importlib.metadata.entry_points(group="matxai.samples")["matxai"].load()()
+
+
+def twins() -> Path:
+    """The image, and where each of the two models looks, side by side."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    import matxai
+    from matxai.report import common_limits
+    from matxai.report.drawing import draw_strip, show_image, show_map
+    from matxai.report.reading import panels
+
+    rows = samples()["swapped_bar"].paths
+    names = {"defects": "sound model", "defects_leaky": "leaky twin"}
+    models = {name: matxai.load_model(name) for name in names}
+    figure = Figure(figsize=(180 / 25.4, 128 / 25.4), dpi=200, facecolor="white")
+    for row, path in enumerate(rows):
+        signal = matxai.read(path)
+        results = {n: matxai.explain(m, signal, methods=["grad_cam"]) for n, m in models.items()}
+        for column, name in enumerate([None, *names]):
+            axes = figure.add_subplot(len(rows), 3, 3 * row + column + 1)
+            result = results[name or "defects"]
+            panel = panels(result, "grad_cam")[0]
+            show_image(axes, panel, grey=True)
+            if name is None:
+                title = "image" if row == 0 else "the same picture, another info bar"
+                draw_strip(axes, panel, 48.0, unseen=False, fontsize=6.5)
+            else:
+                show_map(axes, panel, common_limits([result], "grad_cam"), 0.85)
+                from matxai.explanation import provenance
+
+                top = provenance(result)["scores"][0]
+                title = f"{names[name]}: {top['class']} ({100 * top['probability']:.0f} %)"
+            axes.set_title(title, fontsize=7.5, loc="left")
+            axes.set_axis_off()
+            assert np.isfinite(panel.values).any()
+    figure.tight_layout(pad=0.6)
+    PICTURES.mkdir(exist_ok=True)
+    target = PICTURES / "twins.png"
+    figure.savefig(target, dpi=150)
+    return target
+
+
+def dock() -> Path:
+    """The dock after a run, in a real window."""
+    from napari_matxai.launch import open_viewer
+    from qtpy.QtWidgets import QApplication
+
+    path = next(p for p in samples()["defects"].paths if p.stem == "crack_framed")
+    viewer, panel = open_viewer([path], model="defects")
+    viewer.window.resize(1280, 800)
+    panel.explain()
+    until = time.monotonic() + 60
+    while (panel.runner.busy or not panel.result_text.text()) and time.monotonic() < until:
+        QApplication.processEvents()
+        time.sleep(0.02)
+    for _ in range(20):
+        QApplication.processEvents()
+        time.sleep(0.05)
+    target = PICTURES / "dock.png"
+    viewer.screenshot(str(target), canvas_only=False, flash=False)
+    viewer.close()
+    return target
+
+
+if __name__ == "__main__":
+    print(twins())
+    if "--no-windows" not in sys.argv:
+        print(dock())
