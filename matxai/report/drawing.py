@@ -170,7 +170,10 @@ def draw_colour_bar(
         spine.set(linewidth=0.4, color=INK)
     what = sentences.RELEVANCE_SIGNED if panel.signed else sentences.RELEVANCE
     scale = f"×10{str(power).translate(_SUPERSCRIPT)} " if power else ""
-    cax.set_ylabel(f"{what}\n({scale}{panel.units})", fontsize=fontsize, labelpad=3, parse_math=False, color=INK)
+    text = f"{what}\n({scale}{sentences.UNITS.get(panel.units, panel.units)})"
+    room = 72.0 * cax.bbox.height / cax.figure.dpi * 1.15  # points; a letter is half the font's size wide
+    size = min(fontsize, max(4.0, room / (0.52 * max(map(len, text.split("\n"))))))
+    cax.set_ylabel(text, fontsize=size, labelpad=3, parse_math=False, color=INK)
     finite = panel.values[np.isfinite(panel.values)]
     if finite.size and finite.max() > high * (1 + 1e-6):
         cax.annotate("▲", (0.5, 1.0), xycoords="axes fraction", xytext=(0, 1), textcoords="offset points",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from matxai.errors import ExplanationError
 from matxai.report import drawing, sentences
 from matxai.report.colours import QUANTILE, Limits, joint, limits_of
-from matxai.report.reading import At, Panel, Score, facts, find_map, map_names, panels, scores, target_name
+from matxai.report.reading import At, Panel, facts, find_map, map_names, panels, target_name, target_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,13 +95,39 @@ def overlay_figure(
         If there is no such map, layer or slice, or the width leaves no room for the image.
     """
     panel = panels(ds, method, at)[0]
+    regions = [] if region is None else [(region, region_name)]
+    return panel_figure(ds, panel, width_mm=width_mm, limits=limits, alpha=alpha, title=title, regions=regions)
+
+
+def panel_figure(
+    ds: xr.Dataset,
+    panel: Panel,
+    *,
+    width_mm: float = 85.0,
+    limits: Limits | None = None,
+    alpha: float = 0.85,
+    title: str | None = None,
+    regions: Sequence[tuple[npt.NDArray[np.bool_], str]] = (),
+) -> Figure:
+    """Return the figure of one panel that was chosen before; see :func:`overlay_figure`."""
     fontsize = 7.0 if width_mm <= 100 else 8.0
     lines = _title(ds, panel, title, width_mm - _LEFT, fontsize)
     block = _block(panel, width_mm, lines, fontsize)
     figure = _figure(width_mm, _height(block, curve=panel.values.ndim == 1))
     _draw(figure, block, panel, limits or own_limits(panel), alpha)
-    if region is not None and panel.values.ndim == 2:
-        drawing.outline(figure.axes[0], np.asarray(region, dtype=np.bool_), region_name)
+    if panel.values.ndim == 2:
+        for mask, name in regions:
+            drawing.outline(figure.axes[0], np.asarray(mask, dtype=np.bool_), name)
+    return figure
+
+
+def image_figure(ds: xr.Dataset, panel: Panel, *, width_mm: float = 85.0) -> Figure:
+    """Return the figure of a panel's image alone, with its scale bar, as large as the overlays beside it."""
+    fontsize = 7.0 if width_mm <= 100 else 8.0
+    lines = ["Image", *_wrapped(_where(ds), width_mm - _LEFT, fontsize)]
+    block = _block(panel, width_mm, lines, fontsize)
+    figure = _figure(width_mm, _height(block))
+    _draw_image(figure, block, panel)
     return figure
 
 
@@ -147,9 +173,8 @@ def plot(
     if len(shown) > _MOST_PANELS:
         msg = f"{len(shown)} panels are too many for one figure; name up to {_MOST_PANELS} with methods= or at=."
         raise ExplanationError(msg)
-    flat = shown[0].values.ndim == 1
-    cells: list[Panel | None] = [*shown] if flat else [None, *shown]
-    per_row = min(columns or (2 if flat else 3 if width_mm >= 150 else 2), len(cells))
+    cells: list[Panel | None] = [*shown] if shown[0].values.ndim == 1 else [None, *shown]
+    per_row = min(columns or _columns(shown[0], width_mm), len(cells))
     width = width_mm / per_row
     fontsize = 7.0
     blocks = []
@@ -190,6 +215,12 @@ def common_limits(
     return joint(found)
 
 
+def _columns(panel: Panel, width_mm: float) -> int:
+    """Return how many panels stand in a row: wide images and curves need more of the page."""
+    wide = panel.values.ndim == 1 or drawing.aspect_of(panel) < 0.25
+    return max(1, int(width_mm // (90.0 if wide else 58.0)))
+
+
 def own_limits(panel: Panel, quantile: float | None = None) -> Limits:
     """Return the colour limits of one panel by itself; a curve has too few points to leave any out."""
     share = quantile if quantile is not None else QUANTILE if panel.values.ndim == 2 else 1.0
@@ -203,18 +234,15 @@ def _applying(ds: xr.Dataset, method: str, at: At | None) -> At | None:
 
 
 def _where(ds: xr.Dataset) -> str:
-    source = str(ds.attrs.get("source", facts(ds).get("source", "")) or "")
+    source = str(ds.attrs.get("source", "") or "")
     return sentences.printable(source.replace("\\", "/").rsplit("/", 1)[-1], longest=60)
 
 
 def _title(ds: xr.Dataset, panel: Panel, title: str | None, width: float, fontsize: float) -> list[str]:
     if title is not None:
         return _wrapped(title, width, fontsize)
-    name = target_name(facts(ds)) or sentences.UNCHOSEN
-    wanted: Score | None = next((s for s in scores(ds) if s.target), None)
-    if "class" in panel.place:
-        name = panel.place["class"]
-        wanted = next((s for s in scores(ds) if s.name == name), wanted)
+    name = panel.place.get("class") or str(panel.attrs.get("class", "")) or target_name(facts(ds)) or sentences.UNCHOSEN
+    wanted = target_score(ds, name)
     parts = [panel.layer, *(f"{k} {v}" for k, v in panel.place.items() if k not in ("layer", "class")), name]
     score = sentences.score_words(wanted.logit, wanted.probability) if wanted else ""
     detail = " · ".join(p for p in (*parts, score) if p)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.errors import ExplanationError, nearest
+from matxai.report import sentences
 from matxai.report.scalebar import length_label
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ Array = npt.NDArray[np.float64]
 At = Mapping[str, "int | str"]
 
 PLANE = ("y", "x")
-STACKED = ("layer", "class", "target")
-"""Leading dims of a map that the image does not have: one panel for each entry."""
-
 
 STRONGEST = "strongest"
 
@@ -105,11 +103,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Score:
-    """One class and what the network gave it."""
+    """One class and what the network gave it; of a dense output also the share of positions where it is on top."""
 
     name: str
     logit: float | None
     probability: float | None
+    share: float | None = None
     target: bool = False
 
 
@@ -152,29 +151,38 @@ def facts(ds: xr.Dataset) -> dict[str, Any]:
 
 
 def scores(ds: xr.Dataset) -> list[Score]:
-    """Return the top classes of the run, best first; the explained one is marked."""
+    """Return the top classes of the run, best first; the explained ones are marked."""
     record = facts(ds)
-    wanted = target_name(record)
+    wanted = {t["class"] for t in targets(record)}
     found = []
     for entry in record.get("scores") or []:
-        name = str(entry.get("class", entry.get("name", entry.get("index", "?"))))
-        index = entry.get("index")
-        is_target = name == wanted or (index is not None and str(index) == wanted)
-        found.append(Score(name, entry.get("logit", entry.get("score")), entry.get("probability"), is_target))
+        name = str(entry.get("class", entry.get("index", "?")))
+        found.append(Score(name, entry.get("logit"), entry.get("probability"), entry.get("share"), name in wanted))
     return found
 
 
+def targets(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what was explained: a record with ``class`` (its name) and, where known, ``score`` for each target."""
+    given = record.get("target")
+    if given is None:
+        return []
+    listed = given if isinstance(given, list) else [given]
+    return [{**t, "class": str(t.get("class", ""))} if isinstance(t, Mapping) else {"class": str(t)} for t in listed]
+
+
+def target_score(ds: xr.Dataset, name: str) -> Score | None:
+    """Return the score of an explained class; the sum over an object has a logit and no probability."""
+    listed = next((s for s in scores(ds) if s.name == name), None)
+    own = next((t.get("score") for t in targets(facts(ds)) if t["class"] == name), None)
+    if own is None:
+        return listed
+    single = listed is not None and listed.share is None
+    return Score(name, float(own), listed.probability if listed and single else None, target=True)
+
+
 def target_name(record: Mapping[str, Any]) -> str:
-    """Return the explained class, score or quantity by its name."""
-    target = record.get("target")
-    if isinstance(target, Mapping):
-        for key in ("class", "name", "label", "description", "index"):
-            if target.get(key) is not None:
-                return str(target[key])
-        return ""
-    if isinstance(target, list):
-        return ", ".join(target_name({"target": t}) for t in target)
-    return "" if target is None else str(target)
+    """Return the explained class, score or quantity by its name; several with commas."""
+    return ", ".join(t["class"] for t in targets(record) if t["class"])
 
 
 def map_names(ds: xr.Dataset) -> list[str]:
@@ -231,19 +239,37 @@ def panels(ds: xr.Dataset, method: str, at: At | None = None) -> list[Panel]:
     ExplanationError
         If there is no such map, dim or entry.
     """
-    array = find_map(ds, method)
+    array = _on_grid(find_map(ds, method), ds)
     signal = signal_of(ds)
-    chosen = dict(at or {})
-    unknown = [dim for dim in chosen if dim not in array.dims]
-    if unknown:
-        near = nearest(unknown[0], map(str, array.dims), label="It has")
-        msg = f"The map '{array.name}' has no dim '{unknown[0]}'. {near}"
-        raise ExplanationError(msg)
+    chosen = _chosen(array, at or {})
     shown = tuple(d for d in array.dims if d in PLANE) if set(PLANE) <= set(array.dims) else (array.dims[-1],)
     todo: list[tuple[xr.DataArray, xr.DataArray, dict[str, str]]] = [(array, signal, {})]
     for dim in [str(d) for d in array.dims if d not in shown]:
         todo = [one for part in todo for one in _split(part, dim, chosen.get(dim))]
     return [_panel(part, image, place, tuple(map(str, shown)), ds) for part, image, place in todo]
+
+
+def _chosen(array: xr.DataArray, at: At) -> dict[str, int | str]:
+    """Return what was chosen by the map's own dims: ``layer`` also means a layer dim that is this map's alone."""
+    found: dict[str, int | str] = {}
+    for dim, entry in at.items():
+        own = [str(d) for d in array.dims if d == dim or (dim == "layer" and str(d).startswith("layer_"))]
+        if not own:
+            near = nearest(dim, map(str, array.dims), label="It has")
+            msg = f"The map '{array.name}' has no dim '{dim}'. {near}"
+            raise ExplanationError(msg)
+        found[own[0]] = entry
+    return found
+
+
+def _on_grid(array: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
+    """Return a map on the signal's pixels: of a map with cells of its own, each pixel has the cell nearest to it."""
+    for dim in [str(d) for d in array.dims]:
+        axis = str(ds[dim].attrs.get("axis", "")) if dim in ds.coords else ""
+        if axis:
+            array = array.sel({dim: ds[axis].rename(None).drop_vars("signal", errors="ignore")}, method="nearest")
+            array = array.drop_vars(dim, errors="ignore")
+    return array
 
 
 def _split(
@@ -252,17 +278,20 @@ def _split(
     """Take one entry of a leading dim, or all of them where the image does not have it and none was named."""
     array, signal, place = part
     size = array.sizes[dim]
+    stacked = dim not in signal.dims
     names = [str(v) for v in array[dim].values] if dim in array.coords else [str(i) for i in range(size)]
     if entry is None:
-        picked = list(range(size)) if dim in STACKED else [size // 2]
+        picked = list(range(size)) if stacked else [size // 2]
+    elif entry == STRONGEST and not stacked:
+        picked = [_strongest(array, dim)]
     else:
-        strongest = entry == STRONGEST and dim not in STACKED
-        picked = [_strongest(array, dim) if strongest else _position(entry, names, dim)]
+        picked = [_position(entry, names, dim)]
     parts = []
     for i in picked:
-        image = signal.isel({dim: i}) if dim in signal.dims else signal
-        label = names[i] if dim in STACKED else f"{i + 1} of {size}"
-        parts.append((array.isel({dim: i}), image, {**place, dim: label}))
+        image = signal if stacked else signal.isel({dim: i})
+        label = names[i] if stacked else f"{i + 1} of {size}"
+        said = "layer" if dim.startswith("layer_") else dim
+        parts.append((array.isel({dim: i}), image, {**place, said: label}))
     return parts
 
 
@@ -293,7 +322,7 @@ def _panel(
     image = signal.isel({d: signal.sizes[d] // 2 for d in spare}).transpose(*wanted)
     if colour and image.sizes[colour] == 1:
         image = image.isel({colour: 0})
-    attrs = dict(array.attrs)
+    attrs = _of_layer(ds, str(array.name), place, dict(array.attrs))
     axes = tuple(axis_of(ds, d) for d in shown)
     values = np.asarray(array.transpose(*shown).values, dtype=np.float64)
     method = str(attrs.get("method", array.name))
@@ -303,12 +332,39 @@ def _panel(
     )
 
 
+def _of_layer(ds: xr.Dataset, name: str, place: Mapping[str, str], attrs: dict[str, Any]) -> dict[str, Any]:
+    """Put the cell and the receptive field of the panel's own layer in the place of those of all layers together."""
+    layers = ((facts(ds).get("maps") or {}).get(name) or {}).get("layers") or {}
+    of_layer = layers.get(place.get("layer", ""))
+    if of_layer:
+        for key in ("cell", "receptive_field"):
+            attrs[key] = json.dumps([e["size"] for e in of_layer.get(key, {}).values()])
+    return attrs
+
+
 def axis_of(ds: xr.Dataset, dim: str) -> Axis:
     """Return one axis of an explanation with its unit; an axis without coordinate or unit counts pixels."""
     if dim not in ds.coords:
         return Axis(dim, np.arange(ds.sizes[dim], dtype=np.float64), "pixel")
-    units = str(ds[dim].attrs.get("units", "pixel" if dim in ("z", "y", "x", "axis", "t") else ""))
+    units = str(ds[dim].attrs.get("units", "pixel" if dim in ("z", "y", "x") else ""))
     return Axis(dim, np.asarray(ds[dim].values, dtype=np.float64), units)
+
+
+@dataclass(frozen=True)
+class Fineness:
+    """How fine a map is, in words: its cell, its receptive field, and what it cannot tell."""
+
+    cell: str
+    field: str
+    sentence: str
+
+
+def fineness(panel: Panel) -> Fineness:
+    """Return how fine a map is; the map's own sentence is taken where it carries one."""
+    cell = extent_words(panel.attrs.get("cell"), panel)
+    field_words = extent_words(panel.attrs.get("receptive_field"), panel)
+    own = str(panel.attrs.get("fineness", "") or "")
+    return Fineness(cell, field_words, own or (sentences.FINENESS.format(cell=cell) if cell else ""))
 
 
 def extent_words(value: Any, panel: Panel) -> str:

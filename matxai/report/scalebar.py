@@ -9,7 +9,7 @@ from functools import cache
 from matxai.signals.units import convert, registry, same_kind, unit_word
 
 _PREFIXES = (("km", 1e3), ("m", 1.0), ("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9), ("pm", 1e-12))
-_PIXELS = frozenset({"", "pixel", "pixels", "px"})
+_PIXELS = frozenset({"pixel", "pixels", "px"})
 _SIGNS = {"degree": "°", "angstrom": "Å"}
 _ROUND = (5.0, 2.0, 1.0)
 
@@ -62,9 +62,8 @@ def length_label(value: float, units: str, *, digits: int = 3) -> str:
     """
     metres = metres_per(units)
     if metres is None or value == 0 or not math.isfinite(value):
-        return (
-            f"{value:.{digits}g} {short_unit(units)}" if abs(value) < 10**digits else f"{value:.0f} {short_unit(units)}"
-        )
+        plain = f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+        return f"{plain} {short_unit(units)}".rstrip()
     inside = abs(value) * metres
     name, size = next(((n, s) for n, s in _PREFIXES if inside >= 0.9995 * s), _PREFIXES[-1])
     shown = math.copysign(inside / size, value)
@@ -100,4 +99,4 @@ def scale_bar(width_pixels: float, pixel_size: float, units: str, *, share: floa
     pixels = length / (abs(pixel_size) * factor)
     if metres is not None:
         return ScaleBar(pixels, length_label(length, "m"))
-    return ScaleBar(pixels, f"{_trim(length)} {short_unit(units)}")
+    return ScaleBar(pixels, f"{_trim(length)} {short_unit(units)}".rstrip())

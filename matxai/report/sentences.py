@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+LANGUAGE = "en"
+
 METHODS = {
     "attention": "Attention",
     "attention_rollout": "Attention rollout",
@@ -44,6 +48,9 @@ VARIANTS = {
     "epsilon_plus_flat": "ε, z+, flat",
 }
 
+UNITS = {"score per unit of the network's input": "score per unit of input"}
+"""Units as a colour bar says them, where the full words are too long."""
+
 AXES = {
     "axis": "position",
     "binding_energy": "binding energy",
@@ -62,27 +69,58 @@ EMPTY = "no evidence: the map is zero everywhere"
 EMPTY_SLICE = "no evidence in this slice"
 
 FINENESS = "A feature smaller than {cell} cannot be told by this map."
-FINENESS_INPUT = "This map has the resolution of the network's input: one cell is {cell}."
-FIELD = "Each value sums up a field of {field} around it."
 BOOKKEEPING = (
-    "These figures are bookkeeping: they show that nothing was lost on the way through the network. They do not show "
+    "These figures are bookkeeping: they say whether anything was lost on the way through the network. They do not say "
     "that the map is right."
 )
 AGREEMENT = "Methods that share an error agree as well: agreement is no proof."
 NO_EVIDENCE = (
-    "No region was removed to test this map. It says where the network's score comes from by the method's own rules; "
-    "it has not been held against what the network does when that part of the image is missing."
+    "No region was removed to test these maps. They say where the score comes from by the rules of each method; they "
+    "have not been held against what the network does when that part is missing."
 )
 EVIDENCE_LIMITS = (
-    "Removing a part of an image makes an image that the network has never met: this supports the map, and it is no "
-    "proof by itself."
+    "A picture with a part removed is one that the network has never met. This supports a map or speaks against it; "
+    "it proves nothing by itself. A rank is a place among the matched regions, not a p value."
 )
 MAP_IS_NOT_CAUSE = (
-    "A map shows what the score of this network rests on, for this image. It does not show that the network is right, "
+    "A map shows what the score of this network rests on, in this input. It does not show that the network is right, "
     "nor what causes the class in the material."
 )
-UNCALIBRATED = "The image has no pixel size: lengths are in pixels."
+UNCALIBRATED = "No pixel size is known: lengths are in pixels."
 UNCHOSEN = "the class on top"
+SEEN_PART = "The network saw {share} of it; the hatched rest never reached it."
+SAYS = "The network says {name}{score}."
+TRUTH_RIGHT = "That is its true class."
+TRUTH_WRONG = "Its true class is {truth}."
+NOTHING = "No input could be explained."
+INTRO = "{inputs} explained with {methods} for the model {model}."
+FAILED = "{count} could not be used; the reasons are below."
+EXCHANGE = "With the info bar of an image of class {donor} it says {after} (p {before_p} → {after_p}): {verdict}."
+FOLLOWS = "it follows the bar"
+STAYS = "it stays with the specimen"
+SHARE_INSIDE = "{share} of the positive map lies inside the {region}, which is {area} of the image."
+
+DROP_TOP = "top of the map"
+DROP_CONTROLS = "matched regions"
+DROP_RANDOM = "random maps"
+DROP_AXIS = "score lost when removed"
+ALT_DROPS = "Score lost on removal: top of the map {top}; matched regions {controls} on average; random maps {randoms}."
+ALT_MAP = "{method} for {target}, laid over {source}; its strongest part lies in the {place}."
+ALT_EMPTY = "{method} for {target}, laid over {source}; the map is zero everywhere."
+ALT_IMAGE = "{source} as it was read, without a map."
+MIDDLE = "middle"
+THIRDS = {
+    2: (("upper", "", "lower"), ("left", "", "right")),
+    1: (("first third", "middle", "last third"),),
+}
+
+FINDINGS = {
+    "leak": "fails",
+    "broken": "fails",
+    "suspicious": "is suspicious",
+    "inconclusive": "is undecided",
+    "cannot tell": "is undecided",
+}
 
 
 def method_label(method: str) -> str:
@@ -135,3 +173,25 @@ def printable(text: str, *, longest: int = 160) -> str:
         return clean
     half = (longest - 1) // 2
     return f"{clean[:half]}…{clean[-half:]}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun: ``"1 file"``, ``"3 files"``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: ``"a, b and c"``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plain(value: object) -> str:
+    """Return a remark or a step as text: a name with its options where it is a record."""
+    if isinstance(value, Mapping):
+        rest = {k: v for k, v in value.items() if k not in ("name", "step")}
+        name = str(value.get("name", value.get("step", ""))).replace("_", " ")
+        options = ", ".join(f"{k} {v}" for k, v in rest.items() if v not in (None, "", [], {}))
+        return f"{name} ({options})" if name and options else name or options
+    return str(value)

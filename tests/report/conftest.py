@@ -10,7 +10,7 @@ import xarray as xr
 
 RUN = {
     "model": {"name": "defects", "task": "classification", "sha256": "ab" * 32, "classes": ["crack", "pore", "sound"]},
-    "target": {"class": "crack", "index": 0},
+    "target": {"class": "crack", "index": 0, "score": 4.21},
     "scores": [
         {"class": "crack", "index": 0, "logit": 4.21, "probability": 0.971},
         {"class": "pore", "index": 1, "logit": 0.6, "probability": 0.026},
@@ -19,8 +19,15 @@ RUN = {
     "plan": "1 forward, 2 backwards",
     "forwards": 1,
     "backwards": 2,
-    "ledger": {"epsilon_plus": {"sum": 4.19, "score": 4.21, "ratio": 0.9952, "absolute": 1.31}},
-    "agreement": [{"a": "grad_cam", "b": "lrp", "rank": 0.62}],
+    "ledger": {
+        "lrp:epsilon_plus": {"sum": 4.19, "score": 4.21, "ratio": 0.9952, "absolute": 1.31, "lost_on_padding": 0.0},
+        "passes": [{"composite": "epsilon_plus"}],
+    },
+    "agreement": [
+        {"a": "grad_cam[layer4]", "b": "grad_cam[layer3]", "rank": 0.93},
+        {"a": "grad_cam[layer4]", "b": "lrp_epsilon_plus", "rank": 0.62},
+        {"a": "grad_cam[layer3]", "b": "lrp_epsilon_plus", "rank": 0.55},
+    ],
     "notes": ["The score is the logit in front of the final softmax."],
     "assumptions": ["The card names no pixel size; the file's own was taken."],
     "versions": {"matxai": "0.1.0", "torch": "2.6.0", "numpy": "2.1.0"},
@@ -63,8 +70,8 @@ def explanation(
                     "method": "grad_cam",
                     "units": "logit",
                     "signed": 0,
-                    "cell": [32 * step, 32 * step],
-                    "receptive_field": [180 * step, 180 * step],
+                    "cell": json.dumps([32 * step, 32 * step]),
+                    "receptive_field": json.dumps([180 * step, 180 * step]),
                     "reduction": "ReLU of the weighted sum over channels",
                     "empty": "",
                 },
@@ -77,7 +84,7 @@ def explanation(
                     "units": "logit",
                     "signed": 1,
                     "sum": 4.19,
-                    "cell": [step, step],
+                    "cell": json.dumps([step, step]),
                     "reduction": "sum over channels",
                     "empty": "",
                 },

@@ -1,0 +1,1 @@
+"""One file for each section of a report; each registers itself in `matxai.report.section.sections`."""

@@ -1,0 +1,88 @@
+"""The image, and each map laid over it with its colour bar and scale bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matxai.report import sentences
+from matxai.report.figures import image_figure, panel_figure
+from matxai.report.pictures import alternative, figure_address
+from matxai.report.reading import STRONGEST, Panel, facts, find_map, map_names, panels, scores, signal_of, target_name
+from matxai.report.section import Section, fill, sections
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from markupsafe import Markup
+
+    from matxai.report.content import Report, ReportItem
+
+_MOST = 24
+WIDTH_MM = 72.0
+"""Width of a figure whose letters read well at a third of a wide screen and on a phone."""
+
+
+def all_panels(ds: xr.Dataset) -> list[Panel]:
+    """Return every panel of an explanation; of a stack the slice that holds most of each map."""
+    found = []
+    for name in map_names(ds):
+        dims = set(map(str, find_map(ds, name).dims))
+        found += panels(ds, name, {d: STRONGEST for d in ("t", "z") if d in dims})
+    return found[:_MOST]
+
+
+def lead(item: ReportItem) -> str:
+    """Return the sentence that opens an item: what the network says, and whether that is so."""
+    ranked = scores(item.explanation)
+    if not ranked:
+        return ""
+    top = ranked[0]
+    score = sentences.score_words(top.logit, top.probability)
+    said = sentences.SAYS.format(name=top.name, score=f" ({score})" if score else "")
+    if item.truth is None:
+        return said
+    return (
+        f"{said} {sentences.TRUTH_RIGHT if item.truth == top.name else sentences.TRUTH_WRONG.format(truth=item.truth)}"
+    )
+
+
+def make(report: Report, item: ReportItem) -> Markup:
+    """Return the pictures of one item."""
+    ds = item.explanation
+    regions = [(r.mask, r.kind.replace("_", " ")) for r in item.regions if r.kind != "map_top"]
+    shown: list[dict[str, Any]] = []
+    panel_list = all_panels(ds)
+    photograph = bool(panel_list) and panel_list[0].values.ndim == 2
+    if photograph:
+        source = {"alt": sentences.ALT_IMAGE.format(source=item.title), "caption": ""}
+        shown.append({**source, "address": figure_address(image_figure(ds, panel_list[0], width_mm=WIDTH_MM))})
+    for panel in panel_list:
+        limits = report.limits.get(panel.name, report.limits.get(panel.method))
+        inside = [(m, n) for m, n in regions if m.shape == panel.values.shape]
+        figure = panel_figure(ds, panel, width_mm=WIDTH_MM, limits=limits, regions=inside)
+        shown.append(
+            {
+                "address": figure_address(figure, photograph=photograph),
+                "alt": alternative(panel, target_name(facts(ds)), item.title),
+                "caption": panel.empty,
+            }
+        )
+    seen = 1.0 - float(np.isnan(panel_list[0].values).mean()) if panel_list else 1.0
+    return fill(
+        "maps.html.j2",
+        lead=lead(item),
+        evidence=" ".join(str(e["sentence"]) for e in item.evidences[:1] if e.get("sentence")),
+        pictures=shown,
+        wide=not photograph,
+        seen=sentences.SEEN_PART.format(share=sentences.percent(seen)) if seen < 1.0 else "",
+        uncalibrated=sentences.UNCALIBRATED if _uncalibrated(ds, panel_list) else "",
+    )
+
+
+def _uncalibrated(ds: xr.Dataset, found: list[Panel]) -> bool:
+    axes = found[0].axes if found else ()
+    return "signal" in ds.coords and signal_of(ds).ndim > 1 and all(axis.units == "pixel" for axis in axes)
+
+
+sections.add("maps", Section(order=20, title="", of_item=make))

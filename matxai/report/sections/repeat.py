@@ -1,0 +1,50 @@
+"""What someone needs to get the same again: command, seed, versions, hashes; and the papers behind the methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from matxai.report.reading import facts
+from matxai.report.section import Section, fill, sections
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from matxai.report.content import Report
+
+
+def make(report: Report) -> Markup:
+    """Return the section; what the caller did not give is taken from the first explanation."""
+    record: dict[str, Any] = {}
+    attrs: dict[str, Any] = {}
+    if report.items:
+        attrs = report.items[0].explanation.attrs
+        record = facts(report.items[0].explanation)
+    model = record.get("model") if isinstance(record.get("model"), dict) else {}
+    values: dict[str, str] = {}
+    for name, value in (
+        ("model", (model or {}).get("name")),
+        ("model SHA-256", (model or {}).get("sha256")),
+        ("seed", record.get("seed")),
+        ("device", record.get("device")),
+        ("explanation format", f"{attrs.get('format', '')} {attrs.get('version', '')}".strip()),
+    ):
+        if value not in (None, ""):
+            values[name] = str(value)
+    hashes = [(i.title, _hash(i.explanation)) for i in report.items]
+    versions = report.versions or record.get("versions") or {}
+    return fill(
+        "repeat.html.j2",
+        command=report.command or str(attrs.get("command", "")),
+        values={**values, **report.repeat},
+        hashes=[(t, h) for t, h in hashes if h],
+        versions=versions if isinstance(versions, dict) else {},
+    )
+
+
+def _hash(ds: Any) -> str:
+    record = facts(ds)
+    return str((record.get("input") or {}).get("sha256") or "")
+
+
+sections.add("repeat", Section(order=200, title="How to repeat this", of_report=make))

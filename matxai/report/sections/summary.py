@@ -1,0 +1,64 @@
+"""The first thing on the page: what was asked, what came out, and one line for each input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matxai.report import sentences
+from matxai.report.reading import facts, map_names, scores
+from matxai.report.section import Section, fill, sections
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from matxai.report.content import Report, ReportItem
+
+
+def introduction(report: Report) -> str:
+    """Return the report's first sentence: the caller's, else one made from its items."""
+    if report.intro:
+        return report.intro
+    if not report.items:
+        return sentences.NOTHING
+    first = report.items[0].explanation
+    methods = [sentences.method_label(str(first[n].attrs.get("method", n))) for n in map_names(first)]
+    model = facts(first).get("model") or {}
+    name = model.get("name", "") if isinstance(model, dict) else str(model)
+    return sentences.INTRO.format(
+        inputs=sentences.counted(len(report.items), "input"), methods=sentences.listed(methods), model=name or "given"
+    )
+
+
+def row(item: ReportItem) -> dict[str, object]:
+    """Return what the table says about one input: the class on top, its score, and the evidence's rank."""
+    ranked = scores(item.explanation)
+    top = ranked[0] if ranked else None
+    evidence = next((e for e in item.evidences if e.get("top_drop") is not None), None)
+    return {
+        "title": item.title,
+        "says": top.name if top else "–",
+        "probability": top.probability if top else None,
+        "logit": top.logit if top else None,
+        "truth": item.truth,
+        "right": top is not None and top.name == item.truth,
+        "drop": evidence["top_drop"] if evidence else None,
+        "rank": evidence.get("rank") if evidence else None,
+        "of": (evidence.get("n_controls") or 0) + 1 if evidence else None,
+    }
+
+
+def make(report: Report) -> Markup:
+    """Return the summary's markup."""
+    rows = [row(item) for item in report.items]
+    return fill(
+        "summary.html.j2",
+        introduction=introduction(report),
+        failed=sentences.FAILED.format(count=sentences.counted(len(report.failed), "file")) if report.failed else "",
+        rows=rows,
+        with_truth=any(r["truth"] for r in rows),
+        with_drop=any(r["drop"] is not None for r in rows),
+        caution=sentences.MAP_IS_NOT_CAUSE,
+    )
+
+
+sections.add("summary", Section(order=10, title="", of_report=make))
