@@ -1,4 +1,4 @@
-"""From a signal and a model to an explanation: maps on the measured grid, its schema, its files. Imported on first use."""
+"""From a signal and a model to an explanation: maps on the measured grid, schema, files. Imported on first use."""
 
 import lazy_loader as _lazy
 

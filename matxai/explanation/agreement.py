@@ -18,8 +18,9 @@ LIMIT = 200_000
 def agreement(maps: Mapping[str, xr.DataArray], dims: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return Spearman's rank correlation of the magnitudes of every two maps, over the pixels that both know.
 
-    A map with layers counts layer by layer, named ``grad_cam[layer4]``; of several classes the mean is taken. Maps that do
-    not have the signal's own axes, and maps without variation, are left out. Of more than 200 000 pixels every n-th counts.
+    A map with layers counts layer by layer, named ``grad_cam[layer4]``; of several classes the mean is taken. Maps that
+    do not have the signal's own axes, and maps without variation, are left out. Of more than 200 000 pixels every n-th
+    counts.
 
     Parameters
     ----------

@@ -139,10 +139,11 @@ def _on_signal(
         else:
             maps = placement.to_source_transposed(flat.sum(2, keepdims=True), unseen=0.0)[:, :, 0]
     attrs = _attrs(key, method, kind, maps, layers)
-    record = {"quantity": kind, "sum_at_input": [float(v.sum()) for v in value.reshape(targets, -1)]}
+    sums = [float(v.sum()) for v in value.reshape(targets, -1)]
+    record: dict[str, Any] = {"quantity": kind, "sum_at_input": sums}
     if kind == "relevance":
         record["lost_on_padding"] = attrs["lost_on_padding"] = lost
-        record["conservation"] = _conservation(record["sum_at_input"], value.reshape(targets, -1), result.scores)
+        record["conservation"] = _conservation(sums, value.reshape(targets, -1), result.scores)
     if kind == "cam":
         places = {name: result.places[name] for name in layers if name in result.places}
         _resolution(attrs, record, placement, places)

@@ -1,7 +1,7 @@
-"""What an explanation is: an ``xarray.Dataset`` of maps with a fixed schema, and how its attributes are written and read.
+"""What an explanation is: an ``xarray.Dataset`` of maps with a fixed schema, and how its attributes are kept.
 
-Data variables are the maps and nothing else; the signal rides along as the coordinate ``signal``. Attributes are strings
-and numbers, since dictionaries, None and booleans do not survive NetCDF: everything nested is JSON in ``matxai``.
+Data variables are the maps and nothing else; the signal rides along as the coordinate ``signal``. Attributes are
+strings and numbers, as dictionaries, None and booleans do not survive NetCDF: what is nested is JSON in ``matxai``.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ FORMAT = "matxai-explanation"
 VERSION = 1
 
 
-class Explanation(xr.Dataset):
+class Explanation(xr.Dataset):  # type: ignore[no-untyped-call]
     """Maps of one signal: one variable for each method, with the signal's own axes; shows itself in a notebook."""
 
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        """Return what the installed display makes of it; xarray's own where there is none, or where the schema is gone."""
+        """Return what the installed display makes of it; xarray's own where there is none or the schema is gone."""
         if self.attrs.get("format") == FORMAT and self.data_vars:
             for point in importlib.metadata.entry_points(group="matxai.displays", name="html"):
                 return str(point.load()(self))
@@ -75,7 +75,7 @@ def identifier(key: str, taken: Iterable[str]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` as JSON holds it: records as objects, tensors and arrays as numbers or lists, NaN and Inf as null."""
+    """Return ``value`` as JSON holds it: records as objects, tensors as numbers or lists, NaN and Inf as null."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | np.integer):

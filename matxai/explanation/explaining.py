@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs,
 from matxai.explanation.scores import resolve_names, target_records, top_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     import xarray as xr
     from torch import nn
@@ -53,19 +54,19 @@ def explain(
     Parameters
     ----------
     model
-        A :class:`matxai.Model`, or a module with the fields of a card as keyword arguments (``kind="1d"``, ``size=224``).
+        A :class:`matxai.Model`, or a module with the fields of a card as keyword arguments (``kind="1d"``).
     signal
         One image, stack or spectrum, as :func:`matxai.read` returns it.
     methods
         Names, ``name:variant``, or objects of :mod:`matxai.methods`.
     target
-        A class's name or index, an object of ``matxai.targets``, or None for the top class. A list of several gives maps
-        with a leading axis ``class``.
+        A class's name or index, an object of ``matxai.targets``, or None for the top class. A list of several gives
+        maps with a leading axis ``class``.
     layers
         For CAMs: names or negative indices. By default those of the model's card, else the engine's default.
     relu, placement, upsample
-        For CAMs, as in :func:`matxai.attribute`. With ``upsample=False`` a map keeps its layer's cells, with axes of its
-        own (``layer4_y``) that say where each cell lies.
+        For CAMs, as in :func:`matxai.attribute`. With ``upsample=False`` a map keeps its layer's cells, with axes of
+        its own (``layer4_y``) that say where each cell lies.
     output, exact, device, progress, cancel
         As in :func:`matxai.attribute`.
     low, high
@@ -80,9 +81,9 @@ def explain(
     Returns
     -------
     Explanation
-        Data variables are the maps, in the order asked for, with the signal's spatial dims and coordinates; ``layer`` and
-        ``class`` are further dims where there are several. What the network never saw is NaN. Relevance is summed over
-        channels, ``saliency`` is the largest magnitude over them. See :func:`provenance` for the rest.
+        Data variables are the maps, in the order asked for, with the signal's spatial dims and coordinates; ``layer``
+        and ``class`` are further dims where there are several. What the network never saw is NaN. Relevance is summed
+        over channels, ``saliency`` is the largest magnitude over them. See :func:`provenance` for the rest.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def explain(
             low=bounds[0],
             high=bounds[1],
         )
-    targets = target_records(asked, result, known.classes)
+    targets = target_records(result, known.classes)
     maps = carry(result, prepared, len(targets))
     ds = _dataset(maps, prepared, targets)
     record = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import uuid
 import warnings
@@ -16,6 +15,8 @@ from matxai.errors import ExplanationError, UnsafeFileError
 from matxai.explanation.dataset import FORMAT, VERSION, Explanation, as_explanation, flat_attrs
 
 if TYPE_CHECKING:
+    import os
+
     import xarray as xr
 
 SUFFIXES = (".zarr", ".nc")
@@ -30,7 +31,7 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ExplanationError
-        If the dataset is no explanation, the suffix is neither, the folder refuses writes or something else stands there.
+        If the dataset is no explanation, the suffix is neither, the folder refuses writes or something else is there.
     """
     target = Path(path)
     if ds.attrs.get("format") != FORMAT:
@@ -105,8 +106,8 @@ def _check_version(version: Any, source: Path) -> None:
         ) from None
     if number > VERSION:
         raise ExplanationError(
-            f"{source.name} is an explanation of version {number}, which needs a newer matxai; this one reads versions up "
-            f"to {VERSION}. Update with 'pip install -U matxai'."
+            f"{source.name} is an explanation of version {number}, which needs a newer matxai; this one reads versions "
+            f"up to {VERSION}. Update with 'pip install -U matxai'."
         )
 
 
@@ -199,6 +200,6 @@ def _check_claim(ds: xr.Dataset, source: Path) -> None:
     stored = sum(f.stat().st_size for f in files)
     if ds.nbytes > max(MOST_BYTES, MOST_RATIO * stored):
         raise UnsafeFileError(
-            f"{source.name} would unfold from {said_bytes(stored)} to {said_bytes(ds.nbytes)}, more than {MOST_RATIO} times "
-            "what it holds; it was not read."
+            f"{source.name} would unfold from {said_bytes(stored)} to {said_bytes(ds.nbytes)}, more than {MOST_RATIO} "
+            "times what it holds; it was not read."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from matxai.errors import TargetError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from matxai.methods import Attribution
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
 TOP = 5
 
 
-def class_name(classes: Sequence[str], index: int) -> str:
-    """Return a class's name, or its number where the model has no names."""
-    return classes[index] if 0 <= index < len(classes) else str(index)
+def class_name(classes: Sequence[str], index: int, outputs: int) -> str:
+    """Return a class's name, or its number where the model has no name for it.
+
+    A single output is the score of the positive class, index 1; index 0 is the negative class.
+    """
+    if outputs == 1 and len(classes) == 1:
+        return classes[0] if index == 1 else f"not {classes[0]}"
+    index %= max(outputs, 2)
+    return classes[index] if index < len(classes) else str(index)
 
 
 def class_index(name: str, classes: Sequence[str], model: str) -> int:
@@ -49,8 +57,9 @@ def resolve_names(target: Any, classes: Sequence[str], model: str) -> Any:
 
     if isinstance(target, str):
         return class_index(target, classes, model)
-    if isinstance(target, list | tuple):
-        found = [resolve_names(t, classes, model) for t in target]
+    if isinstance(target, list | tuple | targets.Each):
+        several = target.targets if isinstance(target, targets.Each) else target
+        found = [resolve_names(t, classes, model) for t in several]
         return found[0] if len(found) == 1 else targets.each(*found)
     return target
 
@@ -71,14 +80,15 @@ def top_scores(logits: torch.Tensor, classes: Sequence[str], task: str, activati
     values = values.reshape(values.shape[0], -1) if values.ndim > 1 else values.reshape(-1, 1)
     k = values.shape[0]
     if task == "regression":
-        return [_row(i, class_name(classes, i), values[i].mean(), None) for i in range(min(k, TOP))]
+        return [_row(i, class_name(classes, i, k), values[i].mean(), None) for i in range(min(k, TOP))]
     if k == 1:
         positive = 1.0 / (1.0 + np.exp(-values[0]))
-        names = (classes[0], classes[1]) if len(classes) == 2 else ("0", class_name(classes, 0) if classes else "1")
+        values = values[0]
         rows = [
-            _row(1, names[1], values[0].mean(), positive.mean()),
-            _row(0, names[0], -values[0].mean(), 1 - positive.mean()),
+            _row(1, class_name(classes, 1, 1), values.mean(), positive.mean()),
+            _row(0, class_name(classes, 0, 1), -values.mean(), 1 - positive.mean()),
         ]
+        values = values[None]
         shares = [float((values[0] > 0).mean()), float((values[0] <= 0).mean())]
     else:
         if activation == "sigmoid":
@@ -86,7 +96,7 @@ def top_scores(logits: torch.Tensor, classes: Sequence[str], task: str, activati
         else:
             shifted = np.exp(values - values.max(0))
             probability = shifted / shifted.sum(0)
-        rows = [_row(i, class_name(classes, i), values[i].mean(), probability[i].mean()) for i in range(k)]
+        rows = [_row(i, class_name(classes, i, k), values[i].mean(), probability[i].mean()) for i in range(k)]
         top = values.argmax(0)
         shares = [float((top == i).mean()) for i in range(k)]
     if values.shape[1] > 1:
@@ -103,40 +113,26 @@ def _row(index: int, name: str, logit: float, probability: float | None) -> dict
     return row
 
 
-def target_records(target: Any, result: Attribution, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return for each target of an attribution what it is called, its index where it is a class, and its score.
+def target_records(result: Attribution, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each target of an attribution what it is called, its index where it is one class, and its score.
 
     Parameters
     ----------
-    target
-        As it was handed to the engine: names are indices by then.
     result
         Of one sample.
     classes
         Names in the order of the outputs; may be empty.
     """
+    logits = result.logits
+    outputs = 1 if logits.ndim < 2 else int(logits.shape[1])
     scores = result.scores.detach().double().cpu().numpy().reshape(-1)
-    several = getattr(target, "targets", None) if scores.size > 1 or hasattr(target, "targets") else None
-    given = list(several) if several is not None else [target]
-    if len(given) != scores.size:
-        given = [target] * scores.size
     found = []
-    for one, score in zip(given, scores, strict=True):
-        index = _index(one, result)
-        name = class_name(classes, index) if index is not None else str(one)
-        row: dict[str, Any] = {"class": name, "score": float(score)}
-        if index is not None:
-            row["index"] = index
-        found.append(row)
+    for one, score in zip(result.target, scores, strict=True):
+        index = getattr(one, "index", None)
+        words = re.sub(r"\bclass (\d+)", lambda m: class_name(classes, int(m[1]), outputs), one.describe())
+        if isinstance(index, tuple) and len(set(index)) == 1:
+            known = int(index[0]) % max(outputs, 2)
+            found.append({"class": class_name(classes, known, outputs), "index": known, "score": float(score)})
+        else:
+            found.append({"class": words, "score": float(score)})
     return found
-
-
-def _index(target: Any, result: Attribution) -> int | None:
-    """Return the class that a target is about, where it is one class."""
-    if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        return int(target)
-    if target is None and result.logits.ndim == 2 and result.logits.shape[1] > 1:
-        return int(result.logits[0].argmax())
-    if target is None and result.logits.numel() == 1:
-        return 1
-    return None

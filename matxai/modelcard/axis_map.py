@@ -73,7 +73,7 @@ class AxisMap:
     @cached_property
     def padded(self) -> NDArray[np.bool_]:
         """Shape (out,): True where a new pixel receives nothing from the signal."""
-        return np.asarray(abs(self.weights).sum(axis=1)).ravel() == 0
+        return np.asarray(self.spread.sum(axis=1)).ravel() < 0.5
 
     @cached_property
     def reach(self) -> Floats:
@@ -100,7 +100,7 @@ class AxisMap:
         """Return where fractional pixels of the new axis lie in the old one; beyond the ends the step goes on."""
         index = np.asarray(index, dtype=np.float64)
         if self.n_out < 2:
-            return self.positions[0] + (index if self.n_out else 0.0)
+            return np.asarray(self.positions[0] + index)
         left = np.clip(np.floor(index).astype(int), 0, self.n_out - 2)
         slope = self.positions[left + 1] - self.positions[left]
         return np.asarray(self.positions[left] + (index - left) * slope)

@@ -177,7 +177,7 @@ def padded(
 def _reflected(taken: np.ndarray, n: int) -> np.ndarray:
     period = max(2 * (n - 1), 1)
     folded = np.abs(taken) % period
-    return np.where(folded >= n, period - folded, folded)
+    return np.asarray(np.where(folded >= n, period - folded, folded))
 
 
 def _by(sizes: tuple[int, ...]) -> str:
