@@ -1,0 +1,414 @@
+"""The capture: sees every tensor function of a forward, writes the trace, and puts stand-ins into the graph.
+
+A :class:`Capture` is a ``TorchFunctionMode``: it sees modules, functional code, in-place expressions and statements and
+exported graphs alike. Forward values are always computed by the function that the model called, so the model's output
+is its own; what changes is what the graph keeps and how it is pulled back. Which stand-in an operation gets is in
+:mod:`matxai.engine.standins`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.overrides import TorchFunctionMode
+
+from matxai.engine.nodes import Cell, LinearNode, Root, Store, Switch
+from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
+from matxai.engine.trace import INPUT, Operation, Trace
+
+if TYPE_CHECKING:
+    from matxai.engine.naming import Naming
+
+_MARK = "_matxai_value"
+_SIGN_BY_OPERANDS = frozenset({"add", "product", "quotient", "cat", "pad", "piecewise", "select", "clamp"})
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """What is known of a tensor that depends on the input; it hangs on the tensor itself.
+
+    Attributes
+    ----------
+    owner
+        The capture that wrote it: what an earlier run left on a tensor counts for nothing.
+    id
+        Its id in the trace.
+    version
+        Of the tensor when this was written: later writes make the rest invalid.
+    nonnegative
+        Whether the operation that made it cannot give negative values.
+    clean
+        Whether the input reaches it through no linear operation, on any path.
+    node, source
+        The linear operation that made it and that operation's input: a batch norm that follows is folded into it.
+    spot
+        The layer that it is the output of, when that is kept.
+    """
+
+    owner: Capture
+    id: int
+    version: int
+    nonnegative: bool = False
+    clean: bool = False
+    node: LinearNode | None = None
+    source: Tensor | None = None
+    spot: Spot | None = None
+
+
+@dataclass(eq=False)
+class Spot:
+    """A place where tensors are read: the input, or a layer's output.
+
+    ``edge`` is where its gradient is read; ``fused`` and ``fused_edge`` stand for the batch norm that was folded into
+    the operation in front: relevance is read behind it.
+    """
+
+    name: str
+    value: int
+    cell: Cell
+    edge: GradientEdge | None
+    fused: Cell | None = None
+    fused_edge: GradientEdge | None = None
+
+
+@dataclass(eq=False)
+class Tail:
+    """A softmax or sigmoid that may turn out to be the last operation: its input, and views taken of both since.
+
+    ``value`` is the value of what the model goes on with, ``source`` that of the input, ``logits`` the input's tensor.
+    """
+
+    value: int
+    source: int
+    logits: Tensor
+    name: str
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What the planned backwards need of the graph.
+
+    Attributes
+    ----------
+    graph
+        Whether there is any backward.
+    at_input
+        Whether one goes back to the input; else the graph begins at the layers.
+    relevance
+        Whether a composite is planned: inputs and outputs of linear operations are kept.
+    rectified
+        Whether guided or deconvnet is planned.
+    exact
+        Plain autograd wherever no rule is needed.
+    """
+
+    graph: bool = False
+    at_input: bool = False
+    relevance: bool = False
+    rectified: bool = False
+    exact: bool = False
+
+
+class Capture(TorchFunctionMode):
+    """Records one forward; see the module's docstring. Made for one run and used once."""
+
+    def __init__(self, module: nn.Module, keep: Keep, switch: Switch) -> None:
+        super().__init__()
+        from matxai.engine.standins import STAND_INS
+
+        self.keep = keep
+        self.switch = switch
+        self.store = Store()
+        self.trace = Trace()
+        self.naming: Naming | None = None
+        self.input: Spot | None = None
+        self.pending: tuple[Tensor, LinearNode, Tensor] | None = None
+        self.entries: dict[int, Tensor] = {}
+        self.tail: Tail | None = None
+        self.watch: Callable[[Operation, Tensor], None] | None = None
+        self._module = module
+        self._anchor = torch.zeros((), requires_grad=True)
+        self._next = INPUT + 1
+        self._constants: dict[int, Tensor] = {}
+        self._owned: dict[int, Tensor] | None = None
+        self._written: dict[int, tuple[Tensor, Tensor]] = {}
+        self._stand_ins = STAND_INS
+
+    # -- what the run does -------------------------------------------------------------------------------------------
+
+    def begin(self, x: Tensor) -> Spot:
+        """Make ``x`` (a tensor of the run's own) the input's value, with a graph behind it where one is needed."""
+        self.input = self._spot("input", x, INPUT, root=self.keep.at_input)
+        return self.input
+
+    def keep_output(self, name: str, tensor: Tensor) -> Spot:
+        """Keep the output of a layer; the graph begins here if it has not begun before."""
+        value = self.value(tensor)
+        spot = self._spot(name, tensor, value.id if value is not None else self._new_id(), root=self.keep.graph)
+        return spot
+
+    def _spot(self, name: str, tensor: Tensor, value_id: int, *, root: bool) -> Spot:
+        cell = self.store.keep(tensor)
+        old = self.value(tensor)
+        if root and not tensor.requires_grad and tensor.is_floating_point():
+            Root.apply(tensor, self._anchor.to(tensor.device))  # type: ignore[no-untyped-call]
+        edge = get_gradient_edge(tensor) if tensor.requires_grad else None
+        spot = Spot(name, value_id, cell, edge)
+        mark = Value(self, value_id, tensor._version, clean=value_id == INPUT)
+        if old is not None:
+            mark.nonnegative, mark.clean = old.nonnegative, old.clean
+            mark.node, mark.source = old.node, old.source
+        mark.spot = spot
+        setattr(tensor, _MARK, mark)
+        return spot
+
+    def restore(self) -> None:
+        """Undo what the forward wrote into the module's own parameters and buffers."""
+        with torch.no_grad():
+            for tensor, before in self._written.values():
+                tensor.detach().copy_(before)
+        self._written.clear()
+
+    # -- values ------------------------------------------------------------------------------------------------------
+
+    def value(self, tensor: Any) -> Value | None:
+        """Return what is known of a tensor, None for constants."""
+        found: Value | None = getattr(tensor, _MARK, None)
+        return found if found is not None and found.owner is self else None
+
+    def is_nonnegative(self, tensor: Tensor) -> bool:
+        """Whether the operation that made the tensor cannot give negative values, and nothing was written since."""
+        value = self.value(tensor)
+        return value is not None and value.nonnegative and value.version == tensor._version
+
+    def _new_id(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    # -- the mode ----------------------------------------------------------------------------------------------------
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Record a call, and give its result a stand-in where the plan needs one."""
+        kwargs = kwargs or {}
+        row = TABLE.get(func)
+        if row is None:
+            if getattr(func, "__name__", "") in ("__get__", "size", "dim", "is_floating_point", "stride", "numel"):
+                return func(*args, **kwargs)
+            row = unlisted(func)
+        live: list[Tensor] = []
+        args = tuple(self._sift(a, live) for a in args)
+        if kwargs:
+            kwargs = {k: self._sift(v, live) for k, v in kwargs.items()}
+        target = self._target(row, args, kwargs)
+        if target is not None:
+            args, target = self._before_write(args, target)
+        if not live:
+            return func(*args, **kwargs)
+        return self._perform(row, func, args, kwargs, live, target)
+
+    def _sift(self, arg: Any, live: list[Tensor]) -> Any:
+        """Collect the values that depend on the input, and hide the graph of everything else."""
+        if isinstance(arg, Tensor):
+            if self.value(arg) is not None:
+                live.append(arg)
+                return arg
+            known = self._constants.get(id(arg))
+            if known is not None:
+                if self.value(known) is not None:
+                    live.append(known)
+                return known
+            if arg.is_inference():
+                known = self._constants[id(arg)] = arg.clone()
+                return known
+            if not arg.requires_grad:
+                return arg
+            if not arg.is_leaf and self.keep.graph:
+                self.unseen(arg)
+                live.append(arg)
+                return arg
+            known = self._constants[id(arg)] = arg.detach()
+            return known
+        if isinstance(arg, list | tuple) and arg and not isinstance(arg, torch.Size):
+            if all(isinstance(a, int | float | str | None) for a in arg):
+                return arg
+            sifted = [self._sift(a, live) for a in arg]
+            return type(arg)(*sifted) if hasattr(arg, "_fields") else type(arg)(sifted)
+        return arg
+
+    def unseen(self, tensor: Tensor, name: str = "custom function") -> None:
+        """Give a value to the output of something that the capture cannot see into."""
+        op = Operation(
+            len(self.trace), "unseen", name, self._place(), (INPUT,), (self._new_id(),), ((),), (tuple(tensor.shape),),
+            refused="is hidden from the engine (a TorchScript module or a custom autograd function)",
+        )  # fmt: skip
+        self.trace.append(op)
+        setattr(tensor, _MARK, Value(self, op.output, tensor._version))
+
+    def _target(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        out = kwargs.get("out")
+        if isinstance(out, Tensor):
+            return out
+        asked = kwargs.get("inplace", False) is True
+        return args[0] if (row.in_place or asked) and args and isinstance(args[0], Tensor) else None
+
+    def _before_write(self, args: tuple[Any, ...], target: Tensor) -> tuple[tuple[Any, ...], Tensor]:
+        """Protect what the run holds and what the module owns from a write."""
+        self.store.before_write(target)
+        if self.value(target) is not None:
+            return args, target
+        if self._owned is None:
+            owned: Iterable[Tensor] = (*self._module.parameters(), *self._module.buffers())
+            self._owned = {t.untyped_storage().data_ptr(): t for t in owned}
+        storage = target.untyped_storage().data_ptr()
+        owner = self._owned.get(storage)
+        if owner is not None and storage not in self._written:
+            self._written[storage] = (owner, owner.detach().clone())
+        if owner is target:  # never hang a graph on the module's own tensor
+            alias = self._constants[id(target)] = target.detach()
+            return tuple(alias if a is target else a for a in args), alias
+        return args, target
+
+    def _perform(
+        self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+        live: list[Tensor], target: Tensor | None,
+    ) -> Any:  # fmt: skip
+        """Call the function or its stand-in, and record it."""
+        inputs = [(cast(Value, self.value(t)).id, tuple(t.shape)) for t in live]
+        nonnegative = self._sign(row, args, kwargs, live)
+        clean = all(cast(Value, self.value(t)).clean for t in live)
+        logits = self._before_activation(row, args, live, target)
+        op = Operation(
+            len(self.trace), row.kind, row.base, self._place(), tuple(i for i, _ in inputs), (),
+            tuple(s for _, s in inputs), (), in_place=target is not None,
+        )  # fmt: skip
+        if row.passage is Passage.REFUSED:
+            op.refused = "has no LRP rule"
+        graph = torch.is_grad_enabled() and any(t.requires_grad for t in live)
+        stand_in = self._stand_ins.get(row.kind)
+        result: Any = NotImplemented
+        if stand_in is not None:
+            result = stand_in(self, row, func, args, kwargs, op, graph)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+        elif target is not None and result is not target:  # computed apart, written where the model wanted it
+            result = target.copy_(result[0] if isinstance(result, tuple) else result)
+        if op.kind != "detach":
+            self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and op.kind not in LINEAR_KINDS)
+            self._follow_tail(row, func, args, kwargs, op, live, logits)
+        if self.pending is not None:  # a batch norm that follows is folded into the operation that made its input
+            made, node, source = self.pending
+            self.pending = None
+            value = self.value(made)
+            if value is not None:
+                value.node, value.source = node, source
+        return result
+
+    def _record(
+        self,
+        op: Operation,
+        result: Any,
+        live: Sequence[Tensor],
+        target: Tensor | None,
+        *,
+        nonnegative: bool,
+        clean: bool,
+    ) -> None:
+        outputs: list[Tensor] = [t for t in tensors_in(result) if t.is_floating_point()]
+        if target is not None and not any(t is target for t in outputs):
+            outputs.append(target)
+        if target is None:  # dropout in evaluation mode, .to() without a change: the same tensor comes back
+            outputs = [t for t in outputs if not any(t is a for a in live)]
+        if not outputs:
+            return
+        op.outputs = tuple(self._new_id() for _ in outputs)
+        op.output_shapes = tuple(tuple(t.shape) for t in outputs)
+        self.trace.append(op)
+        for tensor, id_ in zip(outputs, op.outputs, strict=True):
+            setattr(tensor, _MARK, Value(self, id_, tensor._version, nonnegative, clean))
+            if self.watch is not None:
+                self.watch(op, tensor)
+        if target is not None and target._base is not None:  # the tensor behind the view has changed as well
+            self._changed_behind(target, op)
+
+    def _changed_behind(self, view: Tensor, op: Operation) -> None:
+        base = cast(Tensor, view._base)
+        old = self.value(base)
+        inputs = (op.output,) if old is None else (old.id, op.output)
+        write = Operation(
+            len(self.trace), "write", op.name, op.module, inputs, (self._new_id(),), (tuple(view.shape),) * len(inputs),
+            (tuple(base.shape),), in_place=True,
+        )  # fmt: skip
+        self.trace.append(write)
+        setattr(base, _MARK, Value(self, write.output, base._version))
+
+    def _before_activation(
+        self, row: Row, args: tuple[Any, ...], live: list[Tensor], target: Tensor | None
+    ) -> Tensor | None:
+        """Return the input of a softmax or sigmoid, which may be what is explained."""
+        if row.base not in SCORE_ACTIVATIONS or not args or self.value(args[0]) is None:
+            return None
+        if target is None:
+            return cast(Tensor, args[0])
+        copy = args[0].clone()  # it is about to be overwritten
+        return cast(Tensor, copy)
+
+    def _follow_tail(
+        self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], op: Operation,
+        live: list[Tensor], logits: Tensor | None,
+    ) -> None:  # fmt: skip
+        if not op.outputs:
+            return
+        if logits is not None:
+            self.tail = Tail(op.output, op.inputs[0], logits, row.base.strip("_"))
+        elif (
+            self.tail is not None and op.inputs == (self.tail.value,) and row.kind in ("view", "select", "interpolate")
+        ):
+            seen = self.tail
+            moved = func(*(seen.logits if a is live[0] else a for a in args), **kwargs)
+            if isinstance(moved, Tensor):
+                self.tail = Tail(op.output, seen.source, moved, seen.name)
+
+    def _place(self) -> str:
+        return self.naming.current if self.naming is not None else ""
+
+    def _sign(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], live: list[Tensor]) -> bool:
+        if row.sign is Sign.NONNEGATIVE:
+            return True
+        if row.kind == "clamp":
+            low = row.read(args, kwargs).get("min")
+            if isinstance(low, int | float) and low >= 0:
+                return True
+        if row.sign is Sign.ANY or not all(self.is_nonnegative(t) for t in live):
+            return False
+        if row.kind == "interpolate" and "bicubic" in (kwargs.get("mode"), *args[3:4]):
+            return False
+        return row.kind not in _SIGN_BY_OPERANDS or _constants_nonnegative((args, tuple(kwargs.values())), live)
+
+
+def tensors_in(result: Any) -> list[Tensor]:
+    """Return all tensors in nested tuples, lists and dictionaries."""
+    if isinstance(result, Tensor):
+        return [result]
+    if isinstance(result, list | tuple):
+        return [t for r in result for t in tensors_in(r)]
+    if isinstance(result, dict):
+        return [t for r in result.values() for t in tensors_in(r)]
+    return []
+
+
+def _constants_nonnegative(arg: Any, live: list[Tensor]) -> bool:
+    """Whether no constant operand can be negative: numbers are asked, tensors are not."""
+    if isinstance(arg, Tensor):
+        return not arg.is_floating_point() or any(arg is t for t in live)
+    if isinstance(arg, float):
+        return arg >= 0
+    if isinstance(arg, list | tuple):
+        return all(_constants_nonnegative(a, live) for a in arg)
+    return True

@@ -1,0 +1,135 @@
+"""What a run hands out: tensors at the input and at layers, without a graph, and how they came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from matxai.engine.composites import Composite
+from matxai.engine.ledger import Balance, stack
+from matxai.engine.plan import Rule, rule_name
+from matxai.engine.trace import Trace
+from matxai.errors import LayerError, MethodError
+
+
+@dataclass
+class Place:
+    """One place where tensors were read: its value in the trace, the tensor, and what each backward left there."""
+
+    value: int
+    tensor: Tensor
+    gradients: dict[Rule, list[Tensor]] = field(default_factory=dict)
+    relevances: dict[Rule, list[Tensor]] = field(default_factory=dict)
+
+
+@dataclass
+class Captured:
+    """The results of :func:`matxai.engine.run`; read it, do not write it.
+
+    Attributes
+    ----------
+    input
+        The batch (B, C, *spatial) that went in.
+    output
+        What the model returned, without a graph.
+    logits
+        The scores that were explained: the output, or the input of the softmax or sigmoid that made it.
+    target
+        What was explained, in words; one entry for each target.
+    targets
+        The number of targets of ``each``, None for a single one: with it results have a leading axis T.
+    layers
+        The names of the layers that were read, in the order asked for.
+    trace
+        The operations of the forward.
+    notes
+        What was decided for the user.
+    forwards, backwards
+        Passes really run; the comparison at a model's first call is not among them.
+    kept_bytes
+        Bytes that stand-ins held for relevance and captured tensors at the end of the backwards.
+    """
+
+    input: Tensor
+    output: Any
+    logits: Tensor | None
+    target: list[str]
+    targets: int | None
+    layers: tuple[str, ...]
+    trace: Trace
+    notes: list[str]
+    forwards: int = 1
+    backwards: int = 0
+    kept_bytes: int = 0
+    places: dict[str, Place] = field(default_factory=dict)
+    score_list: list[Tensor] = field(default_factory=list)
+    balances: dict[Rule, list[Balance]] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> Tensor:
+        """The explained scores: (B,), or (T, B)."""
+        return self._joined(self.score_list)
+
+    def activation(self, name: str) -> Tensor:
+        """Return the output of a layer, (B, K, *spatial)."""
+        return _wide(self._place(name).tensor)
+
+    def value(self, name: str) -> int:
+        """Return the id in the trace of a layer's output; of ``"input"`` it is 0."""
+        return self._place(name).value
+
+    def gradient(self, rule: Rule, at: str) -> Tensor:
+        """Return what a backward left at ``"input"`` or a layer, of its shape, with a leading T for several targets.
+
+        For a composite it is relevance divided by the value there (0 where the value is 0 and a first-layer rule gave
+        relevance all the same: :meth:`relevance` has it).
+        """
+        return self._joined(self._read(self._place(at).gradients, rule, at))
+
+    def relevance(self, rule: Composite, at: str) -> Tensor:
+        """Return the relevance that a composite left at ``"input"`` or a layer: value times gradient, or as given."""
+        return self._joined(self._read(self._place(at).relevances, rule, at))
+
+    @property
+    def ledger(self) -> dict[str, Balance]:
+        """For each composite's name: where its relevance went."""
+        return {
+            rule_name(rule).removeprefix("lrp:"): (many[0] if self.targets is None else stack(many))
+            for rule, many in self.balances.items()
+        }
+
+    def add(self, rule: Rule, name: str, kept: Tensor, g: Tensor | None, laid: Tensor | None) -> None:
+        """Put down what a backward left at a place: ``g`` flowed there, ``laid`` is relevance of a first-layer rule."""
+        place = self.places[name]
+        g = torch.zeros_like(kept) if g is None else g
+        if isinstance(rule, Composite):
+            relevance = _wide(kept) * _wide(g)
+            if laid is not None:
+                relevance = relevance + _wide(laid)
+                g = torch.where(kept == 0, g, relevance / torch.where(kept == 0, torch.ones_like(kept), kept))
+            place.relevances.setdefault(rule, []).append(relevance)
+        place.gradients.setdefault(rule, []).append(_wide(g))
+
+    def latest_relevance(self, rule: Rule, name: str) -> Tensor:
+        """Return the relevance of the target that came last."""
+        return self.places[name].relevances[rule][-1]
+
+    def _place(self, name: str) -> Place:
+        if name not in self.places:
+            raise LayerError(f"Nothing was read at '{name}'; the run read {', '.join(map(repr, self.places))}.")
+        return self.places[name]
+
+    def _read(self, held: dict[Rule, list[Tensor]], rule: Rule, at: str) -> list[Tensor]:
+        if rule not in held:
+            raise MethodError(f"The plan had no backward '{rule_name(rule)}' that is read at '{at}'.")
+        return held[rule]
+
+    def _joined(self, many: list[Tensor]) -> Tensor:
+        return many[0] if self.targets is None else torch.stack(many)
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -1,0 +1,153 @@
+"""The first look at a model: one forward without a graph that lists its layers and keeps its own output to compare with.
+
+What was seen is cached with the model (weakly) for as long as its layers are the same objects.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from matxai.engine.capture import Capture, Keep, tensors_in
+from matxai.engine.layers import Layer, Layers, table
+from matxai.engine.naming import Naming
+from matxai.engine.nodes import Switch
+from matxai.engine.output import explained, scores_of
+from matxai.errors import ModelError, OperationError
+
+_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+
+
+@dataclass
+class Seen:
+    """What is known of one model: its layers for the last shape of input, and whether its output was compared."""
+
+    signature: int
+    shape: tuple[int, ...]
+    layers: Layers
+    compared: set[tuple[bool, bool, bool, bool, bool]] = field(default_factory=set)
+
+
+_seen: weakref.WeakKeyDictionary[nn.Module, Seen] = weakref.WeakKeyDictionary()
+
+
+def signature(module: nn.Module) -> int:
+    """Return a number that changes when a layer of the module is exchanged."""
+    return hash(tuple((name, id(m)) for name, m in module.named_modules()))
+
+
+def known(module: nn.Module, shape: tuple[int, ...] | None = None) -> Seen | None:
+    """Return what was seen of this module (with an input of this shape), if it is still the same."""
+    seen = _seen.get(module)
+    if seen is None or seen.signature != signature(module) or (shape is not None and seen.shape != shape):
+        return None
+    return seen
+
+
+def look(module: nn.Module, x: Tensor, output: str | None) -> tuple[Seen, list[Tensor]]:
+    """Run the module once without a graph; return what was seen, and the tensors of its own output."""
+    capture = Capture(module, Keep(), Switch())
+    calls: list[Layer] = []
+
+    def on_output(name: str, call: int, type_: str, result: Any) -> None:
+        if isinstance(result, Tensor):
+            value = capture.value(result)
+            if value is None and result.is_floating_point():
+                capture.unseen(result, type_)
+                value = capture.value(result)
+            if value is not None:
+                calls.append(Layer(name, type_, tuple(result.shape), call, value.id))
+
+    result = forward(module, x, capture, on_output, None)
+    out = scores_of(result, output, required=False)
+    logits, value, _ = explained(capture, out) if out is not None else (None, None, "")
+    layers = table(module, x, capture.trace, calls, logits, value)
+    old = _seen.get(module)
+    new = Seen(signature(module), tuple(x.shape), layers)
+    if old is not None and old.signature == new.signature:
+        new.compared = old.compared
+    _seen[module] = new
+    return new, tensors_in(result)
+
+
+def forward(
+    module: nn.Module, x: Tensor, capture: Capture, on_output: Any, on_enter: Callable[[], None] | None
+) -> Any:  # fmt: skip
+    """Run the module under a capture; what it wrote into its own buffers is undone."""
+    naming = Naming(module, on_output, on_enter)
+    capture.naming = naming
+    inner = x.detach().clone()
+    capture.begin(inner)
+    try:
+        with capture:
+            return naming.call(inner)
+    finally:
+        capture.restore()
+        capture.naming = None
+
+
+@contextmanager
+def same_randomness(device: torch.device) -> Iterator[None]:
+    """Let what runs inside draw random numbers without using up the caller's."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def compare(module: nn.Module, x: Tensor, own: list[Tensor], captured: list[Tensor], keep: Keep) -> str:
+    """Hold the output under capture against the module's own.
+
+    Returns
+    -------
+    str
+        A note where the module's own output changes from call to call; else empty.
+
+    Raises
+    ------
+    OperationError
+        Naming the first operation whose result differs.
+    """
+    if _agree(own, captured):
+        return ""
+    plain = _fingerprints(module, x, Keep())
+    again = _fingerprints(module, x, Keep())
+    if plain != again:
+        return "the model's own output changes from call to call: maps belong to one of its outputs"
+    for (where, a), (_, b) in zip(plain, _fingerprints(module, x, keep), strict=False):
+        if abs(a - b) > 1e-5 * max(abs(a), abs(b), 1e-30):
+            msg = (
+                f"The operation {where} gives another result under capture than by itself; the model is not explained."
+            )
+            raise OperationError(msg)
+    msg = "The model's output under capture differs from its own, in code that runs outside of PyTorch's functions."
+    raise OperationError(msg)
+
+
+def _agree(own: list[Tensor], captured: list[Tensor]) -> bool:
+    if len(own) != len(captured):
+        return False
+    for a, b in zip(own, captured, strict=True):
+        if a.shape != b.shape:
+            return False
+        if a.is_floating_point() and a.numel():
+            largest = a.abs().max()
+            if not bool(torch.isfinite(largest)):
+                raise ModelError("The model's output holds NaN or infinite values for this input; nothing to explain.")
+            if bool((a - b).abs().max() > _TOLERANCE.get(a.dtype, 1e-5) * largest):
+                return False
+    return True
+
+
+def _fingerprints(module: nn.Module, x: Tensor, keep: Keep) -> list[tuple[str, float]]:
+    """Return (operation, its output's sum of absolutes) for each operation of one forward."""
+    capture = Capture(module, keep, Switch())
+    found: list[tuple[str, float]] = []
+    capture.watch = lambda op, t: found.append((op.where(), float(t.detach().double().abs().sum())))
+    with same_randomness(x.device):
+        forward(module, x, capture, lambda *_: None, None)
+    return found

@@ -1,0 +1,193 @@
+"""The layers of a model as one forward shows them: names, shapes, the default layer; and how users' words find them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from matxai.engine.naming import layer_names
+from matxai.engine.trace import INPUT, Operation, Trace
+from matxai.errors import LayerError, nearest
+
+_TRANSPARENT = frozenset({"view", "identity", "select", "interpolate", "pad", "softmax", "log_softmax"})
+_SPATIAL_ENDS = frozenset({"adaptive_pool"})
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as it ran: its name, type, the shape of its output, how often it was called, its value in the trace."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+    calls: int
+    value: int
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What :func:`layers` found.
+
+    Attributes
+    ----------
+    rows
+        Every layer that ran and gave one tensor, in the order in which they ended (of their last call).
+    default
+        The layer that CAM methods read when none is named; empty where the model has no spatial part.
+    convolutions
+        The layers that are convolutions, in the order of their last call; negative indices count back from the last.
+    names
+        Every name that a layer goes by -> the name that stands for it.
+    """
+
+    rows: tuple[Layer, ...]
+    default: str
+    convolutions: tuple[str, ...]
+    names: dict[str, str]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        wide = max((len(r.name) for r in self.rows), default=4)
+        lines = [f"{r.name:<{wide}}  {r.type:<20} {'x'.join(map(str, r.shape[1:]))}" for r in self.rows]
+        return "\n".join(f"{line}  <- default" if r.name == self.default else line for line, r in
+                         zip(lines, self.rows, strict=True))  # fmt: skip
+
+    def resolve(self, layer: str | int | None) -> str:
+        """Return the name of a layer given by name, by ``name@call``, by negative index, or ``None`` for the default.
+
+        Raises
+        ------
+        LayerError
+            With the nearest names, if the model has no such layer or its forward does not reach it.
+        """
+        if layer is None:
+            if not self.default:
+                msg = "The model has no layer with spatial axes that a map could be read from; name one with layers=."
+                raise LayerError(msg)
+            return self.default
+        if isinstance(layer, int):
+            if not -len(self.convolutions) <= layer < 0:
+                count = len(self.convolutions)
+                msg = (
+                    f"Layer index {layer} is out of range: indices count back from the last of the model's {count} "
+                    f"convolutions, -1 to -{count}."
+                    if count
+                    else f"Layer index {layer} means nothing here: the model has no convolution."
+                )
+                raise LayerError(msg)
+            return self.convolutions[layer]
+        base, _, call = layer.partition("@")
+        known = {r.name: r for r in self.rows}
+        if base not in self.names:
+            raise LayerError(f"The model has no layer '{base}'. {nearest(base, self.names, label='Layers')}")
+        row = known.get(self.names[base])
+        if row is None:
+            msg = f"The model's forward never gets a tensor from layer '{base}'. {nearest(base, known, label='Layers')}"
+            raise LayerError(msg)
+        if call and not (call.isdigit() and 1 <= int(call) <= row.calls):
+            raise LayerError(f"Layer '{base}' runs {row.calls} time(s); '{layer}' names no call of it.")
+        return f"{row.name}@{call}" if call else row.name
+
+
+def layers(module: nn.Module, x: Tensor) -> Layers:
+    """List the layers of a model that run on ``x`` (B, C, *spatial), and the default one; one forward without a graph.
+
+    Examples
+    --------
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Conv1d(1, 4, 3), torch.nn.ReLU(), torch.nn.Flatten())
+    >>> layers(net, torch.zeros(1, 1, 8)).default
+    '1'
+    """
+    from matxai.engine.passes import inspected
+
+    return inspected(module, x).layers
+
+
+def table(module: nn.Module, x: Tensor, trace: Trace, calls: Sequence[Layer], output: Tensor | None, value: int | None
+          ) -> Layers:  # fmt: skip
+    """Make the table from one recorded forward: layers' calls in their order, the explained output and its value."""
+    last: dict[str, Layer] = {}
+    for call in calls:
+        last.pop(call.name, None)
+        last[call.name] = call
+    rows = tuple(last.values())
+    made = {op.module for op in trace if op.kind in ("convolution", "transposed_convolution")}
+    convolutions = tuple(r.name for r in rows if r.name in made)
+    default = ""
+    if output is not None and value is not None:
+        dense = output.ndim == x.ndim and _extended(output.shape)
+        ids = _coarsest(trace, value, x.ndim, rows) if dense else _last_spatial(trace, value, x.ndim)
+        default = next((name for v in ids if (name := _outermost(v, rows))), "")
+    return Layers(rows, default, convolutions, layer_names(module))
+
+
+def _extended(shape: Sequence[int]) -> bool:
+    return len(shape) >= 3 and any(s > 1 for s in shape[2:])
+
+
+def _outermost(value: int, rows: Sequence[Layer]) -> str:
+    """Return the outermost of the layers that give this value: the one with the shortest path."""
+    names = [r.name for r in rows if r.value == value]
+    return min(names, key=lambda n: n.count("."), default="")
+
+
+def _last_spatial(trace: Trace, output: int, ndim: int) -> Iterator[int]:
+    """Yield the tensor in front of the pooling or flattening that ends the spatial part, then what leads to it."""
+    producers = trace.producers()
+    seen, ends, todo = {output}, list[tuple[int, int]](), [output]
+    while todo:  # back from the scores, through what has no space any more
+        op = producers.get(todo.pop())
+        if op is None:
+            continue
+        for value, shape in zip(op.inputs, op.input_shapes, strict=True):
+            if value in seen:
+                continue
+            seen.add(value)
+            if len(shape) == ndim and _extended(shape):
+                ends.append((op.index, value))
+            else:
+                todo.append(value)
+    if not ends:
+        return
+    yield from _upstream(trace, producers, max(ends)[1], ndim)
+
+
+def _upstream(trace: Trace, producers: dict[int, Operation], value: int, ndim: int) -> Iterator[int]:
+    """Yield a value, or what lies in front of it as long as that is a pooling to a fixed size or changes nothing."""
+    op = producers.get(value)
+    while op is not None and op.kind in ("adaptive_pool", "identity") and _extended(op.input_shapes[0]):
+        value = op.inputs[0]
+        op = producers.get(value)
+    while value != INPUT:
+        yield value
+        op = producers.get(value)
+        if op is None or len(op.input_shapes[0]) != ndim:
+            return
+        value = op.inputs[0]
+
+
+def _coarsest(trace: Trace, output: int, ndim: int, rows: Sequence[Layer]) -> Iterator[int]:
+    """Yield the values with the fewest positions on the way to a dense output, the last first; never the scores."""
+    scores, producers = {output}, trace.producers()
+    todo = [output]
+    while todo:
+        op = producers.get(todo.pop())
+        if op is not None and op.kind in _TRANSPARENT | {"activation"}:
+            scores.add(op.inputs[0])
+            todo.append(op.inputs[0])
+    wanted = trace.leading_to([output])
+    candidates = [
+        r for r in rows
+        if r.value in wanted and r.value not in scores and len(r.shape) == ndim and _extended(r.shape)
+    ]  # fmt: skip
+    fewest = min((torch.Size(r.shape[2:]).numel() for r in candidates), default=0)
+    yield from (r.value for r in reversed(candidates) if torch.Size(r.shape[2:]).numel() == fewest)

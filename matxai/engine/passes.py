@@ -1,0 +1,335 @@
+"""Runs a plan: one forward under capture, then its backwards, and hands out what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from matxai.engine import devices
+from matxai.engine.captured import Captured, Place
+from matxai.engine.capture import Capture, Keep, Spot, tensors_in
+from matxai.engine.composites import Composite
+from matxai.engine.facts import gates, rectified, refuse_what_has_no_rule
+from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
+from matxai.engine.ledger import Book, balance
+from matxai.engine.nodes import Switch
+from matxai.engine.output import explained, scores_of
+from matxai.engine.plan import Backward, Plan, Rule, rule_name
+from matxai.engine.state import untouched
+from matxai.engine.targets import AnyTarget, Each, Scorer, Target, resolve
+from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
+
+Progress = Callable[[int, int, str], None]
+
+
+class Cancel(Protocol):
+    """Anything that can be asked whether to stop, such as ``threading.Event``."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+
+
+def run(
+    module: nn.Module,
+    x: Tensor,
+    plan: Plan,
+    *,
+    target: AnyTarget | Each = None,
+    layers: Sequence[str | int | None] = (),
+    output: str | None = None,
+    exact: bool = False,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Captured:
+    """Run a plan on one batch.
+
+    Parameters
+    ----------
+    module
+        Any module; it is left as it was. On its first call one forward more compares its own output with the captured.
+    x
+        The batch (B, C, *spatial).
+    plan
+        From :func:`matxai.engine.merge`.
+    target
+        What is explained, see :mod:`matxai.engine.targets`; ``None``: each sample's top class.
+    layers
+        Where layers are read: names, ``name@call``, negative indices, or ``None`` for the default layer.
+    output
+        Which entry of a dictionary holds the scores.
+    exact
+        Plain autograd wherever no rule is needed.
+    device
+        Where the model must be; it is not moved.
+    progress
+        Called with (done, total, label) between passes.
+    cancel
+        Asked between passes, and at every layer of the forward.
+
+    Raises
+    ------
+    Cancelled
+        If ``cancel`` was set; nothing is left behind.
+    LayerError, TargetError, ModelError, OperationError
+        In one sentence each.
+    """
+    notes: list[str] = []
+    original = getattr(module, "_orig_mod", None)
+    if isinstance(original, nn.Module):
+        module = original
+        notes.append("the model is compiled: it is explained through its original")
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        x = _checked(x, devices.of(module, device))
+        with untouched(module):
+            return _Run(module, x, plan, output, exact, progress, cancel, notes).all(target, layers)
+
+
+def inspected(module: nn.Module, x: Tensor) -> Seen:
+    """Return what one forward shows of a module for inputs like ``x``; from memory where it was seen before."""
+    with torch.inference_mode(mode=False), torch.no_grad():
+        x = _checked(x, devices.of(module))
+        with untouched(module):
+            seen = known(module, tuple(x.shape))
+            if seen is None:
+                with same_randomness(x.device):
+                    seen, _ = look(module, x, None)
+            return seen
+
+
+def _checked(x: Tensor, device: torch.device | None) -> Tensor:
+    if not isinstance(x, Tensor) or x.ndim < 2:
+        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ModelError(f"The input is {shape}; it must be a batch (B, C, *spatial).")
+    if not x.is_floating_point():
+        raise ModelError(
+            f"The input has the type {x.dtype}; convert it to floating point, scaled as the model expects."
+        )
+    if not bool(torch.isfinite(x).all()):
+        raise ModelError("The input holds NaN or infinite values, which would reach the model; replace them first.")
+    return x.detach() if device is None else x.detach().to(device)
+
+
+class _Run:
+    """One call of :func:`run`: what its steps share."""
+
+    def __init__(
+        self, module: nn.Module, x: Tensor, plan: Plan, output: str | None, exact: bool,  # noqa: FBT001
+        progress: Progress | None, cancel: Cancel | None, notes: list[str],
+    ) -> None:  # fmt: skip
+        self.module, self.x, self.plan, self.output = module, x, plan, output
+        self.progress, self.cancel, self.notes = progress, cancel, notes
+        self.keep = Keep(bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact)
+        self.switch = Switch()
+        self.capture = Capture(module, self.keep, self.switch)
+        self.total = 1 + len(plan.passes) * plan.targets
+        self.done = 0
+
+    def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
+        """Forward, targets, backwards."""
+        self.step("forward")
+        seen, own = self.first_look(layers)
+        names = tuple(seen.layers.resolve(name) for name in layers) if layers else ()
+        if self.plan.at_layers and not names:
+            raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
+        spots: dict[str, Spot] = {}
+        with same_randomness(self.x.device) if own is not None else torch.enable_grad():
+            result = self.forward(names, spots)
+        if own is not None:
+            note = compare(self.module, self.x, own, tensors_in(result), self.keep)
+            seen.compared.add(self.flags())
+            self.notes += [note] if note else []
+        for name in names:
+            if name not in spots:
+                raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
+        spots["input"] = self.input
+        logits, value, chosen = self.scores(result, target)
+        captured = Captured(
+            input=self.x, output=result, logits=logits.detach() if isinstance(logits, Tensor) else None,
+            target=[t.describe() for t in chosen], targets=len(chosen) if isinstance(target, Each) else None,
+            layers=names, trace=self.capture.trace, notes=self.notes,
+        )  # fmt: skip
+        for name, spot in spots.items():
+            captured.places[name] = Place(spot.value, spot.cell.tensor)
+        self.backwards(captured, chosen, logits, value, spots)
+        captured.output = _detached(result)
+        return captured
+
+    def first_look(self, layers: Sequence[str | int | None]) -> tuple[Seen, list[Tensor] | None]:
+        """Look at a module that was not seen before, or not yet with what this plan keeps."""
+        seen = known(self.module)
+        if seen is not None and self.flags() in seen.compared:
+            return seen, None
+        with torch.no_grad(), same_randomness(self.x.device):
+            return look(self.module, self.x, self.output)
+
+    def flags(self) -> tuple[bool, bool, bool, bool, bool]:
+        """Return what decides which stand-ins are used."""
+        k = self.keep
+        return k.graph, k.at_input, k.relevance, k.rectified, k.exact
+
+    def forward(self, names: Sequence[str], spots: dict[str, Spot]) -> Any:
+        """Run the module once, and keep the outputs of the layers asked for."""
+        wanted = set(names)
+
+        def on_output(name: str, call: int, type_: str, result: Any) -> None:
+            if isinstance(result, Tensor) and result.is_floating_point() and self.capture.value(result) is None:
+                if result.requires_grad:
+                    self.capture.unseen(result, type_)
+            for key in (name, f"{name}@{call}"):
+                if key in wanted:
+                    if not isinstance(result, Tensor):
+                        raise LayerError(f"Layer '{name}' gives a {type(result).__name__}; a map needs one tensor.")
+                    spots[key] = self.capture.keep_output(key, result)
+
+        return forward(self.module, self.x, self.capture, on_output, self.ask)
+
+    @property
+    def input(self) -> Spot:
+        """Where the input is read."""
+        spot = self.capture.input
+        assert spot is not None
+        return spot
+
+    def scores(self, result: Any, target: AnyTarget | Each) -> tuple[Any, int | None, tuple[Target, ...]]:
+        """Return what is explained, its value in the trace, and the targets."""
+        free = callable(target) and not isinstance(target, Target)
+        found = scores_of(result, self.output, required=not free)
+        if found is None:
+            return result, None, resolve(target, result)
+        logits, value, note = explained(self.capture, found)
+        if free:  # the caller's function has the output as the model gives it
+            return result, (self.capture.value(found).id if self.capture.value(found) else None), resolve(target, found)
+        if note:
+            self.notes.append(note)
+        if not bool(torch.isfinite(logits).all()):
+            raise ModelError("The model's output holds NaN or infinite values for this input; nothing to explain.")
+        if logits.ndim == 0 or len(logits) != len(self.x):
+            raise TargetError(
+                f"The output is {tuple(logits.shape)}; it needs one entry for each of {len(self.x)} samples."
+            )
+        return logits, value, resolve(target, logits)
+
+    def backwards(
+        self, captured: Captured, chosen: tuple[Target, ...], logits: Any, value: int | None, spots: dict[str, Spot]
+    ) -> None:
+        """Run every backward for every target."""
+        self.facts(value, spots)
+        scores = []
+        self.total = 1 + len(self.plan.passes) * len(chosen)
+        self.done = 1
+        for number, target in enumerate(chosen):
+            score = _score(target, logits, len(self.x))
+            scores.append(score.detach())
+            if self.plan.passes and not score.requires_grad:
+                msg = (
+                    f"The score of {target.describe()} has no gradient: the forward cuts the graph (no_grad, detach, "
+                    f"NumPy), or the score is a constant."
+                )
+                raise TargetError(msg)
+            for i, backward in enumerate(self.plan.passes):
+                self.step(rule_name(backward.rule))
+                last = number == len(chosen) - 1 and i == len(self.plan.passes) - 1
+                self.backward(captured, backward, score, spots, retain=not last)
+        captured.score_list = scores
+        captured.kept_bytes = self.capture.store.nbytes()
+        self.tell("done")
+
+    def facts(self, value: int | None, spots: dict[str, Spot]) -> None:
+        """Work out what rules must know of the whole graph, and refuse what LRP cannot pass."""
+        if not self.keep.relevance:
+            return
+        trace = self.capture.trace
+        self.switch.first = frozenset(self.capture.entries)
+        self.switch.rectified = rectified(trace)
+        self.switch.constant = gates(trace)
+        if value is None:
+            raise OperationError("LRP needs an output that comes from the input through operations it can see.")
+        for b in self.plan.passes:
+            if isinstance(b.rule, Composite):
+                stop = () if b.at_input else [s.value for n, s in spots.items() if n != "input"]
+                refuse_what_has_no_rule(trace, value, stop, self.switch.constant)
+
+    def backward(
+        self, captured: Captured, backward: Backward, score: Tensor, spots: dict[str, Spot], *, retain: bool
+    ) -> None:
+        """Run one backward and put its results where they belong."""
+        rule = backward.rule
+        names = [n for n in spots if (backward.at_input if n == "input" else backward.at_layers)]
+        relevance = isinstance(rule, Composite)
+        edges = [_edge(spots[n], n, fused=relevance) for n in names]
+        self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(), {}
+        found = torch.autograd.grad(score, edges, torch.ones_like(score), retain_graph=retain or bool(
+            self.capture.entries), allow_unused=True)  # fmt: skip
+        captured.backwards += 1
+        direct = self.pass_on(names, edges) if self.switch.deposits else [None] * len(names)
+        for name, g, laid in zip(names, found, direct, strict=True):
+            if g is None and laid is None:
+                msg = f"The score does not depend on {'the input' if name == 'input' else f'layer {name!r}'}."
+                raise (TargetError if name == "input" else LayerError)(msg)
+            spot = spots[name]
+            kept = spot.fused if relevance and spot.fused is not None else spot.cell
+            captured.add(rule, name, kept.tensor, g, laid)
+        if relevance and backward.at_input:
+            total = captured.latest_relevance(rule, "input")
+            captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book))
+        self.switch.book, self.switch.deposits = Book(), {}
+
+    def pass_on(self, names: Sequence[str], edges: Sequence[Any]) -> list[Tensor | None]:
+        """Bring relevance that first-layer rules laid down from their operations' inputs to the input."""
+        laid = list(self.switch.deposits.items())
+        self.switch.passing = True
+        try:
+            taps = [self.capture.entries[i] for i, _ in laid]
+            return list(torch.autograd.grad(taps, edges, [r for _, r in laid], retain_graph=True, allow_unused=True))
+        finally:
+            self.switch.passing = False
+
+    def ask(self) -> None:
+        """Raise if the caller wants to stop."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("Cancelled.")
+
+    def step(self, label: str) -> None:
+        """Tell the caller that a pass begins."""
+        self.ask()
+        self.tell(label)
+        self.done += label != "forward"
+
+    def tell(self, label: str) -> None:
+        """Report progress."""
+        if self.progress is not None:
+            self.progress(min(self.done, self.total), self.total, label)
+
+
+def _edge(spot: Spot, name: str, *, fused: bool) -> Any:
+    edge = spot.fused_edge if fused and spot.fused_edge is not None else spot.edge
+    if edge is None:
+        raise LayerError(f"The graph does not reach {name!r}: the forward cuts it (no_grad, detach, NumPy).")
+    return edge
+
+
+def _score(target: Target, logits: Any, batch: int) -> Tensor:
+    score = target.score(logits)
+    if not isinstance(score, Tensor) or score.shape != (batch,):
+        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        raise TargetError(f"The target '{target.describe()}' gives {got}; it must give one score a sample, ({batch},).")
+    return score
+
+
+def _detached(result: Any) -> Any:
+    if isinstance(result, Tensor):
+        return result.detach()
+    if isinstance(result, dict):
+        return type(result)((k, _detached(v)) for k, v in result.items()) if type(result) is dict else {
+            k: _detached(v) for k, v in result.items()}  # fmt: skip
+    if isinstance(result, list | tuple):
+        items = [_detached(r) for r in result]
+        return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
+    return result
+
+
+__all__ = ["Captured", "Rule", "Scorer", "inspected", "run"]

@@ -1,0 +1,180 @@
+"""Which passes a request needs: rules of a backward, needs of a method, and the plan that merges them. No tensors here.
+
+A method states its :class:`Needs`; :func:`merge` turns the needs of all the methods asked for into the fewest passes:
+one forward, and one backward for each different rule, whoever asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeAlias
+
+from matxai.engine.composites import Composite
+
+
+class Slope(Enum):
+    """What a backward without relevance does at a ReLU; everywhere else it is the plain gradient."""
+
+    GRADIENT = "gradient"
+    GUIDED = "guided"
+    DECONVNET = "deconvnet"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+GRADIENT = Slope.GRADIENT
+GUIDED = Slope.GUIDED
+DECONVNET = Slope.DECONVNET
+
+Rule: TypeAlias = Slope | Composite
+
+
+def rule_name(rule: Rule) -> str:
+    """Return how plans, notes and errors call a rule: ``"gradient"``, ``"lrp:epsilon_plus"``."""
+    return rule.value if isinstance(rule, Slope) else f"lrp:{rule.name}"
+
+
+@dataclass(frozen=True)
+class Backward:
+    """One backward over the shared forward.
+
+    Parameters
+    ----------
+    rule
+        ``GRADIENT``, ``GUIDED``, ``DECONVNET`` or a :class:`~matxai.engine.composites.Composite`.
+    at_input, at_layers
+        Where its result is read; it goes no deeper than the shallowest of them.
+    """
+
+    rule: Rule
+    at_input: bool = False
+    at_layers: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one method needs from the engine.
+
+    Parameters
+    ----------
+    activations
+        Whether the outputs of the layers are wanted.
+    backwards
+        The backwards that it reads.
+    copies
+        How many perturbed copies of the input it runs through the model besides.
+    """
+
+    activations: bool = False
+    backwards: tuple[Backward, ...] = ()
+    copies: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The passes of one call: made by :func:`merge`, run by :func:`matxai.engine.run`.
+
+    Attributes
+    ----------
+    activations
+        Whether layer outputs are kept.
+    passes
+        One backward for each different rule, in the order in which they were asked for first.
+    targets
+        For how many targets at once: the forward is shared, each backward runs once for each target.
+    copies
+        Perturbed copies in all; they are forwards of the methods, not of the shared pass.
+    """
+
+    activations: bool = False
+    passes: tuple[Backward, ...] = ()
+    targets: int = 1
+    copies: int = 0
+
+    @property
+    def forwards(self) -> int:
+        """Forwards through the model: the shared one, and one for each perturbed copy."""
+        return 1 + self.copies
+
+    @property
+    def backwards(self) -> int:
+        """Backwards through the model, over all targets."""
+        return len(self.passes) * self.targets
+
+    @property
+    def at_input(self) -> bool:
+        """Whether any backward goes back to the input."""
+        return any(b.at_input for b in self.passes)
+
+    @property
+    def at_layers(self) -> bool:
+        """Whether any backward is read at the layers."""
+        return any(b.at_layers for b in self.passes)
+
+    @property
+    def composites(self) -> tuple[Composite, ...]:
+        """The LRP composites among the rules."""
+        return tuple(b.rule for b in self.passes if isinstance(b.rule, Composite))
+
+    @property
+    def rectified(self) -> bool:
+        """Whether a rule treats ReLUs in a way of its own."""
+        return any(b.rule in (GUIDED, DECONVNET) for b in self.passes)
+
+    def describe(self) -> str:
+        """Return the plan as text, one line for each pass, and what is kept for them.
+
+        Examples
+        --------
+        >>> print(merge([Needs(True, (Backward(GRADIENT, at_layers=True),))]).describe())
+        1 forward, 1 backward
+          forward: keeps the layers' outputs
+          gradient: read at the layers
+        """
+        kept = ["the layers' outputs"] if self.activations or self.at_layers else []
+        if self.composites:
+            kept.append("inputs and outputs of linear operations")
+        many = f" for each of {self.targets} targets" if self.targets > 1 else ""
+        count = len(self.passes)
+        lines = [
+            f"{self.forwards} forward{'s' if self.forwards != 1 else ''}, {count} backward{'s' if count != 1 else ''}{many}",
+            f"  forward: keeps {' and '.join(kept) or 'nothing but what the gradient needs'}",
+        ]
+        for b in self.passes:
+            where = [w for w, on in (("the input", b.at_input), ("the layers", b.at_layers)) if on]
+            lines.append(f"  {rule_name(b.rule)}: read at {' and '.join(where)}")
+        if self.copies:
+            lines.append(f"  {self.copies} perturbed copies: one forward each")
+        return "\n".join(lines)
+
+
+def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
+    """Merge the needs of several methods into one plan: equal rules share a backward.
+
+    Parameters
+    ----------
+    needs
+        One for each method.
+    targets
+        For how many targets at once.
+
+    Returns
+    -------
+    Plan
+        Backwards that are read nowhere are left out.
+    """
+    activations, copies = False, 0
+    merged: dict[Rule, Backward] = {}
+    for need in needs:
+        activations |= need.activations
+        copies += need.copies
+        for b in need.backwards:
+            if b.at_input or b.at_layers:
+                seen = merged.setdefault(b.rule, b)
+                merged[b.rule] = replace(
+                    seen, at_input=seen.at_input or b.at_input, at_layers=seen.at_layers or b.at_layers
+                )
+    return Plan(activations, tuple(merged.values()), targets, copies)
