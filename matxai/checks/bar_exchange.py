@@ -73,7 +73,7 @@ def exchange_rows(signal: xr.DataArray, donor: xr.DataArray) -> xr.DataArray:
     return signal.copy(data=values)
 
 
-def exchange_bars(model: Model, signal: xr.DataArray, donor: xr.DataArray, *, device: str | None = None) -> Exchange:
+def exchange_bars(model: Model, signal: xr.DataArray, donor: xr.DataArray) -> Exchange:
     """Give ``signal`` the info bar of ``donor`` and ask the model again.
 
     Raises
@@ -81,7 +81,7 @@ def exchange_bars(model: Model, signal: xr.DataArray, donor: xr.DataArray, *, de
     RegionError
         As :func:`exchange_rows`.
     """
-    asked = class_scores(model, [signal, exchange_rows(signal, donor), donor], device=device)
+    asked = class_scores(model, [signal, exchange_rows(signal, donor), donor])
     shifted = np.exp(asked.scores - asked.scores.max(axis=1, keepdims=True))
     probability = shifted / shifted.sum(axis=1, keepdims=True)
     before, after, donors = (int(t) for t in asked.top)

@@ -106,7 +106,6 @@ def top_region_evidence(
     random_maps: int = 10,
     fills: Sequence[str] = FILLS,
     seed: int = 0,
-    device: str | None = None,
     cancel: Any = None,
 ) -> Evidence:
     """Remove the top of a map, matched regions and random maps' tops, and compare what the score loses.
@@ -129,7 +128,7 @@ def top_region_evidence(
         How many matched regions and random maps at most.
     fills
         Names of fills; at least one.
-    seed, device, cancel
+    seed, cancel
         As everywhere.
 
     Raises
@@ -161,14 +160,14 @@ def top_region_evidence(
                 f"The model predicts class {target} nowhere in this signal: there is no object whose score could drop."
             )
             raise TargetError(msg)
-    clean = class_scores(model, [signal], mask=where, device=device, cancel=cancel)
+    clean = class_scores(model, [signal], mask=where, cancel=cancel)
     if not 0 <= target < clean.scores.shape[1]:
         msg = f"The model has {clean.scores.shape[1]} classes, numbered from 0; there is no class {target}."
         raise TargetError(msg)
     masks = [r.mask for r in (region, *twins, *randoms)]
     drops, flips = [], 0
     for name in fills:
-        asked = scores_when_filled(model, signal, masks, name, seed=seed, mask=where, device=device, cancel=cancel)
+        asked = scores_when_filled(model, signal, masks, name, seed=seed, mask=where, cancel=cancel)
         drops.append(clean.scores[0, target] - asked.scores[:, target])
         flips += int(asked.top[0] != clean.top[0])
     mean = np.mean(drops, axis=0)

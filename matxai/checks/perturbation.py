@@ -51,6 +51,14 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
             part.training = mode
 
 
+def _home(module: torch.nn.Module) -> torch.device:
+    """Where a module's parameters are; the CPU for one that has none."""
+    import torch
+
+    parameter = next(module.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
 def _logits(output: Any) -> torch.Tensor:
     """The tensor of scores in what a model returns."""
     import torch
@@ -90,7 +98,6 @@ def class_scores(
     signals: Iterable[xr.DataArray],
     *,
     mask: torch.Tensor | None = None,
-    device: str | None = None,
     cancel: Any = None,
 ) -> Perturbed:
     """Run a model on signals, the whole preprocessing included.
@@ -103,8 +110,6 @@ def class_scores(
         Each one input of the model; they are prepared and run in chunks, so an iterator costs no memory.
     mask
         For dense outputs: boolean ``(*spatial)`` of the output; scores are means over it. Without it, over everything.
-    device
-        Where to run; by default where the module's parameters are.
     cancel
         Anything with ``is_set()``; asked between chunks.
 
@@ -117,9 +122,7 @@ def class_scores(
     """
     import torch
 
-    from matxai.engine import devices
-
-    where = devices.module_device(model.module) if device is None else torch.device(device)
+    where = _home(model.module)
     scores, tops = [], []
     with evaluating(model.module), torch.inference_mode():
         for chunk in _chunks(signals, _CHUNK):
@@ -143,10 +146,8 @@ def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
     """Return the class on top at every position ``(*spatial)`` for a dense model, None for a classifier."""
     import torch
 
-    from matxai.engine import devices
-
     with evaluating(model.module), torch.inference_mode():
-        batch = model.preprocessing.prepare(signal).tensor.to(devices.module_device(model.module))
+        batch = model.preprocessing.prepare(signal).tensor.to(_home(model.module))
         logits = _as_classes(_logits(model.module(batch)), model.activation)
     return None if logits.ndim == 2 else logits[0].argmax(0).cpu()
 
@@ -202,7 +203,6 @@ def scores_when_filled(
     *,
     seed: int = 0,
     mask: torch.Tensor | None = None,
-    device: str | None = None,
     cancel: Any = None,
 ) -> Perturbed:
     """Fill each region in its own copy of the signal and run the model on all copies.
@@ -210,4 +210,4 @@ def scores_when_filled(
     Parameters are those of :func:`filled_signal` and :func:`class_scores`; each copy has its own seed.
     """
     copies = (filled_signal(signal, m, fill, seed + i) for i, m in enumerate(masks))
-    return class_scores(model, copies, mask=mask, device=device, cancel=cancel)
+    return class_scores(model, copies, mask=mask, cancel=cancel)

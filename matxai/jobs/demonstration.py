@@ -97,13 +97,15 @@ def demonstrate(
     if missing:
         msg = f"The samples or models that come with matxai are not installed ({', '.join(missing)}). Install it again."
         raise FileError(msg)
+    from matxai.engine import devices
     from matxai.modelcard import load_model
 
-    sound, leaky, cracks = (load_model(name) for name in (SOUND, LEAKY, SEGMENTER))
+    where = devices.choose(device)
+    sound, leaky, cracks = (load_model(name, device=where) for name in (SOUND, LEAKY, SEGMENTER))
     sample = samples["defects"]
     truths = _truths(sample.labels)
     inputs, _ = expand(sample.paths)
-    options = Options(methods=METHODS, seed=seed, device=device)
+    options = Options(methods=METHODS, seed=seed)
     twin = explain_files(
         leaky, inputs, out / "leaky", options, command=command, report=False, progress=progress, cancel=cancel
     )
@@ -112,14 +114,14 @@ def demonstrate(
         cracks,
         crack_inputs,
         out / "cracks",
-        Options(methods=CRACK_METHODS, target="crack", seed=seed, device=device),
+        Options(methods=CRACK_METHODS, target="crack", seed=seed),
         command=command,
         report=False,
         progress=progress,
         cancel=cancel,
     )
     run = explain_files(sound, inputs, out, options, command=command, report=False, progress=progress, cancel=cancel)
-    comparison, sentence, facts = _compare(run, twin, sound, leaky, device)
+    comparison, sentence, facts = _compare(run, twin, sound, leaky)
     run.done.extend(segmented.done)
     from matxai.jobs.reporting import write_run
 
@@ -162,9 +164,7 @@ def _top(one: Done) -> str:
     return str((provenance(one.explanation).get("scores") or [{}])[0].get("class", ""))
 
 
-def _compare(
-    run: Run, twin: Run, sound: Model, leaky: Model, device: str | None
-) -> tuple[Comparison, str, dict[str, dict[str, str]]]:
+def _compare(run: Run, twin: Run, sound: Model, leaky: Model) -> tuple[Comparison, str, dict[str, dict[str, str]]]:
     """Lay both models' maps beside each other, and exchange the bars of images with bars in the same place."""
     from matxai.checks import exchange_bars
     from matxai.report.content import Comparison, Look, Pair
@@ -181,7 +181,7 @@ def _compare(
             donor = _donor(number, signals, [_top(d) for d in all_done]) if bars else None
             exchanged = None
             if donor is not None:
-                exchanged = exchange_bars(model, signals[number], signals[donor], device=device)
+                exchanged = exchange_bars(model, signals[number], signals[donor])
                 followed[name].append(exchanged.follows)
             label = "sound model" if name == SOUND else "leaky twin"
             looks.append(Look(label, done.explanation, share, exchanged.to_dict() if exchanged else None))

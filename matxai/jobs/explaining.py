@@ -54,7 +54,7 @@ class Options:
         Whether the top of each map is removed and compared with controls.
     controls
         How many matched regions at most.
-    seed, device
+    seed
         As everywhere.
     """
 
@@ -66,7 +66,6 @@ class Options:
     evidence: bool = True
     controls: int = 19
     seed: int = 0
-    device: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,15 +212,13 @@ def _choose_methods(model: Model, inputs: Sequence[Input], options: Options, run
     for one in inputs:
         try:
             signal = one.load()
-            explain(model, signal, methods=["saliency"], target=options.target, device=options.device)
+            explain(model, signal, methods=["saliency"], target=options.target)
         except MatxaiError:
             continue  # the run itself says why; the next input may do for the trial
         chosen = []
         for name in methods:
             try:
-                explain(
-                    model, signal, methods=[name], target=options.target, layers=options.layers, device=options.device
-                )
+                explain(model, signal, methods=[name], target=options.target, layers=options.layers)
             except MethodError as error:
                 run.left_out[name] = str(error)
             else:
@@ -256,7 +253,6 @@ def _explain_one(model: Model, one: Input, folder: Path, options: Options, comma
         target=options.target,
         layers=list(options.layers) if options.layers else None,
         seed=options.seed,
-        device=options.device,
         command=command,
         cancel=cancel,
     )
@@ -327,7 +323,6 @@ def _evidence(
                 method=method,
                 controls=options.controls,
                 seed=options.seed,
-                device=options.device,
                 cancel=cancel,
             )
         except Cancelled:

@@ -62,7 +62,7 @@ def write_run(
         "model": model.name,
         "weights (sha256)": model.sha256 or "a module handed over",
         "seed": str(options.seed),
-        "device": options.device or "the best there is",
+        "device": str(next((q.device for q in model.module.parameters()), "cpu")),
         **{f"assumed {i}": a for i, a in enumerate(model.assumptions, start=1)},
     }
     report = Report(

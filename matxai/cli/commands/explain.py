@@ -91,6 +91,7 @@ def register(app: typer.Typer) -> None:
         verbose: Verbose = False,
     ) -> None:
         """Maps, overlays, a table and a report of what a model looked at."""
+        from matxai.engine import devices
         from matxai.jobs import Options, expand, explain_files
         from matxai.jobs.explaining import DEFAULT_METHODS
         from matxai.modelcard import load_model
@@ -104,7 +105,7 @@ def register(app: typer.Typer) -> None:
 
             msg = f"--figures {wrong[0]} is no format of overlays. Write png, svg or pdf."
             raise MatxaiError(msg)
-        loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit))
+        loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit), device=devices.choose(device))
         for assumption in loaded.assumptions:
             talk.say(f"assumed: {assumption}")
         found, failures = expand(inputs, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
@@ -117,7 +118,6 @@ def register(app: typer.Typer) -> None:
             evidence=evidence,
             controls=controls,
             seed=seed,
-            device=device,
         )
         run = explain_files(
             loaded,
