@@ -60,13 +60,13 @@ def provenance(ds: xr.Dataset) -> dict[str, Any]:
     return found
 
 
-def identifier(key: str, taken: Iterable[str]) -> str:
+def identifier(key: str, taken: Iterable[str], *, prefix: str = "map") -> str:
     """Return the name of a map in the dataset: ``lrp:epsilon_plus_flat`` becomes ``lrp_epsilon_plus_flat``.
 
-    ``taken`` are names that are in use; a number is added until the name is free.
+    ``taken`` are names that are in use; a number is added until the name is free. ``prefix`` stands before a digit.
     """
-    name = re.sub(r"\W+", "_", key).strip("_") or "map"
-    name = f"map_{name}" if name[0].isdigit() else name
+    name = re.sub(r"\W+", "_", key).strip("_") or prefix
+    name = f"{prefix}_{name}" if name[0].isdigit() else name
     used = set(taken)
     found, n = name, 2
     while found in used:

@@ -129,7 +129,8 @@ def explain(
         **_about_input(signal, prepared),
         **_about_run(result, prepared),
         "maps": {str(name): c.record for name, c in zip(ds.data_vars, maps, strict=True)},
-        "ledger": _ledger(result, maps),
+        "ledger": _ledger(maps, targets),
+        "balance": result.ledger,
         "agreement": agreement({str(k): v for k, v in ds.data_vars.items()}, prepared.placement.dims),
         "assumptions": list(dict.fromkeys(assumptions)),
         "versions": _versions(),
@@ -233,7 +234,7 @@ def _dataset(maps: Sequence[Carried], prepared: Prepared, targets: Sequence[dict
             values = values.squeeze(len(lead))
         own = dims
         if c.axes is not None:
-            own = tuple(f"{identifier(c.layers[0], ())}_{d}" for d in dims)
+            own = tuple(f"{identifier(c.layers[0], (), prefix='layer')}_{d}" for d in dims)
             for o, d, at, unit in zip(own, dims, c.axes, prepared.placement.units, strict=True):
                 coords[o] = (o, at, {"units": unit, "axis": d} if unit else {"axis": d})
         label = ", ".join(t["class"] for t in targets)
@@ -314,18 +315,13 @@ def _about_run(result: Attribution, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _ledger(result: Attribution, maps: Sequence[Carried]) -> dict[str, Any]:
-    """Return the bookkeeping of relevance: by map how nearly it sums to the score, and what the engine wrote down."""
+def _ledger(maps: Sequence[Carried], targets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return for each map of relevance how nearly it sums to the score, and what fell on padding."""
     book: dict[str, Any] = {}
     for c in maps:
-        kept = c.record.get("conservation")
-        if kept:
-            book[c.key] = {
-                **(kept[0] if len(kept) == 1 else {"targets": kept}),
-                "lost_on_padding": c.record["lost_on_padding"],
-            }
-    if result.ledger:
-        book["passes"] = plain(result.ledger)
+        for target, kept in zip(targets, c.record.get("conservation", ()), strict=False):
+            name = c.key if len(targets) == 1 else f"{c.key} ({target['class']})"
+            book[name] = {**kept, "lost_on_padding": c.record["lost_on_padding"]}
     return book
 
 
@@ -343,7 +339,7 @@ def _versions() -> dict[str, str]:
 
 
 def _device(module: nn.Module) -> str:
-    tensor: torch.Tensor | None = next((*module.parameters(), *module.buffers()), None)  # type: ignore[call-overload]
+    tensor = next(iter([*module.parameters(), *module.buffers()]), None)
     return str(tensor.device) if tensor is not None else "cpu"
 
 
