@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,10 +63,13 @@ def read(path: Path, options: ReadOptions) -> list[Item]:  # noqa: ARG001 - a re
     except ImportError as error:
         msg = f"{path.name} is a DigitalMicrograph file; reading it {MISSING}"
         raise MissingDependencyError(msg) from error
+    file = dm.fileDM.__new__(dm.fileDM)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), np.errstate(over="ignore"), dm.fileDM(path) as file:
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(over="ignore"):
+            file.__init__(path)
             facts = _facts(file)
     except (OSError, ValueError, IndexError, KeyError, AssertionError, RuntimeError, OverflowError, TypeError) as error:
+        traceback.clear_frames(error.__traceback__)  # they hold views of the mapped file, which then would not close
         said = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
         msg = f"{path.name} is truncated or no DigitalMicrograph file ({said}); copy it again"
         raise FileError(msg) from error

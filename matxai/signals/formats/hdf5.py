@@ -115,11 +115,13 @@ def _named(file: Any, tree: Tree, path: Path, wanted: str) -> list[Found]:
         names = _candidates(file, tree)
         near = nearest(name, names, label="Known")
         near = f" {near}" if near.startswith("Did") else ""
-        msg = f"{path.name} has no dataset '{wanted}'; it has {_listed(file, names)}.{near} Name one with dataset=..."
+        has = _listed(file, names, shapes=False)
+        msg = f"{path.name} has no dataset '{wanted}'; it has {has}.{near} Name one with dataset=..."
         raise FileError(msg)
     stored = target.name.strip("/")
     if isinstance(target, h5py.Group):
-        found = nxdata(file, stored, path) if not tree.outside else None
+        described = not tree.outside and (text(target, "NX_class") == "NXdata" or text(target, "signal"))
+        found = nxdata(file, stored, path) if described else None
         inside = [d for d in _candidates(file, tree) if d.startswith(f"{stored}/")]
         if found is None and len(inside) != 1:
             msg = f"'{wanted}' in {path.name} is a group and no dataset; it has {_listed(file, inside)}"
@@ -165,12 +167,12 @@ def _scale(dataset: Any, axis: int) -> Axis:
     return Axis(name=name, unit=text(scale, "units"), values=np.asarray(scale[...]))
 
 
-def _listed(file: Any, names: list[str]) -> str:
-    """Return names with shapes for an error: the largest first, pictures of how it was measured last, at most eight."""
+def _listed(file: Any, names: list[str], *, shapes: bool = True) -> str:
+    """Return names for an error: the largest first, pictures of how it was measured last, at most eight."""
     if not names:
         return "no dataset"
     ranked = sorted(names, key=lambda n: (text(file[n], "CLASS") == "IMAGE", -(file[n].size or 0), n))
-    shown = ", ".join(f"'{n}' {tuple(file[n].shape or ())}" for n in ranked[:8])
+    shown = ", ".join(f"'{n}' {tuple(file[n].shape or ())}" if shapes else f"'{n}'" for n in ranked[:8])
     return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 

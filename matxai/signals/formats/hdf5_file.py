@@ -51,16 +51,26 @@ def opened(path: Path) -> Iterator[Any]:
     FileError
         If the file cannot be opened as HDF5.
     """
-    import h5py
-
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise FileError(_why_not(path, str(error))) from error
+    file = _open(path)
     try:
         yield file
     finally:
         file.close()
+
+
+def _open(path: Path) -> Any:
+    """Open a file without a lock, which read-only and network disks refuse; or as this process has it open already."""
+    import h5py
+
+    try:
+        try:
+            return h5py.File(path, "r", locking=False)
+        except OSError as error:
+            if "locking flag" not in str(error):
+                raise
+            return h5py.File(path, "r")
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise FileError(_why_not(path, str(error))) from error
 
 
 def _why_not(path: Path, said: str) -> str:

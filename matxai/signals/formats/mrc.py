@@ -41,6 +41,7 @@ class Header:
     axes: tuple[int, int, int]
     group: int
     extended: int
+    kind: bytes
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -64,7 +65,7 @@ def _header(head: bytes) -> Header | None:
         axes = struct.unpack(f"{order}3i", head[64:76])
         group, extended = struct.unpack(f"{order}2i", head[88:96])
         if ints[3] in {*_MODES, 3, 16, 101} and all(0 < n < 2**31 for n in ints[:3]) and 0 <= extended < 2**31:
-            return Header(order, ints[:3], ints[3], ints[7:10], cell, axes, group, extended)
+            return Header(order, ints[:3], ints[3], ints[7:10], cell, axes, group, extended, head[104:108])
     return None
 
 
@@ -146,6 +147,10 @@ def _extended_pixel(path: Path) -> tuple[float, float] | None:
 
 def _extended(path: Path) -> dict[str, Any]:
     """Return the first record of a FEI1 or FEI2 extended header, through mrcfile, or nothing."""
+    with path.open("rb") as head:
+        header = _header(head.read(HEADER))
+    if header is None or not header.extended or header.kind not in (b"FEI1", b"FEI2"):
+        return {}
     import warnings
 
     import mrcfile

@@ -13,7 +13,8 @@ LAZY_ABOVE = 64 * 2**20
 
 def is_lazy(shape: tuple[int, ...], itemsize: int, *, slice_axis: int = 0) -> bool:
     """Whether an array of this size is read slice by slice."""
-    return len(shape) > 2 and shape[slice_axis] > 1 and bytes_of(shape, itemsize) > LAZY_ABOVE
+    several = math.prod(shape[i] for i in _counting(shape, slice_axis)) > 1
+    return len(shape) > 2 and several and bytes_of(shape, itemsize) > LAZY_ABOVE
 
 
 def bytes_of(shape: tuple[int, ...], itemsize: int) -> int:

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import importlib.util
 import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,12 +145,14 @@ def _called(module: str, path: Path) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the plugins' remarks on missing HyperSpy packages off the user's screen."""
+    """Keep the plugins' remarks, on missing HyperSpy packages for one, off the user's screen."""
     logger = logging.getLogger("rsciio")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logger.setLevel(level)
 
