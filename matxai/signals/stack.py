@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import FileError
+from matxai.errors import FileError, MatxaiWarning
 from matxai.signals.labelled import labelled
+from matxai.signals.lazy import lazy_stack
 from matxai.signals.reader import Item, Reader, ReadOptions
 from matxai.signals.reading import choose, loaded, open_items
 
@@ -48,9 +51,6 @@ def stack_files(
     FileError
         If sizes differ (the sentence lists them), or a file holds more than one slice.
     """
-    import dask
-    import dask.array as da
-
     options = options or ReadOptions()
     name = name or f"{paths[0].name} ... {paths[-1].name}"
     opened: list[tuple[Path, Reader, Item]] = []
@@ -65,15 +65,12 @@ def stack_files(
         )
         raise FileError(msg)
     dtype = np.result_type(*(np.dtype(i.dtype) for _, _, i in opened))
-    slices = [
-        da.from_delayed(dask.delayed(_values, pure=False)(i, k, p.name, dtype), shape=first.shape, dtype=dtype)
-        for p, k, i in opened
-    ]
+    one = functools.partial(_values, [p for p, _, _ in opened], options, reader, item, dtype.name)
     attrs: dict[str, Any] = {**first.attrs, "source": name, "reader": opened[0][1].name, "slices": len(paths)}
     source = attrs.get("pixel_size_source", "uncalibrated: the files hold none")
     attrs["pixel_size_source"] = f"{source} (first slice; the distance of the slices is not known)"
     return labelled(
-        da.stack(slices),
+        lazy_stack((len(paths), *first.shape), dtype, one),
         ("z", *(str(d) for d in first.dims)),
         coords={str(d): first[d].values for d in first.dims},
         units={str(d): first[d].attrs.get("units") for d in first.dims},
@@ -81,8 +78,16 @@ def stack_files(
     )
 
 
-def _values(item: Item, reader: Reader, name: str, dtype: Any) -> np.ndarray[Any, Any]:
-    return np.asarray(loaded(item, reader, name).values, dtype=dtype)
+def _values(
+    paths: list[Path], options: ReadOptions, reader: str | None, item: int | str | None, dtype: str, number: int
+) -> np.ndarray[Any, Any]:
+    """Read one slice anew: items hold open ends that other processes cannot be sent."""
+    path = paths[number]
+    kind, items, _ = open_items(path, options, reader)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MatxaiWarning)  # said once, when the stack was made
+        one = choose(items, item, path.name)
+    return np.asarray(loaded(one, kind, path.name).values, dtype=dtype)
 
 
 def _refuse_different(name: str, opened: list[tuple[Path, Reader, Item]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from matxai.signals.labelled import labelled
 from matxai.signals.units import PIXEL, convert, same_kind
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     import xarray as xr

@@ -62,40 +62,37 @@ def _read(kind: str, path: Path, options: ReadOptions) -> list[Item]:
     dtype = "uint16" if deep else "uint8"
 
     def load() -> xr.DataArray:
-        values, notes = _values(path, kind, mode, deep, options.limit)
+        values, notes = _values(path, kind, mode, colour, dtype)
         return _signal(path, kind, values, notes)
 
     return [Item("image", load, shape, dtype)]
 
 
-def _values(path: Path, kind: str, mode: str, deep: bool, limit: int | None) -> tuple[np.ndarray[Any, Any], list[str]]:
+def _values(path: Path, kind: str, mode: str, colour: bool, dtype: str) -> tuple[np.ndarray[Any, Any], list[str]]:
     notes = ["the alpha channel was left out"] if mode in {"LA", "RGBA"} else []
-    if deep and mode not in {"I", "I;16", "L"}:
-        import imagecodecs  # PIL has no colour of 16 bits and would halve it
+    if kind == "png":
+        # Not by PIL: it has no colour of 16 bits (and would halve it), and fills what a short file lacks with zeros.
+        import imagecodecs
 
-        raw = path.read_bytes()
-        if not raw.rstrip(b"\x00").endswith(b"IEND\xaeB`\x82"):
-            msg = f"{path.name} is truncated: the end of the PNG is missing; copy the file again"
-            raise FileError(msg)
-        check_unfolding(path.name, int(np.prod(_opened(path, kind).size)) * 8, len(raw), limit)
-        values = np.asarray(imagecodecs.png_decode(raw))
+        values = np.asarray(imagecodecs.png_decode(path.read_bytes()))
     else:
         with _opened(path, kind) as image:
             if mode == "CMYK":
-                values = np.asarray(image.convert("RGB"))
                 notes.append("inks (CMYK) were turned into red, green and blue")
-            else:
-                values = np.asarray(image)
-    if mode == "1":
-        return values.astype("uint8") * np.uint8(255), notes
-    if mode in {"LA", "L", "I", "I;16"}:
-        values = values[..., 0] if values.ndim == 3 else values
-        return values.astype("uint16" if deep else "uint8", copy=False), notes
-    return np.ascontiguousarray(values[..., :3]), notes
+            values = np.asarray(image.convert("RGB") if mode == "CMYK" else image)
+    if values.dtype.kind == "b":
+        values = values.astype("uint8") * np.uint8(255)
+    if values.ndim == 3 and not colour:
+        values = values[..., 0]
+    return np.ascontiguousarray(values[..., :3] if colour else values, dtype=dtype), notes
 
 
 def _palette(path: Path, kind: str) -> tuple[np.ndarray[Any, Any], list[str]]:
     """Return a palette image as grey or colour, and a note that says which."""
+    if kind == "png":
+        import imagecodecs
+
+        imagecodecs.png_decode(path.read_bytes())  # raises where values are missing; PIL would fill them with zeros
     with _opened(path, kind) as image:
         index = np.asarray(image.convert("P") if image.mode == "PA" else image)
         colours = np.asarray(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)

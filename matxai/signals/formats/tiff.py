@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from matxai.errors import FileError
 from matxai.signals.formats.tiff_pages import Kind, check_page, kind_of, tidied, values
 from matxai.signals.labelled import labelled
+from matxai.signals.lazy import lazy_stack
 from matxai.signals.limits import check_held
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
 from matxai.signals.vendors import imagej
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
+class Page(NamedTuple):
+    """A page's number, and where its values begin if they lie in the file as they are."""
+
+    number: int
+    start: int | None
+
+
 def recognises(path: Path, head: bytes) -> bool:
     """Whether the file begins like TIFF or BigTIFF."""
     return head[:4] in MAGIC and not path.is_dir()
@@ -34,14 +44,19 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     """Return the items of a TIFF file: one for each kind of page, in the order of their first pages."""
     import tifffile
 
-    groups: dict[Kind, list[int]] = {}
+    groups: dict[Kind, list[Page]] = {}
     made: set[Kind] = set()
+    seen: set[int] = set()
     with tifffile.TiffFile(path) as tiff:
         size = path.stat().st_size
         for index, page in enumerate(tiff.pages):
+            if page.offset in seen:
+                msg = f"{path.name} is damaged: its pages run in a circle (page {index + 1} is an earlier one again)"
+                raise FileError(msg)
+            seen.add(page.offset)
             kind = kind_of(page, path.name)
             check_page(page, path.name, size, options.limit)
-            groups.setdefault(kind, []).append(index)
+            groups.setdefault(kind, []).append(Page(index, int(page.dataoffsets[0]) if page.is_memmappable else None))
             if has_maker(page):
                 made.add(kind)
         items = [_item(tiff, path, kind, pages, len(groups) == 1, size) for kind, pages in groups.items()]
@@ -58,31 +73,29 @@ def _marked(item: Item, measured: bool) -> Item:
     return Item(item.name, item.load, item.shape, item.dtype, measured, note)
 
 
-def _item(tiff: Any, path: Path, kind: Kind, pages: list[int], alone: bool, size: int) -> Item:
-    page = tiff.pages[pages[0]]
+def _item(tiff: Any, path: Path, kind: Kind, pages: list[Page], alone: bool, size: int) -> Item:
+    page, first = tiff.pages[pages[0].number], pages[0]
     sizes = dict(zip(kind.dims, kind.shape, strict=True))
     known, order = calibration(page, path, sizes["x"], sizes["y"])
-    if not known.known and pages[0] > 0 and not has_maker(page):
-        first, _ = calibration(tiff.pages[0], path, sizes["x"], sizes["y"])
-        known = first if first.known else known
-    count, contiguous = len(pages), None
+    if not known.known and first.number > 0 and not has_maker(page):
+        other, _ = calibration(tiff.pages[0], path, sizes["x"], sizes["y"])
+        known = other if other.known else known
     settings = imagej.settings(page.description or "") or {}
-    images = settings.get("images", count)
-    if alone and count == 1 and isinstance(images, int) and images > 1 and page.is_contiguous:
+    images = settings.get("images", 1)
+    if alone and len(pages) == 1 and isinstance(images, int) and images > 1 and first.start is not None:
         # ImageJ writes stacks beyond 4 GB behind a single page's header.
-        check_held(path.name, images * page.nbytes, size - int(page.dataoffsets[0]), what="stack")
-        count, contiguous = images, int(page.dataoffsets[0])
-    leading = _leading(kind, count, settings, order)
-    name = "image" if alone else f"page {pages[0] + 1}" if count == 1 else f"pages {pages[0] + 1}-{pages[-1] + 1}"
+        check_held(path.name, images * page.nbytes, size - first.start, what="stack")
+        pages = [Page(0, first.start + i * page.nbytes) for i in range(images)]
+    leading = _leading(kind, len(pages), settings, order)
+    numbers = f"page {first.number + 1}" if len(pages) == 1 else f"pages {first.number + 1}-{pages[-1].number + 1}"
+    name = "image" if alone else numbers
     dims, shape = _final(kind, leading)
-    stored = np.dtype(page.dtype).newbyteorder(tiff.byteorder).str
+    layout = (tuple(int(n) for n in page.shape), np.dtype(page.dtype).newbyteorder(tiff.byteorder).str)
 
     def load() -> xr.DataArray:
-        if count == 1:
-            data: Any = values(path, pages[0], kind)
-        else:
-            data = _stack(path, kind, pages, leading, dims, (contiguous, count, stored))
-        return _signal(data, dims, known, kind)
+        if len(pages) == 1:
+            return _signal(values(path, first.number, kind), dims, known, kind)
+        return _signal(_stack(path, kind, pages, leading, dims, layout), dims, known, kind)
 
     return Item(name, load, shape, kind.dtype)
 
@@ -111,33 +124,28 @@ def _final(kind: Kind, leading: list[tuple[str, int]]) -> tuple[tuple[str, ...],
 def _stack(
     path: Path,
     kind: Kind,
-    pages: list[int],
+    pages: list[Page],
     leading: list[tuple[str, int]],
     dims: tuple[str, ...],
-    block: tuple[int | None, int, str],
+    layout: tuple[tuple[int, ...], str],
 ) -> Any:
     """Return the pages as one dask array, a chunk a page, read when used."""
-    import dask
-    import dask.array as da
-
-    contiguous, count, stored = block
-    dtype = np.dtype(kind.dtype)
-    if contiguous is None:
-        lazy = [dask.delayed(values, pure=False)(path, index, kind) for index in pages]
-    else:
-        lazy = [dask.delayed(_of_block, pure=False)(path, kind, contiguous, i, stored) for i in range(count)]
-    stack = da.stack([da.from_delayed(one, shape=kind.shape, dtype=dtype) for one in lazy])
+    one = functools.partial(_one, path, pages, kind, layout)
+    stack = lazy_stack((len(pages), *kind.shape), kind.dtype, one)
     stack = stack.reshape((*(n for _, n in leading), *kind.shape))
     now = (*(d for d, _ in leading), *kind.dims)
     return stack.transpose([now.index(d) for d in dims])
 
 
-def _of_block(path: Path, kind: Kind, start: int, index: int, stored: str) -> np.ndarray[Any, Any]:
-    """Return one image of many that lie behind one header."""
-    shape = tuple(dict(zip(kind.dims, kind.shape, strict=True))[a.lower()] for a in kind.axes if a != "S")
-    dtype = np.dtype(stored)
-    offset = start + index * math.prod(shape) * dtype.itemsize
-    return tidied(np.array(np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)), kind)
+def _one(
+    path: Path, pages: list[Page], kind: Kind, layout: tuple[tuple[int, ...], str], number: int
+) -> np.ndarray[Any, Any]:
+    """Return one page of a stack: from its place where it is not compressed, for a chain of headers is slow."""
+    page = pages[number]
+    if page.start is None:
+        return values(path, page.number, kind)
+    shape, dtype = layout
+    return tidied(np.array(np.memmap(path, dtype=np.dtype(dtype), mode="r", offset=page.start, shape=shape)), kind)
 
 
 def _signal(data: Any, dims: tuple[str, ...], known: Calibration, kind: Kind) -> xr.DataArray:
