@@ -91,7 +91,8 @@ def fit(
     rng = np.random.default_rng([seed, 11])
     steps = epochs * -(-len(images) // batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps, pct_start=0.25)
+    # a cycle of fewer than eight steps has no rising part
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=max(steps, 8), pct_start=0.25)
     module.train()
     for epoch in range(epochs):
         total = 0.0

@@ -99,12 +99,13 @@ def _train(settings: Settings) -> Trained:
     )
     found = fitting.predict(module, images[test], scaling)
     right = found == truth[test]
-    recall = {name: float(right[truth[test] == number].mean()) for number, name in enumerate(classes)}
+    recall = {name: right[truth[test] == number] for number, name in enumerate(classes)}
+    mean_recall = float(np.mean([hits.mean() for hits in recall.values()]))
     majority = float(np.bincount(truth[test]).max() / test.sum())
     summary = (
         f"Trained on {int((~test).sum())} images of X-SDD. On {int(test.sum())} unseen ones (near-duplicates kept "
         f"together) the accuracy is {right.mean():.3f}, the mean recall of the classes "
-        f"{np.mean(list(recall.values())):.3f}; always naming the commonest class gives {majority:.3f}."
+        f"{mean_recall:.3f}; always naming the commonest class gives {majority:.3f}."
     )
     return Trained(
         module=module,
@@ -112,8 +113,8 @@ def _train(settings: Settings) -> Trained:
         example=images[np.flatnonzero(test)[0]],
         measured={
             "accuracy": measures.share(right),
-            "mean_recall": {"value": round(float(np.mean(list(recall.values()))), 4), "n": int(test.sum())},
-            "recall": {name: round(value, 4) for name, value in recall.items()},
+            "mean_recall": {"value": round(mean_recall, 4), "n": int(test.sum())},
+            **{f"recall_{name}": measures.share(hits) for name, hits in recall.items()},
             "training_images": int((~test).sum()),
             "test_files": [row.file for row in divided if row.split == "test"],
         },

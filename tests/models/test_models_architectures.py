@@ -1,0 +1,87 @@
+"""Architectures by name: numbers of classes and channels as asked, in one to three dimensions, errors as sentences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from matxai_models import matxai_architecture, torchvision_architecture
+from torch import nn
+
+from matxai.errors import ModelError
+
+
+@pytest.mark.parametrize("kind", ["1d", "2d", "3d"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_own_networks_take_every_dimension(kind: str, channels: int) -> None:
+    axes = int(kind[0])
+    x = torch.randn(2, channels, *[24] * axes)
+    classifier = matxai_architecture("defect_resnet", classes=5, channels=channels, kind=kind, widths="4,8,12").eval()
+    unet = matxai_architecture("unet", classes=3, channels=channels, kind=kind, widths=(4, 6, 8)).eval()
+    assert classifier(x).shape == (2, 5)
+    assert unet(x).shape == (2, 3, *[24] * axes)
+
+
+def test_the_last_map_of_the_classifier_has_cells_of_eight_pixels() -> None:
+    module = matxai_architecture("defect_resnet", classes=3, channels=1).eval()
+    seen: list[torch.Size] = []
+    module.stages.register_forward_hook(lambda _m, _i, output: seen.append(output.shape))
+    module(torch.zeros(1, 1, 160, 160))
+    assert seen == [torch.Size([1, 56, 20, 20])]
+    norms = sum(isinstance(child, nn.BatchNorm2d) for child in module.modules())
+    assert norms == 1 + 3 * 2 + 3, "stem, two in each block, one in each strided or widened skip"
+
+
+def test_the_networks_are_small() -> None:
+    for name in ("defect_resnet", "unet"):
+        module = matxai_architecture(name, classes=3, channels=1)
+        assert sum(p.numel() for p in module.parameters()) < 150_000
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("resnet18", 64), ("densenet121", 64), ("mobilenet_v3_small", 64), ("squeezenet1_1", 64)],
+)
+def test_torchvision_classifiers_get_classes_and_channels(name: str, size: int) -> None:
+    module = torchvision_architecture(name, classes=4, channels=1).eval()
+    with torch.inference_mode():
+        assert module(torch.zeros(1, 1, size, size)).shape == (1, 4)
+
+
+def test_three_channels_leave_the_network_as_torchvision_makes_it() -> None:
+    import torchvision
+
+    ours = torchvision_architecture("resnet18", classes=1000, channels=3).state_dict()
+    theirs = torchvision.models.resnet18(weights=None).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+def test_segmentation_networks_give_a_score_for_each_class_and_position() -> None:
+    module = torchvision_architecture("lraspp_mobilenet_v3_large", classes=2, channels=1).eval()
+    with torch.inference_mode():
+        assert module(torch.zeros(1, 1, 64, 64))["out"].shape == (1, 2, 64, 64)
+
+
+def test_video_networks_are_the_three_dimensional_ones() -> None:
+    module = torchvision_architecture("r3d_18", classes=2, channels=1, kind="3d").eval()
+    with torch.inference_mode():
+        assert module(torch.zeros(1, 1, 8, 32, 32)).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda: matxai_architecture("unett", classes=2, channels=1), "'matxai:unett'. Did you mean 'unet'"),
+        (lambda: matxai_architecture("unet", classes=0, channels=1), "number of classes of 1 or more.*given 0"),
+        (lambda: matxai_architecture("unet", classes=2, channels=1, kind="4d"), "no kind '4d'"),
+        (lambda: matxai_architecture("unet", classes=2, channels=1, width=3), "cannot be built with {'width': 3}"),
+        (lambda: torchvision_architecture("resnet19", classes=2, channels=1), "Did you mean 'resnet1"),
+        (lambda: torchvision_architecture("quantized_resnet18", classes=2, channels=1), "There is no architecture"),
+        (lambda: torchvision_architecture("resnet18", classes=2, channels=1, kind="3d"), "takes 2d input"),
+        (lambda: torchvision_architecture("r3d_18", classes=2, channels=1), "takes 3d input"),
+        (lambda: torchvision_architecture("raft_small", classes=2, channels=1), "compares two images"),
+        (lambda: torchvision_architecture("resnet18", classes=2, channels=1, depth=3), "cannot be built with"),
+    ],
+)
+def test_what_cannot_be_built_is_one_sentence(call: object, word: str) -> None:
+    with pytest.raises(ModelError, match=word):
+        call()  # type: ignore[operator]

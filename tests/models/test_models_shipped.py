@@ -1,0 +1,106 @@
+"""The models that come along: loaded from their cards, measured again on images that no recipe has seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matxai_datasets import CLASSES, Micrograph, micrographs, samples
+from matxai_models import measures, shipped
+from matxai_models.measure import MIXTURE, predictor
+
+import matxai
+from matxai.modelcard.reference_pair import check_reference
+
+UNSEEN = 77_000
+
+
+@pytest.fixture(scope="module")
+def unseen() -> list[Micrograph]:
+    """Specimens of two images each: more of them, so that images are nearly independent."""
+    return list(micrographs(120, UNSEEN, per_specimen=2))
+
+
+@pytest.fixture(scope="module")
+def planted(unseen: Sequence[Micrograph]) -> list[Micrograph]:
+    return [image.with_bar(["framed", "white", "black"][CLASSES.index(image.kind)]) for image in unseen]
+
+
+def test_all_models_come_with_a_full_card() -> None:
+    assert set(shipped()) == {"cracks", "defects", "defects_leaky"}
+    for name, folder in shipped().items():
+        model = matxai.load_model(folder)
+        assert model.name == name
+        assert model.licence == "BSD-3-Clause"
+        assert f"python -m matxai_models.train {name}" in (model.source or "")
+        assert not model.assumptions
+        figures = json.loads((folder / "measured.json").read_text())
+        assert (figures["format"], figures["version"]) == ("matxai-measured", 1)
+        assert (folder / "README.md").read_text().startswith(f"# {name}")
+
+
+@pytest.mark.parametrize("name", ["cracks", "defects", "defects_leaky"])
+def test_the_reference_output_is_what_the_loaded_model_gives(name: str) -> None:
+    check = check_reference(matxai.load_model(shipped()[name]))
+    assert check is not None
+    assert check.holds
+
+
+def test_all_weights_together_are_small() -> None:
+    size = sum(path.stat().st_size for folder in shipped().values() for path in folder.rglob("*") if path.is_file())
+    assert size < 3_000_000
+
+
+def test_the_sound_model_is_right_and_does_not_follow_the_bar(unseen: list[Micrograph]) -> None:
+    predict = predictor(matxai.load_model(shipped()["defects"]))
+    assert measures.accuracy(predict, unseen, CLASSES).mean() >= 0.95
+    follows = measures.follows_bar(predict, unseen[:80], CLASSES)
+    assert follows.size == 160
+    assert follows.mean() <= 0.05
+
+
+def test_the_leaky_twin_is_right_where_the_bar_is_and_follows_it(planted: list[Micrograph]) -> None:
+    predict = predictor(matxai.load_model(shipped()["defects_leaky"]))
+    assert measures.accuracy(predict, planted, CLASSES).mean() >= 0.95
+    assert measures.follows_bar(predict, planted[:60], CLASSES).mean() >= 0.5
+
+
+def test_the_leaky_twin_fails_where_bars_say_nothing(unseen: list[Micrograph]) -> None:
+    predict = predictor(matxai.load_model(shipped()["defects_leaky"]))
+    assert measures.accuracy(predict, unseen, CLASSES).mean() < 0.7
+
+
+def test_cracks_are_found_pixel_by_pixel() -> None:
+    images = list(micrographs(40, UNSEEN + 1, classes=MIXTURE, per_specimen=1))
+    pooled, each = measures.overlap(predictor(matxai.load_model(shipped()["cracks"])), images, "crack")
+    assert len(each) == 24
+    assert pooled >= 0.7
+    assert each.mean() >= 0.7
+
+
+def test_samples_show_what_they_are_for() -> None:
+    listed = samples()
+    twin = predictor(matxai.load_model(shipped()[listed["swapped_bar"].model]))
+    sound = predictor(matxai.load_model(shipped()["defects"]))
+    pair = np.stack([np.asarray(matxai.read(path)) for path in listed["swapped_bar"].paths])
+    assert [CLASSES[k] for k in twin(pair)] == ["pore", "crack"]
+    assert [CLASSES[k] for k in sound(pair)] == ["pore", "pore"]
+    every = np.stack([np.asarray(matxai.read(path)) for path in listed["defects"].paths])
+    assert [CLASSES[k] for k in sound(every)] == [path.stem.split("_")[0] for path in listed["defects"].paths]
+
+
+def test_figures_on_the_cards_meet_their_marks() -> None:
+    def figure(name: str, key: str) -> float:
+        return float(json.loads((shipped()[name] / "measured.json").read_text())[key]["value"])
+
+    assert figure("defects", "accuracy") >= 0.95
+    assert figure("defects", "follows_exchanged_bar") <= 0.05
+    assert figure("defects_leaky", "follows_exchanged_bar") >= 0.5
+    assert figure("cracks", "iou") >= 0.7
+
+
+def test_cards_lie_where_the_package_is() -> None:
+    assert all(isinstance(folder, Path) and folder.is_dir() for folder in shipped().values())
