@@ -68,6 +68,15 @@ def test_element_size_um_of_imagej_and_ilastik(tmp_path):
     assert {signal[d].attrs["units"] for d in signal.dims} == {"um"}
 
 
+def test_matlab_arrays_are_turned_the_right_way(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as f:
+        f["image"] = IMAGE.T
+        f["image"].attrs["MATLAB_class"] = np.bytes_("uint16")
+    signal = read(tmp_path / "a.mat")
+    assert signal.dims == ("y", "x")
+    np.testing.assert_array_equal(signal, IMAGE)
+
+
 def test_colours_booleans_byte_order_and_complex_pairs(tmp_path):
     pair = np.zeros((2, 2), [("re", "<f4"), ("im", "<f4")])
     pair["re"], pair["im"] = 1.5, -2.0

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from matxai.errors import FileError, MatxaiWarning, MissingDependencyError, UnsafeFileError
-from matxai.signals import inspect, read
+from matxai.signals import ReadOptions, read
+from matxai.signals.reading import open_items
 from matxai.signals.units import registry
 
 installed = pytest.mark.skipif(
@@ -55,13 +56,15 @@ def test_a_bruker_file_names_its_spectrum_image(data_dir):
 
 @installed
 def test_a_phenom_file_holds_images_spectra_maps_and_a_picture(data_dir):
-    info = inspect(data_dir / FOLDER / "phenom/Elid2Version4.elid")
-    assert len(info.items) == 11 and len({i.name for i in info.items}) == 11
-    pictures = [i for i in info.items if not i.measured]
-    assert [(i.name, i.shape) for i in pictures] == [("385test - spectrum", (24, 32, 3))]
-    assert info.main.name == "Image 1" and info.main.axes[1].unit == "um"
-    assert info.main.axes[1].step == pytest.approx(0.9757792598920122)
-    spectra = read(data_dir / FOLDER / "phenom/Elid2Version4.elid", item="Image 1, Map 3")
+    reader, items, _ = open_items(data_dir / FOLDER / "phenom/Elid2Version4.elid", ReadOptions())
+    assert reader.name == "rosetta"
+    assert len(items) == 11 and len({i.name for i in items}) == 11
+    assert [(i.name, i.shape) for i in items if not i.measured] == [("385test - spectrum", (24, 32, 3))]
+    assert items[7].load().dims == ("y", "x", "c")
+    image = items[0].load()
+    assert image.name == "Image 1" and image.x.attrs["units"] == "um"
+    assert float(image.x[1]) == pytest.approx(0.9757792598920122)
+    spectra = next(i for i in items if i.name == "Image 1, Map 3").load()
     assert (spectra.dims, spectra.shape) == (("energy", "y", "x"), (2048, 16, 16))
     assert float(spectra.energy[0]) == pytest.approx(-0.03634370080990722)
 

@@ -147,6 +147,9 @@ def plain_array(file: Any, name: str, path: Path) -> Found:
     dims = None
     if text(dataset, "IMAGE_SUBCLASS") == "IMAGE_TRUECOLOR" and rank == 3:  # of the HDF5 Image specification
         dims = ("c", "y", "x") if text(dataset, "INTERLACE_MODE") == "INTERLACE_PLANE" else ("y", "x", "c")
+    elif text(dataset, "MATLAB_class") and rank in (2, 3):  # MATLAB 7.3 stores columns first: (pages, x, y)
+        colours = rank == 3 and dataset.shape[0] == 3 and dataset.dtype == np.uint8
+        dims = (("c" if colours else "z"), "x", "y")[3 - rank :]
     metadata = {"units": text(dataset, "units")} if text(dataset, "units") else {}
     return Found(name, tuple(axes), "HDF5 dataset", name, dims=dims, metadata=metadata)
 
