@@ -1,8 +1,8 @@
 """Micrographs with known ground truth: what they show, where it is, what the instrument added, how large a pixel is.
 
-The same seed gives the same picture (another processor may round a grey level differently). What the specimen shows, what the detector does to it and what
-the info bar says come from separate random streams: an image can be asked for again with another bar, or none, and
-nothing else changes.
+The same seed gives the same picture (another processor may round a grey level differently). What the specimen shows,
+what the detector does to it and what the info bar says come from separate random streams: an image can be asked for
+again with another bar, or none, and nothing else changes.
 """
 
 from __future__ import annotations
