@@ -62,7 +62,7 @@ class Said:
 
 def build_and_fill(
     card: Card, architecture: Architecture, weights: Path, *, limit: int | None
-) -> tuple[nn.Module, Facts]:
+) -> tuple[nn.Module, Facts, tuple[str, ...]]:
     """Build the architecture as large as the weights ask for, and put them in; errors as in ``load_into``."""
     from matxai.modelcard.checkpoint import fit_names, load_into, read_weights
     from matxai.modelcard.sizes import infer_sizes
@@ -77,14 +77,17 @@ def build_and_fill(
         channels=card.input.channels,
     )
     if classes is None:
+        architecture.build(
+            classes=2, channels=channels or 3, kind=kind
+        )  # says it where the architecture is what is wrong
         raise ModelError(
             f"{weights} does not tell how many classes '{architecture.name}' has; give their names (classes)."
         )
     if channels is None:
         channels = 1 if kind == "1d" else 3
     module = architecture.build(classes=classes, channels=channels, kind=kind)
-    load_into(module, tensors, architecture=architecture.name, origin=weights)
-    return module, Facts(kind, channels, outputs=classes)
+    notes = load_into(module, tensors, architecture=architecture.name, origin=weights)
+    return module, Facts(kind, channels, outputs=classes), (*architecture.notes, *notes)
 
 
 def _said_kind(card: Card) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import warnings
+import zipfile
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -93,17 +94,16 @@ def load_checkpoint(path: Path, *, limit: int | None = None) -> Any:
     """Return what a PyTorch checkpoint holds, by ``weights_only=True``; see :func:`read_weights` for the errors."""
     import torch
 
-    if path.open("rb").read(4) == b"PK\x03\x04":
+    if zipfile.is_zipfile(path):
         with opened_archive(path, limit=limit) as archive:
             audit_checkpoint(path, archive)
     else:
         audit_checkpoint(path, None)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # about its own internals (TypedStorage), nothing that the user could act on
-            return torch.load(path, map_location="cpu", weights_only=True)
+        # as a stream: by its name, torch would take a checkpoint called .safetensors for one
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about torch's own internals, nothing that the user could act on
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as problem:  # noqa: BLE001 - torch.load raises whatever its parts raise; all are told below
         first = next(
             (line for line in str(problem).splitlines() if "nsupported" in line), str(problem).split("\n", 1)[0]
@@ -168,8 +168,15 @@ def fit_names(own: Collection[str], tensors: Mapping[str, torch.Tensor]) -> dict
     return max(candidates, key=lambda names: (len(known & set(names)), -len(set(names) - known)))
 
 
-def load_into(module: nn.Module, tensors: Mapping[str, torch.Tensor], *, architecture: str, origin: Path) -> None:
+def load_into(
+    module: nn.Module, tensors: Mapping[str, torch.Tensor], *, architecture: str, origin: Path
+) -> tuple[str, ...]:
     """Put weights into a network; every key and every shape must agree.
+
+    Returns
+    -------
+    tuple
+        A sentence where a trainer's checkpoint holds other things (a loss) beside the network.
 
     Raises
     ------
@@ -177,7 +184,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, torch.Tensor], *, archite
         With a table of the missing, unexpected and mismatched keys. Counters of BatchNorm may be missing.
     """
     own = module.state_dict()
-    tensors = fit_names(own, tensors)
+    whole, tensors = tensors, fit_names(own, tensors)
     rows = [("missing", key, _shape(own[key]), "") for key in own if key not in tensors and not _optional(key)]
     rows += [("unexpected", key, "", _shape(value)) for key, value in tensors.items() if key not in own]
     rows += [
@@ -188,6 +195,12 @@ def load_into(module: nn.Module, tensors: Mapping[str, torch.Tensor], *, archite
     if rows:
         raise ModelError(f"The weights in {origin} do not fit the architecture '{architecture}':\n{_table(rows)}")
     module.load_state_dict(dict(tensors), strict=False)
+    taken = {id(value) for value in tensors.values()}
+    left = [key for key, value in whole.items() if id(value) not in taken]
+    if not left:
+        return ()
+    shown = ", ".join(left[:6]) + (", ..." if len(left) > 6 else "")
+    return (f"The weights hold something beside the network that was left out: {shown}.",)
 
 
 def _optional(key: str) -> bool:

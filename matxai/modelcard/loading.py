@@ -161,8 +161,8 @@ def _load(card: Card, weights: Path, content: Content, wish: _Wish, folder: Path
         hint = "with arch='family:name' (--arch)" if label is None else "with 'architecture: family:name' in the card"
         raise ModelError(f"{weights} is {content.value}, which holds weights without their program; name it {hint}.")
     resolved = resolve_architecture(wish.arch, folder=folder, trust=wish.trust)
-    module, facts = build_and_fill(card, resolved, weights, limit=wish.limit)
-    return assemble(card, module, facts, said, wish.arch, notes=resolved.notes)
+    module, facts, notes = build_and_fill(card, resolved, weights, limit=wish.limit)
+    return assemble(card, module, facts, said, wish.arch, notes=notes)
 
 
 def _from_module(module: Any, wish: _Wish) -> Model:

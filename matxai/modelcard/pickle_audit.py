@@ -118,8 +118,8 @@ def refuse_names(names: list[str], where: str) -> None:
             continue
         raise UnsafeFileError(
             f"{where} holds the pickled object '{name}', and loading it could run code. Where you trust its origin, "
-            "load it in Python yourself and save the weights alone, torch.save(network.state_dict(), 'weights.pt'), to be "
-            "loaded with the name of the architecture."
+            "load it in Python yourself, save its weights with torch.save(network.state_dict(), 'weights.pt'), and name "
+            "the architecture."
         )
 
 

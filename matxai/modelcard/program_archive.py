@@ -13,8 +13,8 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError, UnsafeFileError
-from matxai.modelcard.archives import opened_archive, read_member
-from matxai.modelcard.pickle_audit import audit_tensor_archive
+from matxai.modelcard.archives import MAX_UNFOLDED, check_members, opened_archive, read_member
+from matxai.modelcard.pickle_audit import audit_tensor_archive, read_pickle
 from matxai.modelcard.program_audit import Audit, is_path
 
 if TYPE_CHECKING:
@@ -108,12 +108,13 @@ def _clean_old(members: _Members, names: list[str]) -> tuple[bytes, dict[str, An
     if not _VERSION.match(version):
         raise FileError(f"{members.path} is damaged: its version is no number.")
     graph = _graph(members, _OLD)
+    _audit_samples(members, "serialized_example_inputs.pt", names)
     members.out = {
         "version": version,
         _OLD: json.dumps(graph).encode(),
         "serialized_state_dict.pt": _tensors(members, "serialized_state_dict.pt", dict),
         "serialized_constants.pt": _tensors(members, "serialized_constants.pt", dict),
-        "serialized_example_inputs.pt": b"",  # sample inputs are pickles that a model does not need
+        "serialized_example_inputs.pt": b"",
     }
     return members.packed(), graph
 
@@ -141,11 +142,29 @@ def _clean_new(members: _Members, names: list[str]) -> tuple[bytes, dict[str, An
     graph = _graph(members, "models/model.json")
     out = {"archive_format": b"pt2", "archive_version": version, "byteorder": b"little", ".data/version": b"6\n"}
     out["models/model.json"] = json.dumps(graph).encode()
-    out["data/sample_inputs/model.pt"] = b""  # sample inputs are pickles that a model does not need
+    _audit_samples(members, "data/sample_inputs/model.pt", inner)
+    out["data/sample_inputs/model.pt"] = b""
     for kind, prefix in (("weights", "weight_"), ("constants", "tensor_")):
         out |= _payloads(members, inner, kind, prefix)
     members.out = {f"model/{name}": data for name, data in out.items()}
     return members.packed(), graph
+
+
+def _audit_samples(members: _Members, name: str, names: list[str]) -> None:
+    """Refuse pickles that name other objects than tensors among the sample inputs, which are then left out."""
+    data = members.read(name) if name in names else b""
+    if data:
+        _audit_pickle(data, members.path, f"{members.path} ('{name}')")
+
+
+def _audit_pickle(data: bytes, path: Path, where: str) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as inner:
+            check_members(inner, path, max(len(data), MAX_UNFOLDED))
+            audit_tensor_archive(inner, path, where)
+    except zipfile.BadZipFile:
+        read_pickle(data, where)
+        raise FileError(f"{where} is damaged or was written by another program than PyTorch.") from None
 
 
 def _payloads(members: _Members, inner: list[str], kind: str, prefix: str) -> dict[str, bytes]:
@@ -213,11 +232,7 @@ def _tensors(members: _Members, name: str, kind: type[dict[str, Any]] | None) ->
     if not data:
         return b""
     where = f"{members.path} ('{name}')"
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as inner:
-            audit_tensor_archive(inner, members.path, where)
-    except zipfile.BadZipFile:
-        raise FileError(f"{where} is damaged or was written by another program than PyTorch.") from None
+    _audit_pickle(data, members.path, where)
     load: Callable[..., Any] = torch.load
     try:
         loaded = load(io.BytesIO(data), map_location="cpu", weights_only=True)
