@@ -89,8 +89,7 @@ def plain(value: Any) -> Any:
     if hasattr(value, "detach"):
         value = value.detach().cpu().double().numpy()
     if isinstance(value, np.ndarray):
-        listed = value.tolist()
-        return plain(listed[0] if isinstance(listed, list) and len(listed) == 1 else listed)
+        return plain(np.squeeze(value).tolist())
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(v) for v in value]
     return str(value)

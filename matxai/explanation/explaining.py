@@ -18,7 +18,6 @@ from matxai.explanation.scores import resolve_names, target_records, top_scores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
     import xarray as xr
     from torch import nn
 

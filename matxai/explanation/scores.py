@@ -64,18 +64,21 @@ def resolve_names(target: Any, classes: Sequence[str], model: str) -> Any:
     return target
 
 
-def top_scores(logits: torch.Tensor, classes: Sequence[str], task: str, activation: str) -> list[dict[str, Any]]:
+def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, activation: str) -> list[dict[str, Any]]:
     """Return the top five classes with index, logit and probability; for dense outputs also the share of positions.
 
     Parameters
     ----------
     logits
-        Shape ``(1, K)``, ``(1,)``, ``(1, 1)`` (one score: the positive class) or dense ``(1, K, *spatial)``.
+        Shape ``(1, K)``, ``(1,)``, ``(1, 1)`` (one score: the positive class) or dense ``(1, K, *spatial)``; None where
+        the model's output is no single tensor: there are no classes then.
     classes
         Names in the order of the outputs; may be empty.
     task, activation
         Of the model. A regression has values and no probabilities.
     """
+    if not hasattr(logits, "detach"):
+        return []
     values = logits.detach().double().cpu().numpy()[0]
     values = values.reshape(values.shape[0], -1) if values.ndim > 1 else values.reshape(-1, 1)
     k = values.shape[0]
@@ -123,16 +126,17 @@ def target_records(result: Attribution, classes: Sequence[str]) -> list[dict[str
     classes
         Names in the order of the outputs; may be empty.
     """
-    logits = result.logits
-    outputs = 1 if logits.ndim < 2 else int(logits.shape[1])
+    shape = getattr(result.logits, "shape", ())
+    outputs = int(shape[1]) if len(shape) > 1 else 1
     scores = result.scores.detach().double().cpu().numpy().reshape(-1)
-    found = []
-    for one, score in zip(result.target, scores, strict=True):
-        index = getattr(one, "index", None)
-        words = re.sub(r"\bclass (\d+)", lambda m: class_name(classes, int(m[1]), outputs), one.describe())
-        if isinstance(index, tuple) and len(set(index)) == 1:
-            known = int(index[0]) % max(outputs, 2)
-            found.append({"class": class_name(classes, known, outputs), "index": known, "score": float(score)})
-        else:
-            found.append({"class": words, "score": float(score)})
+    found: list[dict[str, Any]] = []
+    for words, score in zip(result.target, scores, strict=True):
+        one = re.fullmatch(r"(class|output) (-?\d+)", words)
+        if one is None:
+            named = re.sub(r"\bclass (-?\d+)", lambda m: class_name(classes, int(m[1]), outputs), words)
+            found.append({"class": named, "score": float(score)})
+            continue
+        index = int(one[2]) % (outputs if one[1] == "output" else max(outputs, 2))
+        name = class_name(classes, index, outputs) if one[1] == "class" or classes else words
+        found.append({"class": name, "index": index, "score": float(score)})
     return found
