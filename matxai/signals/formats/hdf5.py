@@ -144,7 +144,7 @@ def plain_array(file: Any, name: str, path: Path) -> Found:
     if isinstance(sizes, list) and len(sizes) == 3 and rank >= 2 and all(isinstance(s, (int, float)) for s in sizes):
         for i, letter in enumerate("zyx"[3 - min(rank, 3) :]):
             axes[max(rank - 3, 0) + i] = Axis(name=letter, unit="um", step=float(sizes[3 - min(rank, 3) + i]))
-    dims = None
+    dims: tuple[str, ...] | None = None
     if text(dataset, "IMAGE_SUBCLASS") == "IMAGE_TRUECOLOR" and rank == 3:  # of the HDF5 Image specification
         dims = ("c", "y", "x") if text(dataset, "INTERLACE_MODE") == "INTERLACE_PLANE" else ("y", "x", "c")
     elif text(dataset, "MATLAB_class") and rank in (2, 3):  # MATLAB 7.3 stores columns first: (pages, x, y)
