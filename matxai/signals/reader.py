@@ -101,6 +101,20 @@ class Reader:
 readers: Registry[Reader] = Registry("reader", package="matxai.signals.formats", error=FileError)
 
 
+def refuse_choices(path: Path, describes: str, options: ReadOptions) -> None:
+    """Refuse ``dataset=`` and ``axis=`` for a format in which there is nothing to choose.
+
+    Raises
+    ------
+    FileError
+        If either is given.
+    """
+    for name, value in (("dataset", options.dataset), ("axis", options.axis)):
+        if value is not None:
+            msg = f"{path.name} is {describes} and has no {name} to choose; leave {name}={value!r} away"
+            raise FileError(msg)
+
+
 def by_priority() -> list[Reader]:
     """Return all readers in the order in which they are asked."""
     return sorted(readers.values(), key=lambda r: (-r.priority, r.name))

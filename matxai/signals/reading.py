@@ -97,6 +97,7 @@ def locate(source: Source | object) -> Path | list[Path]:
     """
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
+        _refuse_impossible(path)
         if path.is_dir():
             return path if _folder_reader(path) else _single(_slices_of(path))
         if path.exists():
@@ -273,9 +274,24 @@ def _slices_of(folder: Path) -> list[Path]:
 def _missing(path: Path) -> str:
     if not path.parent.is_dir():
         return f"{path} does not exist, nor does the folder {path.parent}"
-    return (
-        f"{path} does not exist. {nearest(path.name, [p.name for p in path.parent.iterdir()], label='The folder has')}"
-    )
+    try:
+        beside = sorted(p.name for p in path.parent.iterdir())
+    except OSError:
+        return f"{path} does not exist, and its folder cannot be looked into"
+    return f"{path} does not exist. {nearest(path.name, beside, label='The folder has')}"
+
+
+def _refuse_impossible(path: Path) -> None:
+    """Refuse names that no system can open (too long, a null in it), which pathlib meets with errors of its own."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        if not glob.has_magic(str(path)):
+            said = error.strerror if isinstance(error, OSError) else error
+            msg = f"{str(path)[:200]!r} cannot be opened: {said}"
+            raise FileError(msg) from error
 
 
 def _kind(reader: Reader) -> str:

@@ -10,6 +10,7 @@ import dask.array as da
 import numpy as np
 import pint
 import pytest
+from PIL import Image
 
 from matxai.errors import FileError, MatxaiWarning, SignalError, UnsafeFileError
 from matxai.signals import Item, inspect, labelled, read, readers, unit_word, write_tiff
@@ -126,6 +127,24 @@ def test_a_missing_file_offers_the_nearest_name(tmp_path: Path) -> None:
         read(3)  # type: ignore[arg-type]
 
 
+def test_paths_that_no_system_opens_are_one_sentence(tmp_path: Path) -> None:
+    for path in (tmp_path / ("x" * 5000), str(tmp_path / "a\x00b")):
+        with pytest.raises(FileError, match="cannot be opened"):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_options_that_would_do_nothing_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "a.tif":
+        write_tiff(path, np.zeros((4, 4)))
+    else:
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(path)
+    for option in ("dataset", "axis"):
+        with pytest.raises(FileError, match=f"has no {option} to choose"):
+            read(path, **{option: "entry"})  # type: ignore[arg-type]
+
+
 def test_an_unknown_reader_offers_the_nearest_name(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", np.zeros((4, 4)))
     assert read(path, reader="tiff").shape == (4, 4)
@@ -184,7 +203,8 @@ def test_limits_compare_claims_with_what_is_held() -> None:
 
 
 def test_importing_signals_is_light() -> None:
-    code = "import sys, matxai.signals; print([m for m in ('xarray', 'pint', 'tifffile', 'torch', 'dask') if m in sys.modules])"
+    heavy = ("xarray", "pint", "tifffile", "torch", "dask")
+    code = f"import sys, matxai.signals; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

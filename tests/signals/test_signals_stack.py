@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,13 @@ def test_a_slice_is_read_only_when_it_is_used(folder: Path) -> None:
     np.testing.assert_array_equal(signal[3].values, SLICES[3])
     with pytest.raises(FileError, match=r"slice_7\.tif"):
         signal[6].compute(scheduler="sync")
+
+
+def test_stacks_travel_to_other_processes(folder: Path, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "stack.tif", SLICES, photometric="minisblack", compression="zlib")
+    for source in (folder, tmp_path / "stack.tif"):
+        data = pickle.loads(pickle.dumps(read(source).data))
+        np.testing.assert_array_equal(data.compute(scheduler="sync"), SLICES)
 
 
 def test_different_sizes_are_listed(folder: Path) -> None:

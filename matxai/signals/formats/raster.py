@@ -15,7 +15,7 @@ import numpy as np
 from matxai.errors import FileError
 from matxai.signals.labelled import labelled
 from matxai.signals.limits import check_unfolding
-from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.reader import Item, Reader, ReadOptions, readers, refuse_choices
 from matxai.signals.vendors import phenom, sidecars
 from matxai.signals.vendors.calibration import Calibration, uncalibrated
 from matxai.signals.vendors.xml_text import LONGEST, parsed
@@ -44,6 +44,7 @@ def _opened(path: Path, kind: str) -> Any:
 
 
 def _read(kind: str, path: Path, options: ReadOptions) -> list[Item]:
+    refuse_choices(path, kind.upper(), options)
     with _opened(path, kind) as image:
         if image.mode not in _CHANNELS:
             msg = f"{path.name} is of the mode {image.mode}, which no image of a microscope has"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from matxai.signals.formats.tiff_pages import Kind, check_page, kind_of, tidied,
 from matxai.signals.labelled import labelled
 from matxai.signals.lazy import lazy_stack
 from matxai.signals.limits import check_held
-from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.reader import Item, Reader, ReadOptions, readers, refuse_choices
 from matxai.signals.vendors import imagej
 from matxai.signals.vendors.tiff_tags import calibration, has_maker
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from matxai.signals.vendors.calibration import Calibration
     from matxai.signals.vendors.ome import Order
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds wrong is said once, by us
 
 MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
@@ -44,6 +47,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     """Return the items of a TIFF file: one for each kind of page, in the order of their first pages."""
     import tifffile
 
+    refuse_choices(path, "TIFF", options)
     groups: dict[Kind, list[Page]] = {}
     made: set[Kind] = set()
     seen: set[int] = set()

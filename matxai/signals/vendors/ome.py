@@ -28,8 +28,8 @@ def is_ome(root: Element) -> bool:
     return root.tag == "OME"
 
 
-def from_xml(root: Element) -> tuple[Calibration, Order | None]:
-    """Return calibration and order of the pages of the first image."""
+def from_xml(root: Element, width: int, height: int) -> tuple[Calibration, Order | None]:
+    """Return calibration and order of the pages of the first image, for a file of this size."""
     image = root.find("Image")
     pixels = image.find("Pixels") if image is not None else None
     if image is None or pixels is None:
@@ -62,5 +62,11 @@ def from_xml(root: Element) -> tuple[Calibration, Order | None]:
             origin[dim] = at
     if not {"x", "y"} <= set(spacing):
         return uncalibrated("OME XML without PhysicalSizeX and PhysicalSizeY", metadata=metadata), order
+    columns, rows = whole(pixels.get("SizeX")), whole(pixels.get("SizeY"))
+    if (columns or width, rows or height) != (width, height):
+        why = (
+            f"OME XML is of an image {columns} x {rows} and this one has {width} x {height}: it was rescaled or cropped"
+        )
+        return uncalibrated(why, metadata=metadata), order
     source = "OME PhysicalSizeX"
     return Calibration(source, spacing=spacing, units=units, origin=origin, metadata=metadata), order

@@ -35,7 +35,7 @@ def calibration(page: Any, path: Path, width: int, height: int) -> tuple[Calibra
         If a tag's XML declares entities.
     """
     found = list(_from_makers(page, path.name, width, height))
-    described, order = _from_description(page, path.name)
+    described, order = _from_description(page, path.name, width, height)
     found.extend(c for c in (described, sidecars.sidecar(path, width, height)) if c is not None)
     best = next((c for c in found if c.known), None)
     if best is None:
@@ -74,14 +74,14 @@ def _from_makers(page: Any, name: str, width: int, height: int) -> Iterator[Cali
         yield gatan.from_tags({code: page.tags[code].value for code in range(65003, 65014) if code in page.tags})
 
 
-def _from_description(page: Any, name: str) -> tuple[Calibration | None, ome.Order | None]:
+def _from_description(page: Any, name: str, width: int, height: int) -> tuple[Calibration | None, ome.Order | None]:
     text = page.description or ""
     if (settings := imagej.settings(text)) is not None:
         return imagej.from_settings(settings, _per_unit(page, 282), _per_unit(page, 283)), None
     if text.lstrip().startswith("<"):
         root = parsed(text, name, "the image description")
         if root is not None and ome.is_ome(root):
-            return ome.from_xml(root)
+            return ome.from_xml(root, width, height)
     return None, None
 
 
