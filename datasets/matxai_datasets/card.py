@@ -6,7 +6,7 @@ import csv
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -213,6 +213,12 @@ class DatasetCard:
         return (
             f"SHA-256 over names and contents of the listed files, as seen: {self.digest[:16]}...; compared on request."
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the card says, as words and lists of words."""
+        words = ("name", "title", "kind", "source", "licence", "citation", "groups", "checksum_policy")
+        said: dict[str, Any] = {word: getattr(self, word) for word in words}
+        return {**said, "classes": list(self.classes), "caveats": list(self.caveats), "digest": self.digest}
 
     def recognises(self, folder: Path) -> bool:
         """Whether a folder looks like this set."""

@@ -23,6 +23,7 @@ def test_an_exchanged_bar_changes_nothing_above_it() -> None:
     other, bare = own.with_bar("white", seed=77), own.with_bar(None)
     asked_for = micrograph(8, "crack", bar="white")
     assert own.info_bar == other.info_bar == (140, 159)
+    assert np.array_equal(own.pixels[:140], own.picture[:140])
     assert np.array_equal(own.pixels[:140], other.pixels[:140])
     assert not np.array_equal(own.pixels[140:], other.pixels[140:])
     assert other.lines != own.lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def test_the_catalogue_has_a_full_card_for_every_set() -> None:
         ):
             assert words.strip()
         assert card.caveats
+        assert json.loads(json.dumps(card.to_dict()))["title"] == card.title
 
 
 @pytest.mark.data

@@ -42,7 +42,7 @@ SETS.add(
         citation="Feng, Gao, Luo: X-SDD, a benchmark of hot-rolled steel strip defects, Symmetry 13, 706 (2021)",
         caveats=(
             "All PNG files (142 of the whole set) are finishing_roll_printing: the format gives a class away.",
-            "There are exact duplicates and many near ones, so a random split is optimistic.",
+            "There are seven pairs of equal files and some that are nearly equal: a random split is optimistic.",
             "The classes are imbalanced; there is no class without a defect, there are no masks and no pixel size.",
         ),
         groups="equal files (SHA-256); near-duplicates are not told apart",

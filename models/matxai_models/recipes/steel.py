@@ -1,6 +1,6 @@
 """A classifier of steel-strip defects, trained on X-SDD where the user has it; its weights stay with the user.
 
-Near-duplicates are put on one side of the split: the set has many, and a random split would flatter the figure.
+Near-duplicates are put on one side of the split: a random split would flatter the figure.
 """
 
 from __future__ import annotations
