@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 from matxai.registry import Registry
@@ -90,13 +90,13 @@ def _softplus(x: Tensor, call: Mapping[str, Any]) -> Tensor:
 
 @RATIOS.register("silu")
 def _silu(x: Tensor, _: Mapping[str, Any]) -> Tensor:
-    """x sigma(x) / x."""
+    """Sigma(x), since f(x) = x sigma(x)."""
     return torch.sigmoid(x)
 
 
 @RATIOS.register("gelu")
 def _gelu(x: Tensor, call: Mapping[str, Any]) -> Tensor:
-    """x Phi(x) / x, or the same for the tanh approximation."""
+    """Phi(x), since f(x) = x Phi(x), or the same for the tanh approximation."""
     if call["approximate"] == "tanh":
         return 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     return 0.5 * (1 + torch.erf(x / math.sqrt(2)))

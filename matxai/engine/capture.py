@@ -8,110 +8,26 @@ is its own; what changes is what the graph keeps and how it is pulled back. Whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
-from matxai.engine.nodes import Cell, LinearNode, Root, Store, Switch
+from matxai.engine.nodes import LinearNode, Root, Store, Switch
 from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
+from matxai.engine.standins import STAND_INS, Call
 from matxai.engine.trace import INPUT, Operation, Trace
+from matxai.engine.values import Keep, Spot, Tail, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from matxai.engine.naming import Naming
 
 _MARK = "_matxai_value"
 _SIGN_BY_OPERANDS = frozenset({"add", "product", "quotient", "cat", "pad", "piecewise", "select", "clamp"})
-
-
-@dataclass(eq=False, slots=True)
-class Value:
-    """What is known of a tensor that depends on the input; it hangs on the tensor itself.
-
-    Attributes
-    ----------
-    owner
-        The capture that wrote it: what an earlier run left on a tensor counts for nothing.
-    id
-        Its id in the trace.
-    version
-        Of the tensor when this was written: later writes make the rest invalid.
-    nonnegative
-        Whether the operation that made it cannot give negative values.
-    clean
-        Whether the input reaches it through no linear operation, on any path.
-    node, source
-        The linear operation that made it and that operation's input: a batch norm that follows is folded into it.
-    spot
-        The layer that it is the output of, when that is kept.
-    """
-
-    owner: Capture
-    id: int
-    version: int
-    nonnegative: bool = False
-    clean: bool = False
-    node: LinearNode | None = None
-    source: Tensor | None = None
-    spot: Spot | None = None
-
-
-@dataclass(eq=False)
-class Spot:
-    """A place where tensors are read: the input, or a layer's output.
-
-    ``edge`` is where its gradient is read; ``fused`` and ``fused_edge`` stand for the batch norm that was folded into
-    the operation in front: relevance is read behind it.
-    """
-
-    name: str
-    value: int
-    cell: Cell
-    edge: GradientEdge | None
-    fused: Cell | None = None
-    fused_edge: GradientEdge | None = None
-
-
-@dataclass(eq=False)
-class Tail:
-    """A softmax or sigmoid that may turn out to be the last operation: its input, and views taken of both since.
-
-    ``value`` is the value of what the model goes on with, ``source`` that of the input, ``logits`` the input's tensor.
-    """
-
-    value: int
-    source: int
-    logits: Tensor
-    name: str
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What the planned backwards need of the graph.
-
-    Attributes
-    ----------
-    graph
-        Whether there is any backward.
-    at_input
-        Whether one goes back to the input; else the graph begins at the layers.
-    relevance
-        Whether a composite is planned: inputs and outputs of linear operations are kept.
-    rectified
-        Whether guided or deconvnet is planned.
-    exact
-        Plain autograd wherever no rule is needed.
-    """
-
-    graph: bool = False
-    at_input: bool = False
-    relevance: bool = False
-    rectified: bool = False
-    exact: bool = False
 
 
 class Capture(TorchFunctionMode):
@@ -119,8 +35,6 @@ class Capture(TorchFunctionMode):
 
     def __init__(self, module: nn.Module, keep: Keep, switch: Switch) -> None:
         super().__init__()
-        from matxai.engine.standins import STAND_INS
-
         self.keep = keep
         self.switch = switch
         self.store = Store()
@@ -132,12 +46,10 @@ class Capture(TorchFunctionMode):
         self.tail: Tail | None = None
         self.watch: Callable[[Operation, Tensor], None] | None = None
         self._module = module
-        self._anchor = torch.zeros((), requires_grad=True)
         self._next = INPUT + 1
         self._constants: dict[int, Tensor] = {}
         self._owned: dict[int, Tensor] | None = None
         self._written: dict[int, tuple[Tensor, Tensor]] = {}
-        self._stand_ins = STAND_INS
 
     # -- what the run does -------------------------------------------------------------------------------------------
 
@@ -149,14 +61,14 @@ class Capture(TorchFunctionMode):
     def keep_output(self, name: str, tensor: Tensor) -> Spot:
         """Keep the output of a layer; the graph begins here if it has not begun before."""
         value = self.value(tensor)
-        spot = self._spot(name, tensor, value.id if value is not None else self._new_id(), root=self.keep.graph)
-        return spot
+        return self._spot(name, tensor, value.id if value is not None else self._new_id(), root=self.keep.graph)
 
     def _spot(self, name: str, tensor: Tensor, value_id: int, *, root: bool) -> Spot:
         cell = self.store.keep(tensor)
         old = self.value(tensor)
         if root and not tensor.requires_grad and tensor.is_floating_point():
-            Root.apply(tensor, self._anchor.to(tensor.device))  # type: ignore[no-untyped-call]
+            # made here: what the mode sifts loses its requires_grad
+            Root.apply(tensor, torch.zeros((), device=tensor.device, requires_grad=True))
         edge = get_gradient_edge(tensor) if tensor.requires_grad else None
         spot = Spot(name, value_id, cell, edge)
         mark = Value(self, value_id, tensor._version, clean=value_id == INPUT)
@@ -280,10 +192,10 @@ class Capture(TorchFunctionMode):
         live: list[Tensor], target: Tensor | None,
     ) -> Any:  # fmt: skip
         """Call the function or its stand-in, and record it."""
-        inputs = [(cast(Value, self.value(t)).id, tuple(t.shape)) for t in live]
+        inputs = [(cast("Value", self.value(t)).id, tuple(t.shape)) for t in live]
         nonnegative = self._sign(row, args, kwargs, live)
-        clean = all(cast(Value, self.value(t)).clean for t in live)
-        logits = self._before_activation(row, args, live, target)
+        clean = all(cast("Value", self.value(t)).clean for t in live)
+        logits = self._before_activation(row, args, target)
         op = Operation(
             len(self.trace), row.kind, row.base, self._place(), tuple(i for i, _ in inputs), (),
             tuple(s for _, s in inputs), (), in_place=target is not None,
@@ -291,10 +203,10 @@ class Capture(TorchFunctionMode):
         if row.passage is Passage.REFUSED:
             op.refused = "has no LRP rule"
         graph = torch.is_grad_enabled() and any(t.requires_grad for t in live)
-        stand_in = self._stand_ins.get(row.kind)
+        stand_in = STAND_INS.get(row.kind)
         result: Any = NotImplemented
         if stand_in is not None:
-            result = stand_in(self, row, func, args, kwargs, op, graph)
+            result = stand_in(Call(self, row, func, args, kwargs, op, graph))
         if result is NotImplemented:
             result = func(*args, **kwargs)
         elif target is not None and result is not target:  # computed apart, written where the model wanted it
@@ -338,7 +250,7 @@ class Capture(TorchFunctionMode):
             self._changed_behind(target, op)
 
     def _changed_behind(self, view: Tensor, op: Operation) -> None:
-        base = cast(Tensor, view._base)
+        base = cast("Tensor", view._base)
         old = self.value(base)
         inputs = (op.output,) if old is None else (old.id, op.output)
         write = Operation(
@@ -348,16 +260,14 @@ class Capture(TorchFunctionMode):
         self.trace.append(write)
         setattr(base, _MARK, Value(self, write.output, base._version))
 
-    def _before_activation(
-        self, row: Row, args: tuple[Any, ...], live: list[Tensor], target: Tensor | None
-    ) -> Tensor | None:
+    def _before_activation(self, row: Row, args: tuple[Any, ...], target: Tensor | None) -> Tensor | None:
         """Return the input of a softmax or sigmoid, which may be what is explained."""
         if row.base not in SCORE_ACTIVATIONS or not args or self.value(args[0]) is None:
             return None
         if target is None:
-            return cast(Tensor, args[0])
+            return cast("Tensor", args[0])
         copy = args[0].clone()  # it is about to be overwritten
-        return cast(Tensor, copy)
+        return cast("Tensor", copy)
 
     def _follow_tail(
         self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], op: Operation,

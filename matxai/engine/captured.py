@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,8 +11,10 @@ from torch import Tensor
 from matxai.engine.composites import Composite
 from matxai.engine.ledger import Balance, stack
 from matxai.engine.plan import Rule, rule_name
-from matxai.engine.trace import Trace
 from matxai.errors import LayerError, MethodError
+
+if TYPE_CHECKING:
+    from matxai.engine.trace import Trace
 
 
 @dataclass

@@ -6,12 +6,14 @@ al., "Towards Best Practice in Explaining Neural Network Decisions with LRP" (20
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from matxai.errors import MethodError, nearest
 from matxai.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 Bound: TypeAlias = float | tuple[float, ...]
 NoPositive: TypeAlias = Literal["fallback", "drop"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from matxai.errors import MatxaiError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def choose(name: str | torch.device | None = None) -> torch.device:
@@ -26,7 +30,7 @@ def choose(name: str | torch.device | None = None) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise MatxaiError(f"There is no device '{name}'. Give cpu, cuda, cuda:0, mps or auto.") from None
-    here = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    here: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
     if device.type in here and not here[device.type]():
         raise MatxaiError(f"This machine has no device '{device.type}' that PyTorch can use; leave the device out.")
     if device.type == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():

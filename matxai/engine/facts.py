@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from matxai.engine.trace import INPUT, Operation, Trace
 from matxai.errors import OperationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _THROUGH = frozenset({"view", "select", "identity", "scale", "interpolate", "cat"})
 _GATE_RANK = {
@@ -73,8 +76,8 @@ def refuse_what_has_no_rule(trace: Trace, start: int, stop: Iterable[int], const
                 reason = "multiplies two tensors of which neither is a gate (sigmoid, softmax)"
         if reason:
             msg = (
-                f"LRP cannot pass the operation {op.where()}: it {reason}. Use a gradient or CAM method, or LRP down to "
-                f"a layer behind it."
+                f"LRP cannot pass the operation {op.where()}: it {reason}. Use a gradient or CAM method, or LRP down"
+                f" to a layer behind it."
             )
             raise OperationError(msg)
         wanted.update(v for v in inputs if v not in ends)

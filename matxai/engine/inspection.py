@@ -1,4 +1,4 @@
-"""The first look at a model: one forward without a graph that lists its layers and keeps its own output to compare with.
+"""The first look at a model: one forward without a graph that lists its layers and gives its own output to compare.
 
 What was seen is cached with the model (weakly) for as long as its layers are the same objects.
 """
@@ -6,20 +6,23 @@ What was seen is cached with the model (weakly) for as long as its layers are th
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from matxai.engine.capture import Capture, Keep, tensors_in
+from matxai.engine.capture import Capture, tensors_in
 from matxai.engine.layers import Layer, Layers, table
 from matxai.engine.naming import Naming
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
+from matxai.engine.values import Keep
 from matxai.errors import ModelError, OperationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,10 @@ from matxai.engine.naming import layer_names
 from matxai.engine.trace import INPUT, Operation, Trace
 from matxai.errors import LayerError, nearest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 _TRANSPARENT = frozenset({"view", "identity", "select", "interpolate", "pad", "softmax", "log_softmax"})
-_SPATIAL_ENDS = frozenset({"adaptive_pool"})
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,10 @@ def _last_spatial(trace: Trace, output: int, ndim: int) -> Iterator[int]:
                 todo.append(value)
     if not ends:
         return
-    yield from _upstream(trace, producers, max(ends)[1], ndim)
+    yield from _upstream(producers, max(ends)[1], ndim)
 
 
-def _upstream(trace: Trace, producers: dict[int, Operation], value: int, ndim: int) -> Iterator[int]:
+def _upstream(producers: dict[int, Operation], value: int, ndim: int) -> Iterator[int]:
     """Yield a value, or what lies in front of it as long as that is a pooling to a fixed size or changes nothing."""
     op = producers.get(value)
     while op is not None and op.kind in ("adaptive_pool", "identity") and _extended(op.input_shapes[0]):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
 
 
@@ -69,7 +69,7 @@ class LinearMap:
     def scaled(self, weight: Tensor, scale: Tensor) -> Tensor:
         """Return the weights with each output channel multiplied by its ``scale`` (K,)."""
         if self.kind == "transposed_convolution":  # (in, out / groups, *kernel)
-            grouped = weight.unflatten(0, (self.groups, -1))
+            grouped = weight.view(self.groups, -1, *weight.shape[1:])
             return (grouped * scale.view(self.groups, 1, -1, *(1,) * (weight.ndim - 2))).flatten(0, 1)
         return weight * scale.view(-1, *(1,) * (weight.ndim - 1))
 

@@ -1,4 +1,4 @@
-"""Which layer is running: names for the trace, and the outputs of layers, from hooks or from an exported graph's nodes."""
+"""Which layer is running: names for the trace and outputs of layers, from hooks or from an exported graph's nodes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Naming:
 
     def call(self, *inputs: Tensor) -> Any:
         """Run the module."""
-        if is_exported(self._module):
+        if isinstance(self._module, torch.fx.GraphModule) and is_exported(self._module):
             return _Exported(self._module, self).run(*inputs)
         with self._hooks():
             return self._module(*inputs)
@@ -59,7 +59,7 @@ class Naming:
         handles = []
         try:
             for name, layer in self._module.named_modules():
-                if not name or isinstance(layer, torch.jit.RecursiveScriptModule):
+                if not name or isinstance(layer, torch.jit.ScriptModule):
                     continue
                 handles.append(layer.register_forward_pre_hook(self._before(name)))
                 handles.append(layer.register_forward_hook(self._after(name)))
@@ -69,14 +69,14 @@ class Naming:
                 handle.remove()
 
     def _before(self, name: str) -> Callable[[nn.Module, Any], None]:
-        def hook(layer: nn.Module, args: Any) -> None:  # noqa: ARG001
+        def hook(_layer: nn.Module, _args: Any) -> None:
             if threading.get_ident() == self._thread:
                 self.enter(name)
 
         return hook
 
     def _after(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(layer: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG001
+        def hook(layer: nn.Module, _args: Any, output: Any) -> None:
             if threading.get_ident() == self._thread:
                 self.leave(name, type(layer).__name__, output)
 
@@ -92,8 +92,7 @@ def is_exported(module: nn.Module) -> bool:
 
 def layer_names(module: nn.Module) -> dict[str, str]:
     """Return every name that a layer goes by, with the name that stands for it (shared layers have several)."""
-    if is_exported(module):
-        assert isinstance(module, torch.fx.GraphModule)
+    if isinstance(module, torch.fx.GraphModule) and is_exported(module):
         paths = (path for n in module.graph.nodes for _, path, _ in _layers_of(n))
         return {p: p for p in paths if p}
     primary = {id(m): name for name, m in module.named_modules()}
@@ -113,8 +112,7 @@ def _layers_of(node: torch.fx.Node) -> list[tuple[str, str, str]]:
 class _Exported(torch.fx.Interpreter):
     """Runs an exported graph node by node and tells the naming where it is."""
 
-    def __init__(self, module: nn.Module, naming: Naming) -> None:
-        assert isinstance(module, torch.fx.GraphModule)
+    def __init__(self, module: torch.fx.GraphModule, naming: Naming) -> None:
         super().__init__(module)
         self._naming = naming
         nodes = [n for n in module.graph.nodes if n.op == "call_function" and n.meta.get("nn_module_stack")]

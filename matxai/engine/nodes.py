@@ -1,4 +1,4 @@
-"""What stands in the graph for an operation: it keeps what the planned backwards need, and pulls them back when they run.
+"""What stands in the graph for an operation: it keeps what the planned backwards need, and pulls back what they bring.
 
 Every stand-in is the one autograd function :class:`StandIn` around a node. Which backward runs is asked of the
 :class:`Switch` that all nodes of a run share, when the backward runs: one forward serves plain, guided and LRP
@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from matxai.engine.composites import Composite, LinearRule
 from matxai.engine.ledger import Book
-from matxai.engine.linear import LinearMap
 from matxai.engine.plan import DECONVNET, GRADIENT, GUIDED, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matxai.engine.linear import LinearMap
 
 
 @dataclass
@@ -89,46 +92,50 @@ class Store:
 
 
 class Node(Protocol):
-    """One operation's stand-in."""
+    """One operation's stand-in.
+
+    ``pull(g, *saved)`` returns what flows to each input, given what flows to the output and the ``saved`` tensors.
+    """
 
     value: Tensor | None
     saved: tuple[Tensor, ...]
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> Sequence[Tensor | None]:
-        """Return what flows to each input, given what flows to the output."""
+    @property
+    def pull(self) -> Callable[..., Sequence[Tensor | None]]:
+        """See the class."""
 
 
 class StandIn(torch.autograd.Function):
     """The one autograd function: hands out the node's value, and asks the node when the backward comes."""
 
     @staticmethod
-    def forward(ctx: Any, node: Node, *inputs: Tensor) -> Tensor:  # noqa: ARG004 - autograd records the inputs
+    def forward(ctx: Any, node: Node, *_inputs: Tensor) -> Tensor:
         """Return the value that the node computed, as a tensor that is no view of an input."""
         ctx.node = node
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*node.saved)
         value, node.value, node.saved = node.value, None, ()
-        return cast(Tensor, value)
+        return cast("Tensor", value)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, ...]:
         """Pull ``g`` back through the node."""
         if g is None:
             return (None,) * len(ctx.needs_input_grad)
-        return (None, *ctx.node.pull(g, ctx.saved_tensors))
+        return (None, *ctx.node.pull(g, *ctx.saved_tensors))
 
 
 class Root(torch.autograd.Function):
     """Starts a graph at a tensor, in place: every name that the model has for it sees the same tensor."""
 
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, anchor: Tensor) -> Tensor:  # noqa: ARG004 - the anchor requires grad
+    def forward(ctx: Any, tensor: Tensor, _anchor: Tensor) -> Tensor:
         """Return ``tensor`` itself, now with a graph behind it."""
         ctx.mark_dirty(tensor)
         return tensor
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[None, None]:  # noqa: ARG004
+    def backward(_ctx: Any, _g: Tensor) -> tuple[None, None]:
         """Nothing lies in front of a root."""
         return None, None
 
@@ -168,9 +175,9 @@ class ReLUNode:
     value: Tensor | None
     saved: tuple[Tensor, ...]
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor]:
+    def pull(self, g: Tensor, positive: Tensor) -> tuple[Tensor]:
         """See :func:`rectified_gradient`."""
-        return (rectified_gradient(g, saved[0], self.switch.rule),)
+        return (rectified_gradient(g, positive, self.switch.rule),)
 
 
 @dataclass(eq=False)
@@ -182,10 +189,10 @@ class MaxPoolNode:
     shape: torch.Size
     axes: int
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor]:
+    def pull(self, g: Tensor, indices: Tensor) -> tuple[Tensor]:
         """Give each value to the maximum that it came from."""
         flat = g.new_zeros(*self.shape[: -self.axes], math.prod(self.shape[-self.axes :]))
-        flat.scatter_add_(-1, saved[0].flatten(-self.axes).long(), g.flatten(-self.axes))
+        flat.scatter_add_(-1, indices.flatten(-self.axes).long(), g.flatten(-self.axes))
         return (flat.view(self.shape),)
 
 
@@ -235,7 +242,7 @@ class LinearNode:
         bias = self.shift if self.bias is None else self.bias * self.scale + self.shift
         return self.map.scaled(self.weight, self.scale), bias
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:  # noqa: ARG002
+    def pull(self, g: Tensor) -> tuple[Tensor | None, ...]:
         """Follow the composite, or the plain gradient."""
         if isinstance(self.switch.rule, Composite):
             back = self._relevance(g, self.switch.rule)
@@ -250,7 +257,7 @@ class LinearNode:
         first = self.entry in self.switch.first
         rule: LinearRule = composite.rule_for(self.kind, first=first)
         weight, bias = self.folded()
-        x, z = cast(Cell, self.x).tensor, cast(Cell, self.z).tensor
+        x, z = cast("Cell", self.x).tensor, cast("Cell", self.z).tensor
         step = Step(
             self.map, x, z, g, weight, bias,
             nonnegative=self.nonnegative,
@@ -273,7 +280,7 @@ class TapNode:
     value: Tensor | None
     saved: tuple[Tensor, ...] = ()
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor]:  # noqa: ARG002
+    def pull(self, g: Tensor) -> tuple[Tensor]:
         """Pass."""
         return (g,)
 
@@ -289,7 +296,7 @@ class AffineNode:
     z: Cell | None = None
     saved: tuple[Tensor, ...] = ()
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor]:  # noqa: ARG002
+    def pull(self, g: Tensor) -> tuple[Tensor]:
         """Follow the epsilon rule, or the plain gradient."""
         rule = self.switch.rule
         if self.switch.passing:
@@ -311,7 +318,7 @@ class ScaleNode:
     value: Tensor | None
     saved: tuple[Tensor, ...] = ()
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor]:  # noqa: ARG002
+    def pull(self, g: Tensor) -> tuple[Tensor]:
         """Multiply, and sum over what was broadcast."""
         back = g if self.switch.passing else g * self.factor
         return (back.sum_to_size(self.shape),)
@@ -327,7 +334,7 @@ class GateNode:
     value: Tensor | None
     saved: tuple[Tensor, ...] = ()
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor | None, Tensor | None]:  # noqa: ARG002
+    def pull(self, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Multiply with the other operand; nothing flows to a gate under LRP."""
         a, b = (c.tensor for c in self.operands)
         gate = self.switch.constant.get(self.index) if isinstance(self.switch.rule, Composite) else None
@@ -347,7 +354,7 @@ class ActivationNode:
     value: Tensor | None
     saved: tuple[Tensor, ...] = ()
 
-    def pull(self, g: Tensor, saved: tuple[Tensor, ...]) -> tuple[Tensor]:  # noqa: ARG002
+    def pull(self, g: Tensor) -> tuple[Tensor]:
         """Multiply with slope or ratio."""
         from matxai.engine.activations import ratio, slope
 

@@ -12,13 +12,15 @@ overload such as ``aten.relu.default``; all of them are one row here. A row says
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 - everybody's name for it
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Passage(Enum):
@@ -143,9 +145,9 @@ _list("convolution", "conv1d conv2d conv3d", P.RULE, parameters=_CONV)
 _list("transposed_convolution", "conv_transpose1d conv_transpose2d conv_transpose3d", P.RULE, parameters=_TRANSPOSED)
 _list("convolution", "convolution", P.RULE, parameters=_ANY_CONV)
 _list("linear", "linear", P.RULE, parameters={"weight": None, "bias": None})
-for _function in (F.batch_norm,):
-    TABLE[_function] = Row("batch_norm", "batch_norm", P.RULE, parameters=_BATCH_NORM)
-for _function in (torch.batch_norm, torch.ops.aten.batch_norm.default, torch.ops.aten.batch_norm):
+TABLE[F.batch_norm] = Row("batch_norm", "batch_norm", P.RULE, parameters=_BATCH_NORM)
+_several: tuple[Any, ...] = (torch.batch_norm, torch.ops.aten.batch_norm.default, torch.ops.aten.batch_norm)
+for _function in _several:
     TABLE[_function] = Row("batch_norm", "batch_norm", P.RULE, parameters=_ATEN_BATCH_NORM)
 _list("batch_norm", "_native_batch_norm_legit_no_training", P.RULE, parameters=_ATEN_EVAL_NORM)
 # activations
@@ -223,8 +225,8 @@ _list("norm", "layer_norm group_norm instance_norm local_response_norm rms_norm 
       "native_group_norm", P.REFUSED)  # fmt: skip
 _list("attention", "multi_head_attention_forward scaled_dot_product_attention _native_multi_head_attention",
       P.REFUSED)  # fmt: skip
-for _function in (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu, torch.lstm_cell, torch.gru_cell,
-                  torch.rnn_tanh_cell, torch.rnn_relu_cell):  # fmt: skip
+_several = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu, torch.lstm_cell, torch.gru_cell)
+for _function in (*_several, torch.rnn_tanh_cell, torch.rnn_relu_cell):
     TABLE[_function] = Row("recurrent", getattr(_function, "__name__", "recurrent"), P.REFUSED)
 for _property in ("T", "mT", "H", "mH", "real", "data"):
     _get = getattr(torch.Tensor, _property).__get__

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from matxai.engine.capture import Capture
 from matxai.errors import TargetError, nearest
+
+if TYPE_CHECKING:
+    from matxai.engine.capture import Capture
 
 
 def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor | None:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from matxai.engine import devices
+from matxai.engine.capture import Capture, tensors_in
 from matxai.engine.captured import Captured, Place
-from matxai.engine.capture import Capture, Keep, Spot, tensors_in
 from matxai.engine.composites import Composite
 from matxai.engine.facts import gates, rectified, refuse_what_has_no_rule
 from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
-from matxai.engine.plan import Backward, Plan, Rule, rule_name
+from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.state import untouched
-from matxai.engine.targets import AnyTarget, Each, Scorer, Target, resolve
+from matxai.engine.targets import AnyTarget, Each, Target, resolve
+from matxai.engine.values import Keep, Spot
 from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
 
 Progress = Callable[[int, int, str], None]
@@ -117,7 +118,7 @@ class _Run:
     """One call of :func:`run`: what its steps share."""
 
     def __init__(
-        self, module: nn.Module, x: Tensor, plan: Plan, output: str | None, exact: bool,  # noqa: FBT001
+        self, module: nn.Module, x: Tensor, plan: Plan, output: str | None, exact: bool,
         progress: Progress | None, cancel: Cancel | None, notes: list[str],
     ) -> None:  # fmt: skip
         self.module, self.x, self.plan, self.output = module, x, plan, output
@@ -131,7 +132,7 @@ class _Run:
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
         self.step("forward")
-        seen, own = self.first_look(layers)
+        seen, own = self.first_look()
         names = tuple(seen.layers.resolve(name) for name in layers) if layers else ()
         if self.plan.at_layers and not names:
             raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
@@ -158,7 +159,7 @@ class _Run:
         captured.output = _detached(result)
         return captured
 
-    def first_look(self, layers: Sequence[str | int | None]) -> tuple[Seen, list[Tensor] | None]:
+    def first_look(self) -> tuple[Seen, list[Tensor] | None]:
         """Look at a module that was not seen before, or not yet with what this plan keeps."""
         seen = known(self.module)
         if seen is not None and self.flags() in seen.compared:
@@ -176,9 +177,8 @@ class _Run:
         wanted = set(names)
 
         def on_output(name: str, call: int, type_: str, result: Any) -> None:
-            if isinstance(result, Tensor) and result.is_floating_point() and self.capture.value(result) is None:
-                if result.requires_grad:
-                    self.capture.unseen(result, type_)
+            if isinstance(result, Tensor) and self.capture.value(result) is None and result.requires_grad:
+                self.capture.unseen(result, type_)
             for key in (name, f"{name}@{call}"):
                 if key in wanted:
                     if not isinstance(result, Tensor):
@@ -190,9 +190,7 @@ class _Run:
     @property
     def input(self) -> Spot:
         """Where the input is read."""
-        spot = self.capture.input
-        assert spot is not None
-        return spot
+        return cast("Spot", self.capture.input)
 
     def scores(self, result: Any, target: AnyTarget | Each) -> tuple[Any, int | None, tuple[Target, ...]]:
         """Return what is explained, its value in the trace, and the targets."""
@@ -202,7 +200,8 @@ class _Run:
             return result, None, resolve(target, result)
         logits, value, note = explained(self.capture, found)
         if free:  # the caller's function has the output as the model gives it
-            return result, (self.capture.value(found).id if self.capture.value(found) else None), resolve(target, found)
+            made = self.capture.value(found)
+            return result, None if made is None else made.id, resolve(target, found)
         if note:
             self.notes.append(note)
         if not bool(torch.isfinite(logits).all()):
@@ -262,10 +261,12 @@ class _Run:
         relevance = isinstance(rule, Composite)
         edges = [_edge(spots[n], n, fused=relevance) for n in names]
         self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(), {}
-        found = torch.autograd.grad(score, edges, torch.ones_like(score), retain_graph=retain or bool(
-            self.capture.entries), allow_unused=True)  # fmt: skip
+        again = retain or bool(self.capture.entries)
+        found: Sequence[Tensor | None] = torch.autograd.grad(
+            score, edges, torch.ones_like(score), retain_graph=again, allow_unused=True
+        )
         captured.backwards += 1
-        direct = self.pass_on(names, edges) if self.switch.deposits else [None] * len(names)
+        direct: Sequence[Tensor | None] = self.pass_on(edges) if self.switch.deposits else [None] * len(names)
         for name, g, laid in zip(names, found, direct, strict=True):
             if g is None and laid is None:
                 msg = f"The score does not depend on {'the input' if name == 'input' else f'layer {name!r}'}."
@@ -278,7 +279,7 @@ class _Run:
             captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book))
         self.switch.book, self.switch.deposits = Book(), {}
 
-    def pass_on(self, names: Sequence[str], edges: Sequence[Any]) -> list[Tensor | None]:
+    def pass_on(self, edges: Sequence[Any]) -> list[Tensor | None]:
         """Bring relevance that first-layer rules laid down from their operations' inputs to the input."""
         laid = list(self.switch.deposits.items())
         self.switch.passing = True
@@ -330,6 +331,3 @@ def _detached(result: Any) -> Any:
         items = [_detached(r) for r in result]
         return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
     return result
-
-
-__all__ = ["Captured", "Rule", "Scorer", "inspected", "run"]

@@ -6,12 +6,14 @@ one forward, and one backward for each different rule, whoever asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from matxai.engine.composites import Composite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Slope(Enum):
@@ -140,7 +142,7 @@ class Plan:
         many = f" for each of {self.targets} targets" if self.targets > 1 else ""
         count = len(self.passes)
         lines = [
-            f"{self.forwards} forward{'s' if self.forwards != 1 else ''}, {count} backward{'s' if count != 1 else ''}{many}",
+            f"{_counted(self.forwards, 'forward')}, {_counted(count, 'backward')}{many}",
             f"  forward: keeps {' and '.join(kept) or 'nothing but what the gradient needs'}",
         ]
         for b in self.passes:
@@ -178,3 +180,7 @@ def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
                     seen, at_input=seen.at_input or b.at_input, at_layers=seen.at_layers or b.at_layers
                 )
     return Plan(activations, tuple(merged.values()), targets, copies)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -11,16 +11,20 @@ sample; 0/0 is 0. A new rule is one function here, registered under its name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from matxai.engine.composites import Bound, LinearRule
-from matxai.engine.ledger import Book
-from matxai.engine.linear import LinearMap
 from matxai.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matxai.engine.ledger import Book
+    from matxai.engine.linear import LinearMap
 
 
 @dataclass
@@ -100,11 +104,8 @@ def default_epsilon(dtype: torch.dtype) -> float:
 def margin(z: Tensor, epsilon: float | None = None) -> Tensor:
     """Return epsilon times the root mean square of z over each sample, shaped to broadcast over z."""
     size = default_epsilon(z.dtype) if epsilon is None else epsilon
-    return size * torch.linalg.vector_norm(z.flatten(1), dim=1).view(-1, *(1,) * (z.ndim - 1)) * _per_root(z)
-
-
-def _per_root(z: Tensor) -> float:
-    return float(max(z[0].numel(), 1)) ** -0.5
+    root_mean_square: Tensor = torch.linalg.vector_norm(z.flatten(1), dim=1) * z[0].numel() ** -0.5
+    return size * root_mean_square.view(-1, *(1,) * (z.ndim - 1))
 
 
 def divided(numerator: Tensor, z: Tensor, guard: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ def epsilon_rule(rule: LinearRule, step: Step) -> Tensor:
 
 
 @RULES.register("z_plus")
-def z_plus_rule(rule: LinearRule, step: Step) -> Tensor:  # noqa: ARG001
+def z_plus_rule(_rule: LinearRule, step: Step) -> Tensor:
     """R_i = sum_j (x_i w_ij)+ / z+_j R_j: positive contributions alone; where there are none, epsilon."""
     handed, zp = step.z * step.g, step.positive_part()
     guard = margin(zp)
@@ -145,7 +146,7 @@ def z_plus_rule(rule: LinearRule, step: Step) -> Tensor:  # noqa: ARG001
 
 @RULES.register("gamma")
 def gamma_rule(rule: LinearRule, step: Step) -> Tensor:
-    """z + gamma z+ where z is positive, z + gamma z- where it is negative: contributions of z's own sign weigh more."""
+    """Go by z + gamma z+ where z is positive, by z + gamma z- where it is negative: z's own sign weighs more."""
     gamma, z, zp = rule.gamma, step.z, step.positive_part()
     handed, positive = z * step.g, z > 0
     zn = z - zp
@@ -167,7 +168,7 @@ def gamma_rule(rule: LinearRule, step: Step) -> Tensor:
 
 @RULES.register("alpha_beta")
 def alpha_beta_rule(rule: LinearRule, step: Step) -> Tensor:
-    """alpha times the positive minus beta times the negative contributions; where one kind is missing, the other."""
+    """Alpha times the positive minus beta times the negative contributions; where one kind is missing, the other."""
     zp = step.positive_part()
     zn = (step.z - zp).clamp(max=0)
     handed = step.z * step.g
@@ -194,14 +195,14 @@ def alpha_beta_rule(rule: LinearRule, step: Step) -> Tensor:
 
 
 @RULES.register("flat")
-def flat_rule(rule: LinearRule, step: Step) -> Tensor:  # noqa: ARG001
+def flat_rule(_rule: LinearRule, step: Step) -> Tensor:
     """Every input of an output gets the same: R = 1^T (R / n), n the number of inputs of each output."""
     ones = torch.ones_like(step.weight)
     return _shared_out(step, torch.ones_like(step.x), ones)
 
 
 @RULES.register("w_square")
-def w_square_rule(rule: LinearRule, step: Step) -> Tensor:  # noqa: ARG001
+def w_square_rule(_rule: LinearRule, step: Step) -> Tensor:
     """Every input of an output gets by its squared weight."""
     return _shared_out(step, torch.ones_like(step.x), step.weight**2)
 

@@ -7,15 +7,16 @@ the positions where it is on top.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, runtime_checkable
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from matxai.errors import TargetError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 @runtime_checkable
@@ -309,13 +310,13 @@ def _one(target: AnyTarget) -> Target:
         return Index((target,))
     if isinstance(target, str):
         raise TargetError(f"The target '{target}' is a name, but the model comes without class names: give an index.")
-    if isinstance(target, Tensor) or (hasattr(target, "tolist") and not isinstance(target, Target)):
-        values = target.tolist()  # type: ignore[union-attr]
-        return _one(values)
+    as_list = getattr(target, "tolist", None)  # a tensor or an array
+    if callable(as_list):
+        return _one(as_list())
     if isinstance(target, list | tuple):
         if not target or not all(isinstance(t, int) and not isinstance(t, bool) for t in target):
             raise TargetError(f"The target {target!r} is no list of class indices, one for each sample.")
-        return Index(tuple(target))  # type: ignore[arg-type]
+        return Index(tuple(cast("Sequence[int]", target)))
     if isinstance(target, Target):
         return target
     if callable(target):

@@ -5,9 +5,11 @@ The capture writes it; receptive fields, default layers, first-layer rules and r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 INPUT = 0
 """The id of the input's value."""
@@ -94,7 +96,7 @@ class Trace(list[Operation]):
 
     def derived_without(self, kinds: frozenset[str]) -> set[int]:
         """Return the values that the input reaches through no operation of these kinds, by any path."""
-        clean, touched = {INPUT}, set()
+        clean, touched = {INPUT}, set[int]()
         for op in self:
             if op.kind in kinds or touched.intersection(op.inputs):
                 touched.update(op.outputs)
