@@ -11,7 +11,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from matplotlib.colors import ListedColormap
+    from matplotlib.colors import Colormap
 
 Limits = tuple[float, float]
 
@@ -69,7 +69,7 @@ def joint(limits: Iterable[Limits]) -> Limits:
 
 
 @cache
-def map_colours(*, signed: bool, alpha: float = 0.85, ground: str = "image") -> ListedColormap:
+def map_colours(*, signed: bool, alpha: float = 0.85, ground: str = "image") -> Colormap:
     """Return the colours of a map, from transparent at zero to ``alpha`` at the limit.
 
     Unsigned maps go from dark violet to light yellow (evenly brighter: it reads in grey as well; reversed on white
@@ -100,8 +100,7 @@ def map_colours(*, signed: bool, alpha: float = 0.85, ground: str = "image") -> 
         rgba = mpl.colormaps["inferno"](0.25 + 0.73 * position if ground == "image" else 0.85 - 0.7 * position)
     rgba[:, 3] = alpha * np.sqrt(np.abs(position))
     colours = ListedColormap(rgba, name="matxai_signed" if signed else "matxai_unsigned")
-    colours.set_bad((0.0, 0.0, 0.0, 0.0))
-    return colours
+    return colours.with_extremes(bad=(0.0, 0.0, 0.0, 0.0))
 
 
 def bar_colours(*, signed: bool, alpha: float = 0.85, ground: str = "image") -> npt.NDArray[np.float64]:

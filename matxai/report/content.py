@@ -152,6 +152,8 @@ class Report:
         Further names and values that someone needs to repeat the run: device, seed, hashes.
     limits
         Colour limits by the map's name, shared over the items; each map has its own otherwise.
+    most
+        Inputs that are shown with pictures; all further ones have their row in the summary's table.
     """
 
     title: str
@@ -164,6 +166,7 @@ class Report:
     left_out: Mapping[str, str] = field(default_factory=dict)
     repeat: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Limits] = field(default_factory=dict)
+    most: int = 40
 
     @property
     def failed(self) -> tuple[tuple[str, str], ...]:

@@ -1,13 +1,12 @@
 """Figures of an explanation: one overlay, or all maps beside the image, with a width in millimetres.
 
 Every figure is a plain `matplotlib.figure.Figure` on the Agg canvas: pyplot is not used, so nothing is left open and
-no window system is asked for. What a panel draws lives in `drawing`; files are written by `export`.
+no window system is asked for. Where things stand lives in `layout`, what a panel draws in `drawing`.
 """
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +14,20 @@ import numpy.typing as npt
 
 from matxai.errors import ExplanationError
 from matxai.report import drawing, sentences
-from matxai.report.colours import QUANTILE, Limits, joint, limits_of
-from matxai.report.reading import At, Panel, facts, find_map, map_names, panels, target_name, target_score
+from matxai.report.colours import Limits, joint
+from matxai.report.layout import (
+    LEFT,
+    MM,
+    block_height,
+    draw_block,
+    draw_image_block,
+    draw_page,
+    empty_figure,
+    make_block,
+    own_limits,
+)
+from matxai.report.reading import At, Panel, find_map, map_names, panels
+from matxai.report.record import facts, target_name, target_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,30 +35,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-MM = 25.4
-_LEFT, _TOP, _BAR_GAP, _BAR, _BAR_TEXT = 1.5, 1.0, 1.5, 2.6, 13.5
-_STRIP = 5.5
-_CURVE_BOTTOM, _CURVE_LEFT = 9.0, 6.0
 _MOST_PANELS = 16
-_TALLEST, _LEAST_BODY, _BAR_ENDS = 2.5, 20.0, 1.6
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The place of one panel with its title, bar and strip on the page; all in millimetres, from the lower left."""
-
-    left: float
-    bottom: float
-    width: float
-    across: float  # width and height of the image itself
-    image: float
-    body: float  # height that colour bar and image share: a thin image leaves some of it free
-    title: list[str]
-    fontsize: float
-
-    @property
-    def line(self) -> float:
-        return 1.32 * self.fontsize * MM / 72.0
 
 
 def overlay_figure(
@@ -111,10 +99,10 @@ def panel_figure(
 ) -> Figure:
     """Return the figure of one panel that was chosen before; see :func:`overlay_figure`."""
     fontsize = 7.0 if width_mm <= 100 else 8.0
-    lines = _title(ds, panel, title, width_mm - _LEFT, fontsize)
-    block = _block(panel, width_mm, lines, fontsize)
-    figure = _figure(width_mm, _height(block, curve=panel.values.ndim == 1))
-    _draw(figure, block, panel, limits or own_limits(panel), alpha)
+    lines = _title(ds, panel, title, width_mm - LEFT, fontsize)
+    block = make_block(panel, width_mm, lines, fontsize)
+    figure = empty_figure(width_mm, block_height(block, curve=panel.values.ndim == 1))
+    draw_block(figure, block, panel, limits or own_limits(panel), alpha)
     if panel.values.ndim == 2:
         for mask, name in regions:
             drawing.outline(figure.axes[0], np.asarray(mask, dtype=np.bool_), name)
@@ -124,10 +112,10 @@ def panel_figure(
 def image_figure(ds: xr.Dataset, panel: Panel, *, width_mm: float = 85.0) -> Figure:
     """Return the figure of a panel's image alone, with its scale bar, as large as the overlays beside it."""
     fontsize = 7.0 if width_mm <= 100 else 8.0
-    lines = ["Image", *_wrapped(_where(ds), width_mm - _LEFT, fontsize)]
-    block = _block(panel, width_mm, lines, fontsize)
-    figure = _figure(width_mm, _height(block))
-    _draw_image(figure, block, panel)
+    lines = ["Image", *_wrapped(_where(ds), width_mm - LEFT, fontsize)]
+    block = make_block(panel, width_mm, lines, fontsize)
+    figure = empty_figure(width_mm, block_height(block))
+    draw_image_block(figure, block, panel)
     return figure
 
 
@@ -179,9 +167,9 @@ def plot(
     fontsize = 7.0
     blocks = []
     for cell in cells:
-        lines = ["Image", _where(ds)] if cell is None else _title(ds, cell, None, width - _LEFT, fontsize)
-        blocks.append(_block(cell or shown[0], width, lines, fontsize))
-    return _page(blocks, cells, shown[0], per_row, width_mm, limits or {}, alpha)
+        lines = ["Image", _where(ds)] if cell is None else _title(ds, cell, None, width - LEFT, fontsize)
+        blocks.append(make_block(cell or shown[0], width, lines, fontsize))
+    return draw_page(blocks, cells, shown[0], per_row, width_mm, limits or {}, alpha)
 
 
 def common_limits(
@@ -221,12 +209,6 @@ def _columns(panel: Panel, width_mm: float) -> int:
     return max(1, int(width_mm // (90.0 if wide else 58.0)))
 
 
-def own_limits(panel: Panel, quantile: float | None = None) -> Limits:
-    """Return the colour limits of one panel by itself; a curve has too few points to leave any out."""
-    share = quantile if quantile is not None else QUANTILE if panel.values.ndim == 2 else 1.0
-    return limits_of(panel.values, signed=panel.signed, quantile=share)
-
-
 def _applying(ds: xr.Dataset, method: str, at: At | None) -> At | None:
     """Keep of ``at`` what this map has: a layer is nothing to a map of the input."""
     dims = find_map(ds, method).dims
@@ -255,114 +237,3 @@ def _wrapped(text: str, width: float, fontsize: float) -> list[str]:
     return textwrap.wrap(sentences.printable(text), letters, break_long_words=True, max_lines=4, placeholder=" …") or [
         ""
     ]
-
-
-def _block(panel: Panel, width: float, title: list[str], fontsize: float) -> _Block:
-    left = _LEFT if panel.values.ndim == 2 else _CURVE_LEFT
-    across = width - left - _BAR_GAP - _BAR - _BAR_TEXT
-    if across < 12.0:
-        msg = (
-            f"A figure {width:.0f} mm wide leaves no room for the image; take at least {width + 12.0 - across:.0f} mm."
-        )
-        raise ExplanationError(msg)
-    if panel.values.ndim == 1:
-        tall = max(28.0, 0.45 * across)
-        return _Block(0.0, 0.0, width, across, tall, tall, title, fontsize)
-    aspect = drawing.aspect_of(panel)
-    tall = min(across * aspect, _TALLEST * across)  # a very tall image gets narrower, never squeezed
-    return _Block(0.0, 0.0, width, tall / aspect, tall, max(tall, _LEAST_BODY), title, fontsize)
-
-
-def _height(block: _Block, *, curve: bool = False) -> float:
-    under = _CURVE_BOTTOM if curve else _STRIP
-    return _TOP + len(block.title) * block.line + 0.8 + block.body + under
-
-
-def _figure(width_mm: float, height_mm: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as PlainFigure
-
-    figure = PlainFigure(figsize=(width_mm / MM, height_mm / MM), dpi=150, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _page(
-    blocks: list[_Block],
-    cells: list[Panel | None],
-    first: Panel,
-    per_row: int,
-    width_mm: float,
-    limits: Mapping[str, Limits],
-    alpha: float,
-) -> Figure:
-    """Put blocks into rows of equal height and draw them."""
-    curve = first.values.ndim == 1
-    rows = [list(range(i, min(i + per_row, len(blocks)))) for i in range(0, len(blocks), per_row)]
-    heights = [max(_height(blocks[i], curve=curve) for i in row) for row in rows]
-    figure = _figure(width_mm, sum(heights))
-    top = sum(heights)
-    for row, height in zip(rows, heights, strict=True):
-        lines = max(len(blocks[i].title) for i in row)
-        for column, i in enumerate(row):
-            block = blocks[i]
-            padded = [*block.title, *[""] * (lines - len(block.title))]
-            placed = replace(block, left=column * block.width, bottom=top - height, title=padded)
-            panel = cells[i]
-            if panel is None:
-                _draw_image(figure, placed, first)
-            else:
-                own = limits.get(panel.name, limits.get(panel.method))
-                _draw(figure, placed, panel, own or own_limits(panel), alpha)
-        top -= height
-    return figure
-
-
-def _write_title(figure: Figure, block: _Block, left: float, bottom: float) -> None:
-    width, height = (v * MM for v in figure.get_size_inches())
-    top = bottom + block.body + 0.8 + len(block.title) * block.line
-    for i, text in enumerate(block.title):
-        figure.text(
-            left / width, (top - (i + 0.8) * block.line) / height, text, fontsize=block.fontsize, ha="left",
-            va="baseline", fontweight="bold" if i == 0 else "normal", parse_math=False, color=drawing.INK,
-        )  # fmt: skip
-
-
-def _draw(figure: Figure, block: _Block, panel: Panel, limits: Limits, alpha: float) -> None:
-    """Draw title, panel, colour bar and strip of one block."""
-    width, height = (v * MM for v in figure.get_size_inches())
-    curve = panel.values.ndim == 1
-    left = block.left + (_CURVE_LEFT if curve else _LEFT)
-    bottom = block.bottom + (_CURVE_BOTTOM if curve else _STRIP)
-    _write_title(figure, block, left, bottom)
-    base = bottom + block.body - block.image  # the image hangs from the title; its strip follows it
-    if curve:
-        strip = 0.28 * block.image
-        ax = figure.add_axes(
-            (left / width, (bottom + strip + 1.0) / height, block.across / width, (block.image - strip - 1.0) / height)
-        )
-        under = figure.add_axes((left / width, bottom / height, block.across / width, strip / height))
-        drawing.draw_curve(ax, under, panel, limits, alpha, fontsize=block.fontsize - 1)
-    else:
-        ax = figure.add_axes((left / width, base / height, block.across / width, block.image / height))
-        drawing.show_image(ax, panel, grey=True)
-        drawing.show_map(ax, panel, limits, alpha)
-        unseen = bool(np.isnan(panel.values).any())
-        drawing.draw_strip(ax, panel, block.image, unseen=unseen, fontsize=block.fontsize - 0.5)
-    ax.set_label(f"panel {panel.name}")
-    bar = (left + block.across + _BAR_GAP) / width, (bottom + _BAR_ENDS) / height  # room for the arrows at its ends
-    size = _BAR / width, (block.body - 2.0 * _BAR_ENDS) / height
-    cax = figure.add_axes((*bar, *size), label=f"colour bar {panel.name}")
-    ground = "white" if curve else "image"
-    drawing.draw_colour_bar(cax, panel, limits, alpha, fontsize=block.fontsize - 1, ground=ground)
-
-
-def _draw_image(figure: Figure, block: _Block, panel: Panel) -> None:
-    """Draw the image alone, at the place and size that the maps have beside it."""
-    width, height = (v * MM for v in figure.get_size_inches())
-    left, bottom = block.left + _LEFT, block.bottom + _STRIP
-    _write_title(figure, block, left, bottom)
-    base = bottom + block.body - block.image
-    ax = figure.add_axes((left / width, base / height, block.across / width, block.image / height), label="panel image")
-    drawing.show_image(ax, panel, grey=False)
-    drawing.draw_strip(ax, panel, block.image, unseen=False, fontsize=block.fontsize - 0.5)

@@ -20,15 +20,13 @@ VERSION = 1
 _AFTER = 100
 
 
-def render_report(report: Report, *, most: int = 40) -> str:
+def render_report(report: Report) -> str:
     """Return the report as the text of one HTML file.
 
     Parameters
     ----------
     report
         What it shows.
-    most
-        Inputs that are shown with pictures; of all further ones the summary's table has a row.
 
     Returns
     -------
@@ -36,7 +34,7 @@ def render_report(report: Report, *, most: int = 40) -> str:
         HTML without scripts and without a ``src`` or ``href`` to the outside; all text is escaped.
     """
     ordered = sorted(sections.values(), key=lambda section: section.order)
-    shown = replace(report, items=list(report.items)[:most])
+    shown = replace(report, items=list(report.items)[: report.most])
     return str(
         fill(
             "report.html.j2",
@@ -51,7 +49,7 @@ def render_report(report: Report, *, most: int = 40) -> str:
     )
 
 
-def write_report(report: Report, path: str | os.PathLike[str], *, most: int = 40) -> Path:
+def write_report(report: Report, path: str | os.PathLike[str]) -> Path:
     """Write the report as one self-contained HTML file.
 
     Parameters
@@ -60,8 +58,6 @@ def write_report(report: Report, path: str | os.PathLike[str], *, most: int = 40
         What it shows.
     path
         Where to, such as ``out/report.html``; the folder must exist.
-    most
-        Inputs that are shown with pictures.
 
     Raises
     ------
@@ -69,7 +65,7 @@ def write_report(report: Report, path: str | os.PathLike[str], *, most: int = 40
         If the file cannot be written.
     """
     target = Path(path)
-    write_bytes(target, render_report(report, most=most).encode())
+    write_bytes(target, render_report(report).encode())
     return target
 
 

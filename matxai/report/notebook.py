@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from matxai.report import sentences
 from matxai.report.pictures import alternative, figure_address
-from matxai.report.reading import facts, map_names, panels, scores, target_name
+from matxai.report.reading import map_names, panels
+from matxai.report.record import facts, scores, target_name
 from matxai.report.section import fill
 
 if TYPE_CHECKING:

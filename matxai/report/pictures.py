@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.report import sentences
+from matxai.report.colours import QUANTILE, limits_of
 from matxai.report.export import figure_bytes
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ def _address(kind: str, content: bytes) -> str:
 
 
 def whereabouts(values: Array) -> str:
-    """Return where the strongest twentieth of a map lies, in words: ``"upper left"``; empty for an empty map."""
+    """Return where the part of a map above half of its limit lies: ``"upper left"``; empty for an empty map."""
     strength = np.abs(np.nan_to_num(values))
     if not strength.any():
         return ""
-    top = np.where(strength >= np.quantile(strength[strength > 0], 0.95), strength, 0.0)
+    largest = limits_of(strength, signed=False, quantile=QUANTILE if strength.ndim > 1 else 1.0)[1]
+    top = np.where(strength >= 0.5 * largest, strength, 0.0)
     centres = [
         float((np.arange(n) + 0.5) @ top.sum(axis=tuple(a for a in range(top.ndim) if a != axis)))
         / (n * float(top.sum()))

@@ -1,6 +1,6 @@
-"""An explanation as a report reads it: what each map is, what the run was, and the arrays that a panel draws.
+"""The maps of an explanation as panels: which layer, class and slice, on which image, with which axes and units.
 
-The dataset's schema belongs to `matxai.explanation`; every other module of the report reads it through here.
+The dataset's schema belongs to `matxai.explanation`; the report reads it through here and through `record`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.errors import ExplanationError, nearest
-from matxai.report import sentences
+from matxai.report.record import facts, words
 from matxai.report.scalebar import length_label
 
 if TYPE_CHECKING:
@@ -99,90 +99,6 @@ class Panel:
             weights = np.array([0.2126, 0.7152, 0.0722]) if self.image.shape[2] >= 3 else np.ones(1)
             return np.asarray(self.image[..., : weights.size] @ weights, dtype=np.float64)
         return self.image
-
-
-@dataclass(frozen=True)
-class Score:
-    """One class and what the network gave it; of a dense output also the share of positions where it is on top."""
-
-    name: str
-    logit: float | None
-    probability: float | None
-    share: float | None = None
-    target: bool = False
-
-
-def words(value: Any) -> list[str]:
-    """Return an attribute that names one or several things as a list of strings."""
-    if value is None:
-        return []
-    if isinstance(value, str):
-        if value.startswith("["):
-            try:
-                return [str(v) for v in json.loads(value)]
-            except json.JSONDecodeError:
-                return [value]
-        return [value] if value else []
-    if isinstance(value, Sequence | np.ndarray):
-        return [str(v) for v in value]
-    return [str(value)]
-
-
-def facts(ds: xr.Dataset) -> dict[str, Any]:
-    """Return what the run says about itself: the JSON of the attribute ``matxai`` as a dictionary.
-
-    Raises
-    ------
-    ExplanationError
-        If the attribute is no JSON object.
-    """
-    text = ds.attrs.get("matxai", "{}")
-    try:
-        record = json.loads(text)
-    except (TypeError, json.JSONDecodeError) as error:
-        msg = (
-            f"The attribute 'matxai' of this explanation is no JSON ({error}); it would be what matxai.explain writes."
-        )
-        raise ExplanationError(msg) from None
-    if not isinstance(record, dict):
-        msg = f"The attribute 'matxai' of this explanation holds a {type(record).__name__}, not an object of names."
-        raise ExplanationError(msg)
-    return record
-
-
-def scores(ds: xr.Dataset) -> list[Score]:
-    """Return the top classes of the run, best first; the explained ones are marked."""
-    record = facts(ds)
-    wanted = {t["class"] for t in targets(record)}
-    found = []
-    for entry in record.get("scores") or []:
-        name = str(entry.get("class", entry.get("index", "?")))
-        found.append(Score(name, entry.get("logit"), entry.get("probability"), entry.get("share"), name in wanted))
-    return found
-
-
-def targets(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what was explained: a record with ``class`` (its name) and, where known, ``score`` for each target."""
-    given = record.get("target")
-    if given is None:
-        return []
-    listed = given if isinstance(given, list) else [given]
-    return [{**t, "class": str(t.get("class", ""))} if isinstance(t, Mapping) else {"class": str(t)} for t in listed]
-
-
-def target_score(ds: xr.Dataset, name: str) -> Score | None:
-    """Return the score of an explained class; the sum over an object has a logit and no probability."""
-    listed = next((s for s in scores(ds) if s.name == name), None)
-    own = next((t.get("score") for t in targets(facts(ds)) if t["class"] == name), None)
-    if own is None:
-        return listed
-    single = listed is not None and listed.share is None
-    return Score(name, float(own), listed.probability if listed and single else None, target=True)
-
-
-def target_name(record: Mapping[str, Any]) -> str:
-    """Return the explained class, score or quantity by its name; several with commas."""
-    return ", ".join(t["class"] for t in targets(record) if t["class"])
 
 
 def map_names(ds: xr.Dataset) -> list[str]:
@@ -350,33 +266,23 @@ def axis_of(ds: xr.Dataset, dim: str) -> Axis:
     return Axis(dim, np.asarray(ds[dim].values, dtype=np.float64), units)
 
 
-@dataclass(frozen=True)
-class Fineness:
-    """How fine a map is, in words: its cell, its receptive field, and what it cannot tell."""
-
-    cell: str
-    field: str
-    sentence: str
-
-
-def fineness(panel: Panel) -> Fineness:
-    """Return how fine a map is; the map's own sentence is taken where it carries one."""
-    cell = extent_words(panel.attrs.get("cell"), panel)
-    field_words = extent_words(panel.attrs.get("receptive_field"), panel)
-    own = str(panel.attrs.get("fineness", "") or "")
-    return Fineness(cell, field_words, own or (sentences.FINENESS.format(cell=cell) if cell else ""))
-
-
-def extent_words(value: Any, panel: Panel) -> str:
-    """Return a cell or receptive field in physical words: ``"1.3 µm x 1.3 µm"``.
-
-    A number or one number for each axis is in the axes' own units; text stands as it is.
-    """
+def sizes(value: Any, panel: Panel) -> list[tuple[float, str]]:
+    """Return a cell or receptive field as numbers with units, in the order of the axes; empty where it is text."""
     if value is None or (isinstance(value, str) and not value.strip().startswith("[")):
-        return str(value or "")
+        return []
     numbers = np.atleast_1d(np.asarray(json.loads(value) if isinstance(value, str) else value, dtype=np.float64))
     if numbers.size == 1:
         numbers = np.repeat(numbers, len(panel.axes))
-    axes = panel.axes[-numbers.size :] if numbers.size <= len(panel.axes) else panel.axes
-    parts = [length_label(float(n), a.units) for n, a in zip(numbers[-len(axes) :], axes, strict=True)]
-    return " × ".join(parts)
+    axes = panel.axes[-numbers.size :]
+    return [(float(n), a.units) for n, a in zip(numbers[-len(axes) :], axes, strict=True)]
+
+
+def extent_words(value: Any, panel: Panel) -> str:
+    """Return a cell or receptive field in physical words: ``"1.3 µm × 1.4 µm"``, and once where all sides are equal.
+
+    A number or one number for each axis is in the axes' own units; text stands as it is.
+    """
+    parts = [length_label(n, units) for n, units in sizes(value, panel)]
+    if not parts:
+        return str(value or "")
+    return parts[0] if len(set(parts)) == 1 else " × ".join(parts)

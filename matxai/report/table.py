@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from matxai.errors import ExplanationError, nearest
 from matxai.report.export import write_bytes
-from matxai.report.reading import Panel, map_names, panels, scores, target_score
+from matxai.report.reading import Panel, map_names, panels
+from matxai.report.record import scores, target_score
 from matxai.report.scalebar import metres_per
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ COLUMNS: dict[str, str] = {
 ``map_top`` the score lost when it is removed, for a verdict its effect. A map as a whole has the region ``all``."""
 
 TABLE = "table"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def tidy_table(items: Iterable[ReportItem]) -> pd.DataFrame:
@@ -172,6 +174,8 @@ def _evidence(found: Mapping[str, Any], panel: Panel) -> dict[str, Any]:
 def write_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write a table as ``table.csv`` and ``table.parquet`` into a folder.
 
+    In the CSV a text that a spreadsheet would take for a formula has an apostrophe in front; Parquet has it as it is.
+
     Returns
     -------
     tuple of pathlib.Path
@@ -185,6 +189,16 @@ def write_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> tuple[Pa
     csv, parquet = (Path(folder) / f"{TABLE}.{kind}" for kind in ("csv", "parquet"))
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    write_bytes(csv, table.to_csv(index=False, lineterminator="\n").encode())
+    write_bytes(csv, _harmless(table).to_csv(index=False, lineterminator="\n").encode())
     write_bytes(parquet, buffer.getvalue())
     return csv, parquet
+
+
+def _harmless(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts no spreadsheet runs: file names come from strangers."""
+    safe = table.copy()
+    for column, kind in COLUMNS.items():
+        if kind == "string":
+            risky = safe[column].str.startswith(_FORMULA).fillna(value=False).astype(bool)
+            safe.loc[risky, column] = "'" + safe.loc[risky, column]
+    return safe

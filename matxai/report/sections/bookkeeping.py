@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from matxai.report import sentences
-from matxai.report.reading import facts
+from matxai.report.record import facts
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:

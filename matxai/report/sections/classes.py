@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from matxai.report.reading import scores
+from matxai.report.record import scores
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:

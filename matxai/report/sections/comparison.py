@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from matxai.report import sentences
-from matxai.report.figures import own_limits, panel_figure
+from matxai.report.figures import panel_figure
+from matxai.report.layout import own_limits
 from matxai.report.pictures import alternative, figure_address
-from matxai.report.reading import facts, panels, scores, target_name
+from matxai.report.reading import panels
+from matxai.report.record import facts, scores, target_name
 from matxai.report.section import Section, fill, sections
 from matxai.report.sections.maps import WIDTH_MM
 

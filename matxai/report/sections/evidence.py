@@ -28,7 +28,7 @@ def make(_report: Report, item: ReportItem) -> Markup:
         for e in item.evidences
         if e.get("top_drop") is not None
     ]
-    return fill("evidence.html.j2", shown=shown, limits=sentences.EVIDENCE_LIMITS, none=sentences.NO_EVIDENCE)
+    return fill("evidence.html.j2", shown=shown, limits=sentences.EVIDENCE_LIMITS, without=sentences.NO_EVIDENCE)
 
 
 sections.add(

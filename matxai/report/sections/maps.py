@@ -9,10 +9,13 @@ import numpy as np
 from matxai.report import sentences
 from matxai.report.figures import image_figure, panel_figure
 from matxai.report.pictures import alternative, figure_address
-from matxai.report.reading import STRONGEST, Panel, facts, find_map, map_names, panels, scores, signal_of, target_name
+from matxai.report.reading import STRONGEST, Panel, find_map, map_names, panels, signal_of
+from matxai.report.record import facts, scores, target_name
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import xarray as xr
     from markupsafe import Markup
 
@@ -72,12 +75,18 @@ def make(report: Report, item: ReportItem) -> Markup:
     return fill(
         "maps.html.j2",
         lead=lead(item),
-        evidence=" ".join(str(e["sentence"]) for e in item.evidences[:1] if e.get("sentence")),
+        evidence=" ".join(_said(e) for e in item.evidences[:1]),
+        beyond=sentences.BEYOND if photograph else "",
         pictures=shown,
         wide=not photograph,
         seen=sentences.SEEN_PART.format(share=sentences.percent(seen)) if seen < 1.0 else "",
         uncalibrated=sentences.UNCALIBRATED if _uncalibrated(ds, panel_list) else "",
     )
+
+
+def _said(evidence: Mapping[str, Any]) -> str:
+    method = sentences.method_label(str(evidence.get("method", "")))
+    return f"{method}: {evidence.get('sentence', '')}".removeprefix(": ")
 
 
 def _uncalibrated(ds: xr.Dataset, found: list[Panel]) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matxai.report import sentences
-from matxai.report.reading import facts, fineness
+from matxai.report.reading import Panel, extent_words, sizes
+from matxai.report.record import facts
 from matxai.report.section import Section, fill, sections
 from matxai.report.sections.maps import all_panels
 
@@ -15,13 +17,33 @@ if TYPE_CHECKING:
     from matxai.report.content import Report, ReportItem
 
 
+def area(panel: Panel) -> float:
+    """Return the size of a map's cell, in the units of its axes multiplied; infinite where nothing is known of it."""
+    known = sizes(panel.attrs.get("cell"), panel)
+    return math.prod(n for n, _ in known) if known else math.inf
+
+
+def called(panel: Panel) -> str:
+    """Return a map's name in a sentence: ``"Grad-CAM at layer4"``."""
+    label = sentences.method_label(panel.method)
+    return f"{label} at {panel.layer}" if panel.layer else label
+
+
 def make(_report: Report, item: ReportItem) -> Markup | None:
     """Return a row for each map with its cell, its receptive field and what it cannot tell."""
-    rows = []
-    for panel in all_panels(item.explanation):
-        fine = fineness(panel)
-        rows.append({"method": panel.method, "layer": panel.layer or "input", "cell": fine.cell, "field": fine.field})
-        rows[-1]["sentence"] = fine.sentence
+    shown = all_panels(item.explanation)
+    finest = min(shown, key=area, default=None)
+    rows: list[dict[str, str]] = []
+    remarks: list[str] = []
+    for panel in shown:
+        cell = extent_words(panel.attrs.get("cell"), panel)
+        field = extent_words(panel.attrs.get("receptive_field"), panel)
+        rows.append({"method": panel.method, "layer": panel.layer or "input", "cell": cell, "field": field})
+        if cell and finest is not None:
+            finer = ""
+            if area(finest) < 0.99 * area(panel):
+                finer = sentences.FINER.format(map=called(finest), cell=extent_words(finest.attrs.get("cell"), finest))
+            remarks.append(f"{called(panel)}: {sentences.FINENESS.format(cell=cell, finer=finer)}")
     if not rows:
         return None
     record = facts(item.explanation)
@@ -29,7 +51,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
     return fill(
         "place.html.j2",
         rows=rows,
-        remarks=list(dict.fromkeys(str(r["sentence"]) for r in rows if r["sentence"])),
+        remarks=list(dict.fromkeys(remarks)),
         steps=[steps] if isinstance(steps, str) else [sentences.plain(s) for s in steps],
         pixel_size_source=str(record.get("pixel_size_source") or ""),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from matxai.report import sentences
-from matxai.report.reading import facts, map_names, scores
+from matxai.report.reading import map_names
+from matxai.report.record import facts, scores
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def row(item: ReportItem) -> dict[str, object]:
         "logit": top.logit if top else None,
         "truth": item.truth,
         "right": top is not None and top.name == item.truth,
+        "method": str(evidence.get("method", "map")) if evidence else "",
         "drop": evidence["top_drop"] if evidence else None,
         "rank": evidence.get("rank") if evidence else None,
         "of": (evidence.get("n_controls") or 0) + 1 if evidence else None,
@@ -55,8 +57,9 @@ def make(report: Report) -> Markup:
         introduction=introduction(report),
         failed=sentences.FAILED.format(count=sentences.counted(len(report.failed), "file")) if report.failed else "",
         rows=rows,
+        most=report.most,
         with_truth=any(r["truth"] for r in rows),
-        with_drop=any(r["drop"] is not None for r in rows),
+        with_drop=next((r["method"] for r in rows if r["method"]), ""),
         caution=sentences.MAP_IS_NOT_CAUSE,
     )
 
