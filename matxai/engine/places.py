@@ -97,7 +97,7 @@ def _window(op: Operation, inputs: Sequence[Axes], out: Shape) -> Axes:
         return _lost(op, inputs, out)
     kernel, stride = _per_axis(p["kernel_size"], spatial, 1), _per_axis(p.get("stride"), spatial, 1)
     dilation = _per_axis(p.get("dilation"), spatial, 1)
-    margin = tuple(p.get("margin") or (0,) * 2 * spatial)[::-2]  # of padding="same": pairs, the last axis first
+    margin = tuple(p.get("margin") or (0,) * 2 * spatial)[::2][::-1]  # of padding="same": pairs, the last axis first
     before = tuple(b + m for b, m in zip(_per_axis(p.get("padding"), spatial, 0), margin, strict=True))
     cut = len(out) - spatial
     moved = [

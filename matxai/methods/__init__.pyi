@@ -1,0 +1,31 @@
+from .call import attribute as attribute
+from .call import attribution as attribution
+from .call import plan as plan
+from .kinds.gradient_cam import (
+    GradCAM as GradCAM,
+)
+from .kinds.gradient_cam import (
+    GradCAMPP as GradCAMPP,
+)
+from .kinds.gradient_cam import (
+    HiResCAM as HiResCAM,
+)
+from .kinds.gradient_cam import (
+    LayerCAM as LayerCAM,
+)
+from .kinds.gradient_cam import (
+    XGradCAM as XGradCAM,
+)
+from .kinds.gradients import InputXGradient as InputXGradient
+from .kinds.gradients import Saliency as Saliency
+from .kinds.guided import GuidedBackprop as GuidedBackprop
+from .kinds.guided import GuidedGradCAM as GuidedGradCAM
+from .kinds.head_cam import CAM as CAM
+from .kinds.lrp import LRP as LRP
+from .kinds.multilayer import MultilayerGradCAM as MultilayerGradCAM
+from .method import About as About
+from .method import Empty as Empty
+from .method import Method as Method
+from .method import methods as methods
+from .method import resolve as resolve
+from .result import Attribution as Attribution

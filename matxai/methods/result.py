@@ -1,0 +1,65 @@
+"""What an attribution returns beside its maps: scores, where the maps lie, what they cost and what was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from matxai.engine import Plan
+    from matxai.engine.place import Place
+    from matxai.methods.method import Empty, Method
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The maps of one call and how they came about.
+
+    Attributes
+    ----------
+    maps
+        By key, in the order asked for: what :func:`matxai.attribute` returns.
+    methods
+        The methods with their options, by the same keys.
+    logits
+        The model's output that was explained, without a graph.
+    target
+        The targets as the engine resolved them.
+    scores
+        ``(B,)`` or, for several targets, ``(T, B)``: what the maps explain.
+    layers
+        The names of the call's layers, in order; empty where no method reads layers.
+    layers_of
+        The names of the layers of each method that reads layers, by key.
+    places
+        For each layer: origin, step, shape and receptive field along each axis, in input pixels.
+    plan
+        The passes that were merged.
+    forwards, backwards
+        The passes that were run.
+    notes
+        What was decided for the user, in sentences.
+    ledger
+        What each operation of a relevance pass kept and lost.
+    empty
+        One record for each all-zero CAM.
+    """
+
+    maps: dict[str, Tensor | tuple[Tensor, ...]]
+    methods: Mapping[str, Method]
+    logits: Tensor
+    target: Any
+    scores: Tensor
+    layers: tuple[str, ...]
+    layers_of: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, Place]
+    plan: Plan
+    forwards: int
+    backwards: int
+    notes: tuple[str, ...]
+    ledger: Any
+    empty: tuple[Empty, ...]

@@ -1,0 +1,151 @@
+"""What a caller gets wrong, said in one sentence with what would be right; and what an empty map says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+import matxai
+from matxai.errors import LayerError, MatxaiError, MatxaiWarning, MethodError, TargetError
+from matxai.methods import LRP, GradCAM, MultilayerGradCAM, attribute, attribution, methods
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("gradcam", "There is no method 'gradcam'. Did you mean 'grad_cam'"),
+        ("grad_cam:counterfactal", "has no variant 'counterfactal'. Did you mean 'counterfactual'?"),
+        ("lrp:epsilon_pluss", "Did you mean 'epsilon_plus'"),
+        ("saliency:square", "The method 'saliency' has no variant 'square'. It has none."),
+        (["grad_cam", "grad_cam"], "Two methods are called 'grad_cam'"),
+        ([], "No method is asked for"),
+        (3, "A method is a name"),
+        ("lrp:epsilon_gamma_box", "low=, high="),
+    ],
+)
+def test_unknown_methods(make_gap_net, make_input, given, says):
+    with pytest.raises(MethodError) as caught:
+        attribute(make_gap_net(2), make_input(2), given, 0)
+    assert says in str(caught.value)
+
+
+def test_options_that_do_not_exist():
+    with pytest.raises(MethodError, match="no composite 'zplus'"):
+        LRP(composite="zplus")
+    with pytest.raises(MethodError, match="no fusion 'median'"):
+        MultilayerGradCAM(fuse="median")
+    with pytest.raises(MethodError, match="weights belong to fuse='weighted_sum'"):
+        MultilayerGradCAM(weights=(1.0,))
+
+
+def test_weights_that_do_not_fit(make_gap_net, make_input):
+    method = MultilayerGradCAM(fuse="weighted_sum", weights=(1.0, 2.0))
+    with pytest.raises(MethodError, match="2 weights for 1 layer"):
+        attribute(make_gap_net(2), make_input(2), method, 0)
+
+
+def test_unknown_layer_target_and_placement(make_gap_net, make_input):
+    net, x = make_gap_net(2), make_input(2)
+    with pytest.raises(LayerError):
+        attribute(net, x, "grad_cam", 0, ["layer9"])
+    with pytest.raises(TargetError):
+        attribute(net, x, "grad_cam", 9)
+    with pytest.raises(MethodError, match=r"There is no placement 'gird'. Did you mean 'grid'"):
+        attribute(net, x, "grad_cam", 0, placement="gird")
+
+
+def test_a_model_without_convolution():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).eval()
+    with pytest.raises(MethodError, match="convolution"):
+        attribute(net, torch.randn(2, 1, 16), "grad_cam", 0)
+    assert attribute(net, torch.randn(2, 1, 16), "saliency", 0)["saliency"].shape == (2, 1, 16)
+
+
+class TwoLayers(nn.Module):
+    """A head of two linear layers: no CAM."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3)
+        self.head = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu().mean((2, 3)))
+
+
+class Flattened(nn.Module):
+    """A flatten + linear head: no CAM."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3, stride=4)
+        self.head = nn.Linear(4 * 8 * 6, 3)
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu().flatten(1))
+
+
+@pytest.mark.parametrize("make", [TwoLayers, Flattened])
+def test_cam_needs_its_head(make, make_input):
+    with pytest.raises(MethodError, match="global average pooling"):
+        attribute(make().eval(), make_input(2), "cam", 0)
+
+
+def test_cam_of_a_layer_that_is_not_pooled(make_gap_net, make_input):
+    with pytest.raises(MethodError, match="global average pooling"):
+        attribute(make_gap_net(2), make_input(2), "cam", 0, ["2"])
+
+
+def test_an_all_zero_cam_says_so(make_gap_net, make_input):
+    net = make_gap_net(2)
+    net[8].weight.data.abs_().neg_()
+    x = make_input(2)
+    result = attribution(net, x, ["grad_cam", "saliency"], 1)
+    assert [(e.method, e.layer, e.sample) for e in result.empty] == [
+        ("grad_cam", result.layers[0], b) for b in range(3)
+    ]
+    (signed,) = attribute(net, x, "grad_cam", 1, relu=False, upsample=False)["grad_cam"]
+    for e in result.empty:
+        assert e.minimum == pytest.approx(float(signed[e.sample].min()), rel=1e-5)
+        assert e.gradient_norm > 0
+        assert "no positive evidence" in e.sentence
+        assert e.sentence in result.notes
+    assert not result.maps["grad_cam"].any()
+    with pytest.warns(MatxaiWarning, match="no positive evidence"):
+        attribute(net, x, "grad_cam", 1)
+
+
+def test_keys_of_objects():
+    assert GradCAM().key == "grad_cam"
+    assert GradCAM(counterfactual=True).key == "grad_cam:counterfactual"
+    assert GradCAM(counterfactual=True, name="against").key == "against"
+    assert LRP().key == "lrp"
+    assert LRP(composite="epsilon_plus_flat").key == "lrp:epsilon_plus_flat"
+    assert methods["lrp"].of("epsilon_plus", name="lrp:epsilon_plus").key == "lrp:epsilon_plus"
+
+
+def test_every_method_tells_about_itself():
+    assert {"saliency", "cam", "grad_cam", "lrp"} <= set(methods)
+    for name, method in methods.items():
+        assert method.kind == name
+        for text in (method.about.question, method.about.resolution, method.about.guarantee, method.about.misleads):
+            assert len(text) > 5
+        assert method.about.paper
+
+
+def test_methods_are_listed_without_torch():
+    code = (
+        "import sys; from matxai.methods import methods, GradCAM, resolve; "
+        "[m.about for m in methods.values()]; resolve(['grad_cam', 'lrp:epsilon']); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_errors_are_of_the_family():
+    with pytest.raises(MatxaiError):
+        matxai.plan("nothing_of_the_kind")

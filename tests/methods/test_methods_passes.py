@@ -1,0 +1,74 @@
+"""What a call costs, asserted exactly: counts do not depend on the machine."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import matxai
+from matxai.methods import attribution
+
+CAMS = ["cam", "grad_cam", "grad_cam:counterfactual", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam"]
+ALL = ["saliency", "input_x_gradient", *CAMS, "multilayer_grad_cam", "guided_backprop", "guided_grad_cam", "lrp"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "backwards"),
+    [
+        (["grad_cam"], 1),
+        (["saliency", "input_x_gradient"], 1),
+        (["saliency", *CAMS], 1),
+        (["guided_backprop"], 1),
+        (["guided_grad_cam"], 2),
+        (["lrp"], 1),
+        (["lrp", "lrp:epsilon"], 2),
+        (ALL, 3),
+    ],
+)
+@pytest.mark.parametrize("axes", [1, 2])
+def test_passes_are_shared(make_gap_net, make_input, methods, backwards, axes):
+    planned = matxai.plan(methods)
+    assert (planned.forwards, planned.backwards) == (1, backwards)
+    net = make_gap_net(axes)
+    calls = []
+    net.register_forward_pre_hook(lambda *_: calls.append(1))
+    net.eval()
+    attribution(net, make_input(axes), methods, 1)  # the first call of a model may check the engine against it
+    calls.clear()
+    result = attribution(net, make_input(axes), methods, 1)
+    assert (result.forwards, result.backwards) == (1, backwards)
+    assert len(calls) == 1
+    assert isinstance(planned.describe(), str)
+
+
+class Spy(torch.autograd.Function):
+    """Counts the backwards that reach it."""
+
+    seen = 0
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        Spy.seen += 1
+        return g
+
+
+class Spied(nn.Module):
+    def forward(self, x):
+        return Spy.apply(x)
+
+
+def test_grad_cam_alone_stops_at_its_layer(make_gap_net, make_input):
+    net = make_gap_net(2)
+    watched = nn.Sequential(*net[:4], Spied(), *net[4:]).eval()
+    x = make_input(2)
+    attribution(watched, x, ["grad_cam", "layer_cam"], 1, ["6"])
+    Spy.seen = 0
+    attribution(watched, x, ["grad_cam", "layer_cam"], 1, ["6"])
+    assert Spy.seen == 0
+    attribution(watched, x, ["grad_cam"], 1, ["2"])
+    assert Spy.seen == 1
