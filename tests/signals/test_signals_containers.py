@@ -12,6 +12,7 @@ import pytest
 from matxai.errors import FileError, MatxaiError, MatxaiWarning
 from matxai.signals import inspect, read
 from matxai.signals.formats.axes import Axis, dims_of, signal_of
+from matxai.signals.formats.pieces import MappedArray
 from matxai.signals.units import registry
 
 FILES = [
@@ -88,6 +89,26 @@ def test_a_unit_that_nobody_knows_is_said():
 def test_names_of_axes(axes, shape, dims):
     found = dims_of(axes, shape, np.float32)
     assert found == (dims or ("x", "y", "q_x", "q_y"))
+
+
+def test_a_large_file_is_opened_without_reading_it(tmp_path, monkeypatch):
+    data = np.lib.format.open_memmap(tmp_path / "a.npy", mode="w+", dtype=np.float32, shape=(64, 512, 640))
+    data[5] = 3.0
+    data.flush()
+    read_bytes = 0
+    original = MappedArray.__getitem__
+
+    def counted(self, key):
+        nonlocal read_bytes
+        piece = original(self, key)
+        read_bytes += piece.nbytes
+        return piece
+
+    monkeypatch.setattr(MappedArray, "__getitem__", counted)
+    signal = read(tmp_path / "a.npy")
+    assert signal.chunks[0] == (1,) * 64 and read_bytes == 0
+    assert float(signal[5].max()) == 3.0
+    assert read_bytes == 512 * 640 * 4
 
 
 def test_folders_of_slices_are_one_stack(tmp_path):

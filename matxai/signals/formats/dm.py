@@ -15,7 +15,7 @@ import numpy as np
 
 from matxai.errors import FileError, MissingDependencyError
 from matxai.signals.formats.axes import Axis, clean, dims_of, shape_after, signal_of
-from matxai.signals.formats.pieces import bytes_of, whole_or_lazy
+from matxai.signals.formats.pieces import MappedArray, bytes_of, whole_or_lazy
 from matxai.signals.limits import check_held
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
 from matxai.signals.units import same_kind, unit_word
@@ -143,7 +143,7 @@ def _item(path: Path, fact: dict[str, Any]) -> Item:
     final = (*shape, 3) if colour else shape
 
     def load() -> xr.DataArray:
-        data = whole_or_lazy(np.memmap(path, dtype=dtype, mode="r", offset=fact["offset"], shape=stored))
+        data = whole_or_lazy(MappedArray(path, dtype, fact["offset"], stored))
         data = data[..., 2::-1] if colour else data.astype(native, copy=False)  # stored as blue, green, red, alpha
         attrs = {"metadata": dict(fact["words"])}
         return signal_of(data, axes, source="DigitalMicrograph tags", dims=dims, attrs=attrs, name=fact["name"])

@@ -14,7 +14,7 @@ import numpy as np
 
 from matxai.errors import FileError
 from matxai.signals.formats.axes import Axis, shape_after, signal_of
-from matxai.signals.formats.pieces import bytes_of, whole_or_lazy
+from matxai.signals.formats.pieces import MappedArray, bytes_of, whole_or_lazy
 from matxai.signals.limits import check_held
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
 
@@ -95,16 +95,14 @@ def read(path: Path, options: ReadOptions) -> list[Item]:  # noqa: ARG001 - a re
     check_held(path.name, bytes_of(stored, header.dtype.itemsize), held, what=f"{nx} x {ny} x {nz} numbers")
     dims, axes, kept, spacing_from = _layout(header, path)
     shape = tuple(n for n, k in zip(stored, kept, strict=True) if k)
-    drop = tuple(i for i, k in enumerate(kept) if not k)
+
+    name = "image" if not all(kept) else "stack" if header.group == 0 else "volume"
 
     def load() -> xr.DataArray:
-        data = np.memmap(path, dtype=header.dtype, mode="r", offset=HEADER + header.extended, shape=stored)
-        array = whole_or_lazy(data if not drop else data.squeeze(axis=drop))
-        array = array.astype(header.dtype.newbyteorder("="), copy=False)
-        attrs = {"metadata": _metadata(path)}
-        return signal_of(array, axes, source=spacing_from, dims=dims, attrs=attrs, name="image" if drop else "volume")
+        mapped = MappedArray(path, header.dtype, HEADER + header.extended, shape)
+        array = whole_or_lazy(mapped).astype(header.dtype.newbyteorder("="), copy=False)
+        return signal_of(array, axes, source=spacing_from, dims=dims, attrs={"metadata": _metadata(path)}, name=name)
 
-    name = "image" if drop else "stack" if header.group == 0 else "volume"
     return [Item(name, load, shape_after(shape, dims), str(header.dtype.newbyteorder("=")))]
 
 

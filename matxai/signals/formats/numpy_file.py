@@ -11,7 +11,7 @@ import numpy as np
 
 from matxai.errors import FileError, UnsafeFileError
 from matxai.signals.formats.axes import Axis, dims_of, signal_of
-from matxai.signals.formats.pieces import bytes_of, whole_or_lazy
+from matxai.signals.formats.pieces import MappedArray, bytes_of, whole_or_lazy
 from matxai.signals.formats.zarr_metadata import checked_members
 from matxai.signals.limits import check_held
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
@@ -49,10 +49,8 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     _check(path.name, shape, dtype)
     check_held(path.name, bytes_of(shape, dtype.itemsize), path.stat().st_size - offset, what=f"array {shape}")
 
-    def stored() -> np.ndarray[Any, Any]:
-        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order="F" if fortran else "C")
-
-    return [_item("array", stored, shape, dtype)]
+    mapped = MappedArray(path, dtype, offset, shape, fortran=fortran)
+    return [_item("array", lambda: mapped, shape, dtype)]
 
 
 def _archive(path: Path, limit: int | None) -> list[Item]:

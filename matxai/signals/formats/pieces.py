@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LAZY_ABOVE = 64 * 2**20
 """Stacks of more bytes than this stay on disk until a slice of them is used."""
@@ -36,7 +39,7 @@ def whole_or_lazy(stored: Any, *, slice_axis: int = 0) -> Any:
     Parameters
     ----------
     stored
-        What can be sliced like an array: a memory map, a dataset, a Zarr array.
+        What can be sliced like an array: a `MappedArray`, a dataset, a Zarr array.
     slice_axis
         The axis that counts slices (the last one in Velox files); the two others of a stack stay whole.
     """
@@ -46,7 +49,31 @@ def whole_or_lazy(stored: Any, *, slice_axis: int = 0) -> Any:
     import dask.array as da
 
     chunks = tuple(1 if i in _counting(shape, slice_axis) else n for i, n in enumerate(shape))
-    return da.from_array(stored, chunks=chunks, asarray=True, fancy=False)
+    name = None if hasattr(stored, "__dask_tokenize__") else False  # dask reads all of an array that it must name
+    return da.from_array(stored, chunks=chunks, asarray=True, fancy=False, name=name)
+
+
+class MappedArray:
+    """Uncompressed numbers in a file as an array that is read piece by piece; nothing stays mapped in between.
+
+    dask would read a whole memory map to give it a name, so this says what makes it this array.
+    """
+
+    def __init__(
+        self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...], *, fortran: bool = False
+    ) -> None:
+        self.path, self.dtype, self.offset, self.shape, self.ndim = path, dtype, offset, shape, len(shape)
+        self._order: Literal["C", "F"] = "F" if fortran else "C"
+
+    def __getitem__(self, key: Any) -> np.ndarray[Any, Any]:
+        held = np.memmap(self.path, self.dtype, mode="r", offset=self.offset, shape=self.shape, order=self._order)
+        return np.array(held[key])
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        """Return what makes this array this array, for dask."""
+        stat = self.path.stat()
+        where = (str(self.path.resolve()), stat.st_mtime_ns, stat.st_size)
+        return (*where, str(self.dtype), self.offset, self.shape, self._order)
 
 
 def _counting(shape: tuple[int, ...], slice_axis: int) -> tuple[int, ...]:
