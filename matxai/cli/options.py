@@ -44,8 +44,11 @@ class Talk:
 
     def __post_init__(self) -> None:
         if self.verbose:
-            logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
-            logging.getLogger("matplotlib").setLevel(logging.WARNING)
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+            logger = logging.getLogger("matxai")  # ours alone: other libraries' debugging helps nobody
+            logger.handlers = [handler]
+            logger.setLevel(logging.DEBUG)
 
     def say(self, text: str) -> None:
         """Print a remark on the way, unless asked to be quiet or to speak JSON."""
