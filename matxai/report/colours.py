@@ -18,7 +18,12 @@ Limits = tuple[float, float]
 QUANTILE = 0.995
 """Share of the finite values that lies within the limits; a handful of extreme pixels would else blacken the rest."""
 
+ALPHA = {True: 0.95, False: 0.75}
+"""Opacity at the limit, by whether a map is signed: points need it strong, wide spots let the image show."""
+
 _STEPS = 512
+_OPACITY = 0.75
+_AGAINST, _FOR = "#1f6bf2", "#ee2f18"
 
 
 def limits_of(values: npt.ArrayLike, *, signed: bool, quantile: float = QUANTILE) -> Limits:
@@ -69,41 +74,39 @@ def joint(limits: Iterable[Limits]) -> Limits:
 
 
 @cache
-def map_colours(*, signed: bool, alpha: float = 0.85, ground: str = "image") -> Colormap:
+def map_colours(*, signed: bool, alpha: float | None = None, ground: str = "image") -> Colormap:
     """Return the colours of a map, from transparent at zero to ``alpha`` at the limit.
 
     Unsigned maps go from dark violet to light yellow (evenly brighter: it reads in grey as well; reversed on white
     paper), signed ones from blue (evidence against) over nothing to red (evidence for), a pair that the common
-    colour-vision deficiencies keep apart. Opacity rises with the square root of the magnitude, so that weak evidence
-    stays visible and zero is not painted.
+    colour-vision deficiencies keep apart. Opacity rises with the magnitude to the power of three quarters, so that weak
+    evidence stays visible and zero is not painted.
 
     Parameters
     ----------
     signed
         Whether zero lies in the middle.
     alpha
-        Opacity at the limit, from 0 to 1.
+        Opacity at the limit, from 0 to 1; by default :data:`ALPHA`.
     ground
         ``"image"`` for an overlay, ``"white"`` for a curve on white paper, where light yellow could not be seen.
     """
     import matplotlib as mpl
-    from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+    from matplotlib.colors import ListedColormap, to_rgba
 
     position = np.linspace(-1.0, 1.0, _STEPS) if signed else np.linspace(0.0, 1.0, _STEPS)
     if signed:
-        ramp = LinearSegmentedColormap.from_list(
-            "matxai_ramp",
-            [(0.0, "#053a9b"), (0.3, "#2f7fe0"), (0.5, "#f2f2f2"), (0.7, "#f0603a"), (1.0, "#a30012")],
-        )
-        rgba = ramp((position + 1.0) / 2.0)
+        # Two clear colours of middle brightness, seen on dark and bright grey alike; only opacity tells the strength,
+        # since a pale middle would veil the image wherever a map is faintly above zero.
+        rgba = np.where(position[:, None] < 0, to_rgba(_AGAINST), to_rgba(_FOR))
     else:
         rgba = mpl.colormaps["inferno"](0.25 + 0.73 * position if ground == "image" else 0.85 - 0.7 * position)
-    rgba[:, 3] = alpha * np.sqrt(np.abs(position))
+    rgba[:, 3] = (ALPHA[signed] if alpha is None else alpha) * np.abs(position) ** _OPACITY
     colours = ListedColormap(rgba, name="matxai_signed" if signed else "matxai_unsigned")
     return colours.with_extremes(bad=(0.0, 0.0, 0.0, 0.0))
 
 
-def bar_colours(*, signed: bool, alpha: float = 0.85, ground: str = "image") -> npt.NDArray[np.float64]:
+def bar_colours(*, signed: bool, alpha: float | None = None, ground: str = "image") -> npt.NDArray[np.float64]:
     """Return the colours of a map as its colour bar shows them, opaque: ``(steps, 3)``, laid on mid grey or white."""
     position = np.linspace(0.0, 1.0, _STEPS)
     rgba = np.asarray(map_colours(signed=signed, alpha=alpha, ground=ground)(position), dtype=np.float64)

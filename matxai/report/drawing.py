@@ -53,7 +53,7 @@ def show_image(ax: Axes, panel: Panel, *, grey: bool) -> None:
         spine.set(linewidth=0.4, color=INK)
 
 
-def show_map(ax: Axes, panel: Panel, limits: Limits, alpha: float) -> None:
+def show_map(ax: Axes, panel: Panel, limits: Limits, alpha: float | None) -> None:
     """Lay the map over an image that is already drawn, and hatch what the network never saw."""
     low, high = limits
     layer = ax.imshow(
@@ -148,7 +148,7 @@ def draw_strip(ax: Axes, panel: Panel, height_mm: float, *, unseen: bool, fontsi
 
 
 def draw_colour_bar(
-    cax: Axes, panel: Panel, limits: Limits, alpha: float, *, fontsize: float, ground: str = "image"
+    cax: Axes, panel: Panel, limits: Limits, alpha: float | None, *, fontsize: float, ground: str = "image"
 ) -> None:
     """Draw a colour bar as the map looks on mid grey, labelled with what is shown and in which unit."""
     from matplotlib.ticker import MaxNLocator
@@ -200,7 +200,7 @@ def thinned(curves: Array, values: Array) -> npt.NDArray[np.intp]:
     return np.array(sorted(picked | {0, length - 1}))
 
 
-def draw_curve(ax: Axes, under: Axes, panel: Panel, limits: Limits, alpha: float, *, fontsize: float) -> None:
+def draw_curve(ax: Axes, under: Axes, panel: Panel, limits: Limits, alpha: float | None, *, fontsize: float) -> None:
     """Draw a curve coloured by relevance, and under it the relevance itself along the same axis."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
@@ -209,7 +209,7 @@ def draw_curve(ax: Axes, under: Axes, panel: Panel, limits: Limits, alpha: float
     axis = panel.axes[0]
     drawn = thinned(curves, panel.values)
     x, values = axis.centres[drawn], panel.values[drawn]
-    colours = map_colours(signed=panel.signed, alpha=max(alpha, 0.9), ground="white")
+    colours = map_colours(signed=panel.signed, alpha=alpha, ground="white")
     middle = (values[1:] + values[:-1]) / 2.0
     for curve in curves[:, drawn]:
         ax.plot(x, curve, color="0.45", linewidth=0.5, zorder=2)

@@ -45,7 +45,7 @@ def overlay_figure(
     at: At | None = None,
     width_mm: float = 85.0,
     limits: Limits | None = None,
-    alpha: float = 0.85,
+    alpha: float | None = None,
     title: str | None = None,
     region: npt.NDArray[np.bool_] | None = None,
     region_name: str = "",
@@ -67,7 +67,7 @@ def overlay_figure(
         Colour limits; by default those of this map (symmetric where it is signed). For one scale over a set take
         :func:`common_limits`.
     alpha
-        Opacity where the map reaches its limit; it falls to nothing at zero.
+        Opacity where the map reaches its limit (by default 0.95 for signed maps, 0.75 for others); zero is clear.
     title
         What stands above, in the place of method, layer, class and score.
     region
@@ -93,7 +93,7 @@ def panel_figure(
     *,
     width_mm: float = 85.0,
     limits: Limits | None = None,
-    alpha: float = 0.85,
+    alpha: float | None = None,
     title: str | None = None,
     regions: Sequence[tuple[npt.NDArray[np.bool_], str]] = (),
 ) -> Figure:
@@ -126,7 +126,7 @@ def plot(
     at: At | None = None,
     width_mm: float = 180.0,
     limits: Mapping[str, Limits] | None = None,
-    alpha: float = 0.85,
+    alpha: float | None = None,
     columns: int | None = None,
 ) -> Figure:
     """Return one figure with the image and, beside it, each map laid over it: every layer and class is a panel.
@@ -144,7 +144,7 @@ def plot(
     limits
         Colour limits by the map's name; maps that are not named have their own.
     alpha
-        Opacity where a map reaches its limit.
+        Opacity where a map reaches its limit; by default as for :func:`overlay_figure`.
     columns
         Panels in a row: as many as are readable by default.
 

@@ -99,7 +99,7 @@ def draw_page(
     per_row: int,
     width_mm: float,
     limits: Mapping[str, Limits],
-    alpha: float,
+    alpha: float | None,
 ) -> Figure:
     """Put blocks into rows of equal height and draw them."""
     curve = first.values.ndim == 1
@@ -133,7 +133,7 @@ def _write_title(figure: Figure, block: Block, left: float, bottom: float) -> No
         )  # fmt: skip
 
 
-def draw_block(figure: Figure, block: Block, panel: Panel, limits: Limits, alpha: float) -> None:
+def draw_block(figure: Figure, block: Block, panel: Panel, limits: Limits, alpha: float | None) -> None:
     """Draw title, panel, colour bar and strip of one block."""
     width, height = (v * MM for v in figure.get_size_inches())
     curve = panel.values.ndim == 1

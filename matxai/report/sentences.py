@@ -68,7 +68,7 @@ NEVER_SEEN = "not seen by the network"
 EMPTY = "no evidence: the map is zero everywhere"
 EMPTY_SLICE = "no evidence in this slice"
 
-FINENESS = "A feature smaller than {cell} cannot be told by this map{finer}."
+FINENESS = "a feature smaller than {cell} cannot be told{finer}."
 FINER = "; the finest here is {map}, with a cell of {cell}"
 BEYOND = "An arrow at the end of a colour bar says that a few values (at most 0.5 % of the pixels) lie beyond it."
 BOOKKEEPING = (

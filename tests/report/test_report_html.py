@@ -147,7 +147,8 @@ def test_the_report_says_what_it_must(report):
         "The network saw 90 % of it",
         "416 nm",  # 32 pixels of 13 nm
         "2.34 µm",  # receptive field of 180 pixels
-        "A feature smaller than 416 nm cannot be told by this map; the finest here is LRP (ε, z+), with a cell of",
+        "Grad-CAM at layer4 and Grad-CAM at layer3: a feature smaller than 416 nm cannot be told;",
+        "the finest here is LRP (ε, z+), with a cell of 13 nm.",
         "crop rows 0 to 690 → resize to 224 x 224 → normalise",
         "tag 34682, PixelWidth",
         "0.9952",

@@ -34,7 +34,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
     shown = all_panels(item.explanation)
     finest = min(shown, key=area, default=None)
     rows: list[dict[str, str]] = []
-    remarks: list[str] = []
+    told: dict[str, list[str]] = {}
     for panel in shown:
         cell = extent_words(panel.attrs.get("cell"), panel)
         field = extent_words(panel.attrs.get("receptive_field"), panel)
@@ -43,7 +43,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
             finer = ""
             if area(finest) < 0.99 * area(panel):
                 finer = sentences.FINER.format(map=called(finest), cell=extent_words(finest.attrs.get("cell"), finest))
-            remarks.append(f"{called(panel)}: {sentences.FINENESS.format(cell=cell, finer=finer)}")
+            told.setdefault(sentences.FINENESS.format(cell=cell, finer=finer), []).append(called(panel))
     if not rows:
         return None
     record = facts(item.explanation)
@@ -51,7 +51,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
     return fill(
         "place.html.j2",
         rows=rows,
-        remarks=list(dict.fromkeys(remarks)),
+        remarks=[f"{sentences.listed(names)}: {sentence}" for sentence, names in told.items()],
         steps=[steps] if isinstance(steps, str) else [sentences.plain(s) for s in steps],
         pixel_size_source=str(record.get("pixel_size_source") or ""),
     )
