@@ -78,6 +78,8 @@ def plain(value: Any) -> Any:
     """Return ``value`` as JSON holds it: records as objects, tensors as numbers or lists, NaN and Inf as null."""
     if value is None or isinstance(value, bool | str):
         return value
+    if isinstance(value, np.bool_):
+        return bool(value)
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):

@@ -77,7 +77,7 @@ def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, a
     task, activation
         Of the model. A regression has values and no probabilities.
     """
-    if not hasattr(logits, "detach"):
+    if logits is None:
         return []
     values = logits.detach().double().cpu().numpy()[0]
     values = values.reshape(values.shape[0], -1) if values.ndim > 1 else values.reshape(-1, 1)
@@ -126,7 +126,7 @@ def target_records(result: Attribution, classes: Sequence[str]) -> list[dict[str
     classes
         Names in the order of the outputs; may be empty.
     """
-    shape = getattr(result.logits, "shape", ())
+    shape = tuple(getattr(result.logits, "shape", ()))
     outputs = int(shape[1]) if len(shape) > 1 else 1
     scores = result.scores.detach().double().cpu().numpy().reshape(-1)
     found: list[dict[str, Any]] = []
