@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
+from matxai.engine.inspection import signature
 from matxai.engine.place import Place
 
 if TYPE_CHECKING:
@@ -11,16 +13,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+#: What was found, kept with the model for as long as its layers are the same objects: a place is the architecture's.
+_found: weakref.WeakKeyDictionary[nn.Module, dict[tuple[object, ...], Place | None]] = weakref.WeakKeyDictionary()
+
 #: Where along each axis cells are probed: in the middle, where no border cuts their receptive field.
 FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7)
 #: Inputs of noise beside the given one: a single input shows only the paths that it opens.
 NOISE = 3
 
 
-def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> Place | None:
+def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> tuple[Place | None, int, int]:
     """Return where the cells of a layer lie, from the centres of mass of their squared gradients at the input.
 
-    One more forward and a handful of backwards; the module is afterwards as it was.
+    The module is afterwards as it was. A module is asked once for each layer and shape of input.
 
     Parameters
     ----------
@@ -36,7 +41,18 @@ def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> Pla
     Place or None
         With the step of a stretched map and a fitted origin; its field is the probed one (two standard deviations to
         each side). ``None`` where the layer is no module's output or nothing reaches the input.
+    int, int
+        The forwards and backwards that it took: 0 where the answer was known.
     """
+    known = _found.setdefault(module, {})
+    key = (signature(module), tuple(x.shape[1:]), name, tuple(shape))
+    if key in known:
+        return known[key], 0, 0
+    known[key] = _probe(module, x, name, shape)
+    return known[key], 1, len(FRACTIONS)
+
+
+def _probe(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> Place | None:
     import torch
 
     x = x[:1].detach()
@@ -50,7 +66,8 @@ def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> Pla
         found: list[tuple[tuple[int, ...], Tensor]] = []
         for fraction in FRACTIONS:
             cell = tuple(min(int(fraction * n), n - 1) for n in shape)
-            score = cells[(slice(None), slice(None), *cell)].sum()
+            place: tuple[Any, ...] = (slice(None), slice(None), *cell)
+            score = cells[place].sum()
             (gradient,) = torch.autograd.grad(score, inputs, retain_graph=True, allow_unused=True)
             if gradient is not None and bool(gradient.any()):
                 found.append((cell, gradient.detach().double().square().sum(dim=(0, 1))))

@@ -73,7 +73,7 @@ def attribute(
     relu: bool = True,
     placement: str = "receptive_field",
     upsample: bool = True,
-    output: str | int | None = None,
+    output: str | None = None,
     exact: bool = False,
     device: Any = None,
     progress: Any = None,
@@ -164,7 +164,7 @@ def attribution(
     relu: bool = True,
     placement: str = "receptive_field",
     upsample: bool = True,
-    output: str | int | None = None,
+    output: str | None = None,
     exact: bool = False,
     device: Any = None,
     progress: Any = None,
@@ -186,8 +186,6 @@ def attribution(
 
     wanted = [_bounded(m, low, high) for m in resolve(methods)]
     at_layers = [m for m in wanted if isinstance(m, LayerMaps)]
-    for method in at_layers:
-        _known_placement(method, placement)
     specs = {m.key: _layers_of(m, layers) for m in at_layers}
     asked = list(dict.fromkeys(spec for several in specs.values() for spec in several))
     passes = merge([m.needs() for m in wanted])
@@ -214,17 +212,19 @@ def attribution(
         raise
     names = dict(zip(asked, captured.layers, strict=True))
     layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
-    places, notes = lying(module, captured)
+    grid = {m.key: _known_placement(m, placement) == "grid" for m in at_layers}
+    where = lying(module, captured, probe=not all(grid.values()))
     maps: dict[str, Tensor | tuple[Tensor, ...]] = {}
     empty: tuple[Empty, ...] = ()
+    method: Method
     for method in wanted:
-        setting = Setting(layers=(), places=places, size=tuple(x.shape[2:]))
+        setting = Setting(layers=(), places=where.places, size=tuple(x.shape[2:]))
         if isinstance(method, LayerMaps):
-            grid = _known_placement(method, placement) == "grid"
+            places = {n: as_stretched(p, setting.size) for n, p in where.places.items()}
             setting = replace(
                 setting,
                 layers=layers_of[method.key],
-                places={k: as_stretched(p, setting.size) for k, p in places.items()} if grid else places,
+                places=places if grid[method.key] else where.places,
                 relu=relu if method.relu is None else method.relu,
                 upsample=upsample if method.upsample is None else method.upsample,
             )
@@ -240,11 +240,11 @@ def attribution(
         scores=captured.scores,
         layers=tuple(dict.fromkeys(captured.layers)),
         layers_of=layers_of,
-        places=places,
+        places=where.places,
         plan=passes,
-        forwards=captured.forwards,
-        backwards=captured.backwards,
-        notes=(*captured.notes, *notes, *(e.sentence for e in empty)),
+        forwards=captured.forwards + where.forwards,
+        backwards=captured.backwards + where.backwards,
+        notes=(*captured.notes, *where.notes, *(e.sentence for e in empty)),
         ledger=captured.ledger,
         empty=empty,
     )
@@ -253,8 +253,10 @@ def attribution(
 def _bounded(method: Method, low: Bound, high: Bound) -> Method:
     """Return the method with the call's bounds of the input where it has such options and they are open."""
     given = {"low": low, "high": high}
-    open_ = {f.name: given[f.name] for f in fields(method) if f.name in given and getattr(method, f.name) is None}
-    return replace(method, **open_) if open_ else method
+    options: dict[str, Any] = {
+        f.name: given[f.name] for f in fields(method) if f.name in given and getattr(method, f.name) is None
+    }
+    return replace(method, **options) if options else method
 
 
 def _known_placement(method: LayerMaps, of_call: str) -> str:

@@ -52,7 +52,7 @@ def normalised_sums(g: Tensor, A: Tensor) -> Tensor:
 def plus_plus(g: Tensor, A: Tensor) -> Tensor:
     """Return Grad-CAM++'s weights, ``sum_ij alpha_ij ReLU(g_ij)`` (Chattopadhay et al. 2018, eqs. 7, 9 and 19).
 
-    With ``Y = exp(S)`` and a score ``S`` that is piecewise linear in ``A``, the derivatives of ``Y`` are powers of ``g``
+    With ``Y = exp(S)`` and a score ``S`` piecewise linear in ``A``, the derivatives of ``Y`` are powers of ``g``
     times ``Y``, and ``alpha = g^2 / (2 g^2 + g^3 sum_ab A_ab)``, which is ``1 / (2 + g sum_ab A_ab)`` wherever ``g`` is
     not 0: written so, no square can underflow and no absolute guard is needed. The common positive factor ``exp(S)`` is
     left out, as usual: it would overflow, and changes no map's shape.

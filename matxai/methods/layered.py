@@ -127,8 +127,8 @@ def placed(maps: Sequence[Tensor], setting: Setting) -> Tensor:
     for name in setting.layers:
         if name not in setting.places:
             msg = (
-                f"The cells of layer '{name}' do not lie along the input's {len(setting.size)} axes; name another layer,"
-                " or ask for the map at its own size with upsample=False."
+                f"The cells of layer '{name}' do not lie along the input's {len(setting.size)} axes; name another"
+                " layer, or ask for the map at its own size with upsample=False."
             )
             raise LayerError(msg)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from matxai.engine.place import Place, stretched
@@ -19,8 +20,18 @@ def as_stretched(place: Place, size: Sequence[int]) -> Place:
     return stretched(place.shape, size, place.field)
 
 
-def lying(module: nn.Module, captured: Captured) -> tuple[dict[str, Place], tuple[str, ...]]:
-    """Return the place of each layer of a run, and what had to be decided.
+@dataclass(frozen=True)
+class Lying:
+    """The place of each layer, what had to be decided in sentences, and the passes that it took."""
+
+    places: dict[str, Place]
+    notes: tuple[str, ...] = ()
+    forwards: int = 0
+    backwards: int = 0
+
+
+def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying:
+    """Return the place of each layer of a run.
 
     Parameters
     ----------
@@ -28,6 +39,8 @@ def lying(module: nn.Module, captured: Captured) -> tuple[dict[str, Place], tupl
         For the probe, which runs it once more where arithmetic fails.
     captured
         What the run recorded.
+    probe
+        Whether to probe at all: a stretched map needs no place.
     """
     from matxai.engine.places import places
     from matxai.engine.probe import probed
@@ -37,18 +50,18 @@ def lying(module: nn.Module, captured: Captured) -> tuple[dict[str, Place], tupl
     values = {n: (captured.value(n), tuple(captured.activation(n).shape)) for n in names}
     found: dict[str, Place] = {}
     notes: list[str] = []
+    forwards = backwards = 0
     for name, place in places(captured.trace, tuple(captured.input.shape), values).items():
         cells = values[name][1][2:]
-        if place is None and len(cells) == len(size):
-            place = probed(module, captured.input, name, cells)
-            if place is not None:
-                notes.append(
-                    f"Where the cells of layer '{name}' lie does not follow from kernels and strides: a probe of its"
-                    " gradients found it, with one more forward."
-                )
+        if place is None and len(cells) == len(size) and probe:
+            place, more_forwards, more_backwards = probed(module, captured.input, name, cells)
+            forwards, backwards = forwards + more_forwards, backwards + more_backwards
+            notes.append(
+                f"Where the cells of layer '{name}' lie does not follow from kernels and strides: "
+                + ("a probe of its gradients found it." if place else "its map is stretched over the input.")
+            )
         if place is None and len(cells) == len(size):
             place = stretched(cells, size)
-            notes.append(f"Where the cells of layer '{name}' lie is not known: its map is stretched over the input.")
         if place is not None:
             found[name] = place
-    return found, tuple(notes)
+    return Lying(found, tuple(notes), forwards, backwards)

@@ -200,7 +200,7 @@ def resolve(given: str | Method | Sequence[str | Method]) -> tuple[Method, ...]:
     MethodError
         If a name or variant is unknown (the nearest are offered), or two have one key.
     """
-    several = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    several: list[object] = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     if not several:
         msg = f"No method is asked for. {nearest('', methods)}"
         raise MethodError(msg)

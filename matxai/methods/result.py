@@ -26,7 +26,7 @@ class Attribution:
     methods
         The methods with their options, by the same keys.
     logits
-        The model's output that was explained, without a graph.
+        The model's output that was explained, without a graph; ``None`` where a callable target had the whole output.
     target
         The targets as the engine resolved them.
     scores
@@ -40,7 +40,7 @@ class Attribution:
     plan
         The passes that were merged.
     forwards, backwards
-        The passes that were run.
+        The passes that were run, those of a probe for a layer's place included.
     notes
         What was decided for the user, in sentences.
     ledger
@@ -51,7 +51,7 @@ class Attribution:
 
     maps: dict[str, Tensor | tuple[Tensor, ...]]
     methods: Mapping[str, Method]
-    logits: Tensor
+    logits: Tensor | None
     target: Any
     scores: Tensor
     layers: tuple[str, ...]

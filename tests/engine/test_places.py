@@ -158,15 +158,22 @@ def test_branches_that_disagree_are_probed():
     assert place.source == "probe"
     assert place.origin == pytest.approx((0.0, 4.0), abs=0.1)
     assert any("probe" in note for note in result.notes)
+    assert (result.forwards, result.backwards) == (2, 6)
+    again = attribution(net, torch.ones(1, 4, 32, 48), "grad_cam", 0, ["body"])
+    assert (again.forwards, again.backwards) == (1, 1)
+    grid = attribution(net, torch.ones(1, 4, 32, 44), "grad_cam", 0, ["body"], placement="grid")
+    assert (grid.forwards, grid.backwards) == (1, 1)
 
 
 def test_a_probe_leaves_the_module_alone():
     from matxai.engine.probe import probed
 
     net = Through(even(nn.Sequential(nn.Conv2d(4, 4, 3, stride=2, padding=1), nn.ReLU(inplace=True)))).train()
-    place = probed(net, torch.ones(2, 4, 32, 32), "body.0", (16, 16))
+    place, forwards, backwards = probed(net, torch.ones(2, 4, 32, 32), "body.0", (16, 16))
+    assert (forwards, backwards) == (1, 5)
+    assert probed(net, torch.ones(2, 4, 32, 32), "body.0", (16, 16)) == (place, 0, 0)
     assert place.origin == pytest.approx((0.0, 0.0), abs=1e-3)
     assert all(m.training for m in net.modules())
     assert all(p.grad is None for p in net.parameters())
     assert not any(m._forward_hooks for m in net.modules())
-    assert probed(net, torch.ones(2, 4, 32, 32), "nowhere", (16, 16)) is None
+    assert probed(net, torch.ones(2, 4, 32, 32), "nowhere", (16, 16))[0] is None

@@ -100,8 +100,8 @@ class HiResCAM(LayerMaps):
     about: ClassVar[About] = About(
         question="Which places of the layer raise the score?",
         resolution=CELL,
-        guarantee="Shows only places that the score uses; where the rest of the network is linear the signed map sums to"
-        " the score without its biases.",
+        guarantee="Shows only places that the score uses; where the rest of the network is linear the signed map sums"
+        " to the score without its biases.",
         misleads="Noisy in shallow layers, where the rest of the network is far from linear.",
         paper="Draelos and Carin 2020, arXiv:2011.08891",
     )
