@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CLASSES = tuple(sorted(DEFECTS))
 """The classes of the generated sets: ``crack``, ``inclusion``, ``pore``."""
 
+CLEAN = "clean"
+"""The kind of an image without a defect: what false alarms are counted on."""
+
 BAR_OF_CLASS = {"crack": "framed", "inclusion": "white", "pore": "black"}
 """The planted leak of ``bars="by_class"``: each class was taken at another instrument."""
 
@@ -73,8 +76,8 @@ class Micrograph:
 
     @property
     def defect(self) -> NDArray[np.bool_]:
-        """The mask of the defects that decide the class."""
-        return self.masks[self.kind]
+        """The mask of the defects that decide the class; empty for a clean image."""
+        return self.masks.get(self.kind, np.zeros_like(self.masks["text"]))
 
     def with_bar(self, bar: str | None, *, seed: int | None = None) -> Micrograph:
         """Return the same picture with another bar: a style of :data:`infobar.STYLES`, or ``None`` for no bar.
@@ -108,7 +111,7 @@ def micrograph(
     seed
         Decides everything that is not given.
     kind
-        A name in :data:`CLASSES`; by default drawn at random.
+        A name in :data:`CLASSES`, or ``"clean"`` for no defect; by default a class drawn at random.
     size
         Rows and columns of the whole image, bar included; at least 120 x 120.
     bar
@@ -144,7 +147,8 @@ def micrograph(
     kind = drawn_kind if kind is None else kind
     scene, labels = grains(what, scene_rng, size)
     masks = {name: np.zeros(size, dtype=bool) for name in DEFECTS}
-    masks[kind] = DEFECTS[kind](scene, scene_rng, size[0] - infobar.ROWS * infobar.scale_of(size[1]) - 2)
+    if kind != CLEAN:
+        masks[kind] = DEFECTS[kind](scene, scene_rng, size[0] - infobar.ROWS * infobar.scale_of(size[1]) - 2)
     pixels = expose(scene, detector_rng, dtype=dtype)
     bare = Micrograph(
         pixels=pixels,
@@ -182,10 +186,10 @@ def micrographs(
     seed
         Decides all of them; sets of different seeds share no image and no specimen.
     classes
-        The kinds of defect, given to the specimens in turn.
+        The kinds of defect, also ``"clean"``, given to the specimens in turn.
     bars
-        ``"random"``: any style or none, whatever the class; ``"by_class"``: :data:`BAR_OF_CLASS`, the planted leak; a
-        style; ``None``: no bars.
+        ``"random"``: any style or none, whatever the class; ``"by_class"``: :data:`BAR_OF_CLASS`, the planted leak
+        (clean images have none); a style; ``None``: no bars.
     per_specimen
         Images of one specimen.
     size, dtype
@@ -201,13 +205,13 @@ def micrographs(
         kind = classes[group % len(classes)]
         one = int(np.random.SeedSequence([seed, 0, number]).generate_state(1)[0])
         taken_from = specimen(int(np.random.SeedSequence([seed, 1, group]).generate_state(1)[0]))
-        bar = BAR_OF_CLASS[kind] if bars == "by_class" else bars
+        bar = BAR_OF_CLASS.get(kind) if bars == "by_class" else bars
         yield micrograph(one, kind, size=size, bar=bar, of=taken_from, dtype=dtype)
 
 
 def _check(kind: str | None, bar: str | None, size: tuple[int, int], dtype: str) -> None:
-    if kind is not None and kind not in DEFECTS:
-        msg = f"The generator knows no defect {kind!r}; it draws {', '.join(CLASSES)}."
+    if kind not in (None, CLEAN, *DEFECTS):
+        msg = f"The generator knows no defect {kind!r}; it draws {', '.join(CLASSES)}, or nothing ({CLEAN!r})."
         raise ValueError(msg)
     if bar not in (None, "random", *infobar.STYLES):
         msg = f"The generator knows no bar {bar!r}; it draws {', '.join(infobar.STYLES)}, 'random' or None."

@@ -69,7 +69,7 @@ def fit(
     images
         ``(N, H, W)`` or ``(N, H, W, C)``, integers.
     truth
-        Class indices ``(N,)`` or label images ``(N, H, W)``.
+        Class indices ``(N,)`` (-1: none of them) or label images ``(N, H, W)``.
     scaling
         What the network receives.
     loss
@@ -132,12 +132,31 @@ def cross_entropy(scores: Tensor, truth: Tensor) -> Tensor:
     return functional.cross_entropy(scores, truth, label_smoothing=0.05)
 
 
+def each_by_itself(scores: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross-entropy of every class by itself; a truth of -1 is none of them.
+
+    With images of no class among the rest, a score needs evidence of its own: softmax lets one class be whatever the
+    others are not, and its map then shows nothing in particular.
+    """
+    target = functional.one_hot(truth + 1, scores.shape[1] + 1)[:, 1:].to(scores.dtype)
+    return functional.binary_cross_entropy_with_logits(scores, 0.96 * target + 0.02)
+
+
 def cross_entropy_and_dice(scores: Tensor, truth: Tensor) -> Tensor:
     """Cross-entropy plus the Dice loss of the last class (Milletari et al. 2016, arXiv:1606.04797): thin objects."""
     share = scores.softmax(dim=1)[:, -1]
     target = (truth == scores.shape[1] - 1).to(share.dtype)
     overlap = 2 * (share * target).sum() + 1
     return functional.cross_entropy(scores, truth) + 1 - overlap / (share.sum() + target.sum() + 1)
+
+
+def highest(
+    module: nn.Module, images: NDArray[np.generic], scaling: Scaling, *, batch: int = 64
+) -> NDArray[np.float32]:
+    """Return the highest score of each image ``(N,)``: above 0 where a class is found."""
+    with torch.inference_mode():
+        parts = (images[start : start + batch] for start in range(0, len(images), batch))
+        return np.concatenate([module(scaling.tensor(part)).amax(dim=1).numpy() for part in parts])
 
 
 def predict(module: nn.Module, images: NDArray[np.generic], scaling: Scaling, *, batch: int = 64) -> NDArray[np.int64]:

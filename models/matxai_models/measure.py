@@ -18,6 +18,8 @@ from matxai.errors import MatxaiError, ModelError, nearest
 from matxai_models.listing import shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from matxai.modelcard import Model
@@ -29,21 +31,27 @@ MEASURED_ON = {"defects": "random", "defects_leaky": "by_class", "cracks": "rand
 MIXTURE = ("crack", "crack", "crack", "inclusion", "pore")
 
 
-def predictor(model: Model) -> Predict:
-    """Return a function from images ``(N, H, W)`` to the model's top classes, by the card's own preprocessing."""
+def scorer(model: Model) -> Callable[[NDArray[np.generic]], NDArray[np.float32]]:
+    """Return a function from images ``(N, H, W)`` to the model's output, by the card's own preprocessing."""
     import torch
     import xarray as xr
 
-    def predict(images: NDArray[np.generic]) -> NDArray[np.int64]:
+    def scores(images: NDArray[np.generic]) -> NDArray[np.float32]:
         found = []
         with torch.inference_mode():
             for start in range(0, len(images), 32):
                 part = [xr.DataArray(image, dims=("y", "x")) for image in images[start : start + 32]]
                 batch = torch.cat([model.preprocessing.prepare(one).tensor for one in part])
-                found.append(model.module(batch).argmax(dim=1).numpy())
+                found.append(model.module(batch).numpy())
         return np.concatenate(found)
 
-    return predict
+    return scores
+
+
+def predictor(model: Model) -> Predict:
+    """Return a function from images ``(N, H, W)`` to the model's top classes, or those of every pixel."""
+    scores = scorer(model)
+    return lambda images: np.asarray(scores(images).argmax(axis=1))
 
 
 def measure(card: str | Path, *, images: int = 300, seed: int = 9000) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def measure(card: str | Path, *, images: int = 300, seed: int = 9000) -> dict[st
     ModelError
         If there is no such model, or it is none of those that are measured on generated images.
     """
-    from matxai_datasets.generator import micrographs
+    from matxai_datasets.generator import CLEAN, micrographs
 
     from matxai.modelcard import load_model
     from matxai_models import measures
@@ -89,10 +97,13 @@ def measure(card: str | Path, *, images: int = 300, seed: int = 9000) -> dict[st
             "iou": {"value": round(pooled, 4), "n": len(unseen)},
             "iou_mean_of_images_with_cracks": {"value": round(float(each.mean()), 4), "n": len(each)},
         }
-    unseen = list(micrographs(images, seed, bars=MEASURED_ON[model.name]))
+    bars = MEASURED_ON[model.name]
+    unseen = list(micrographs(images, seed, bars=bars))
+    clean = np.stack([image.pixels for image in micrographs(images // 2, seed + 1, classes=(CLEAN,), bars=bars)])
     return {
         "accuracy": measures.share(measures.accuracy(predict, unseen, model.classes)),
         "follows_exchanged_bar": measures.share(measures.follows_bar(predict, unseen, model.classes)),
+        "false_alarms_on_clean_images": measures.share(scorer(model)(clean).max(axis=1) > 0),
     }
 
 

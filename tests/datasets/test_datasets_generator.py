@@ -85,6 +85,15 @@ def test_random_bars_have_nothing_to_do_with_the_class_and_planted_ones_everythi
     assert planted == set(BAR_OF_CLASS.items())
 
 
+def test_clean_images_have_no_defect_and_differ_from_others_by_it_alone() -> None:
+    clean, pore = micrograph(9, "clean", bar="grey"), micrograph(9, "pore", bar="grey")
+    assert not clean.defect.any()
+    assert clean.defect.shape == (160, 160)
+    assert np.array_equal(clean.grains, pore.grains)
+    assert np.array_equal(clean.pixels[140:], pore.pixels[140:])
+    assert {image.bar for image in micrographs(4, 1, classes=("clean",), bars="by_class")} == {None}
+
+
 def test_the_specimen_is_drawn_without_regard_to_the_defect() -> None:
     looks = [specimen(seed) for seed in range(80)]
     assert {look.preparation for look in looks} == set(PREPARATIONS)

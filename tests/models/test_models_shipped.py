@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import xarray as xr
 from matxai_datasets import CLASSES, Micrograph, micrographs, samples
 from matxai_models import measures, shipped
-from matxai_models.measure import MIXTURE, predictor
+from matxai_models.measure import MIXTURE, predictor, scorer
 
 import matxai
 from matxai.modelcard.reference_pair import check_reference
@@ -71,6 +73,30 @@ def test_the_leaky_twin_is_right_where_the_bar_is_and_follows_it(planted: list[M
 def test_the_leaky_twin_fails_where_bars_say_nothing(unseen: list[Micrograph]) -> None:
     predict = predictor(matxai.load_model(shipped()["defects_leaky"]))
     assert measures.accuracy(predict, unseen, CLASSES).mean() < 0.7
+
+
+def test_the_sound_model_raises_no_alarm_where_nothing_is() -> None:
+    clean = np.stack([image.pixels for image in micrographs(60, UNSEEN + 2, classes=("clean",), per_specimen=1)])
+    top = scorer(matxai.load_model(shipped()["defects"]))(clean).max(axis=1)
+    assert (top > 0).mean() <= 0.15
+
+
+def test_relevance_lies_on_the_defect_and_for_the_twin_on_the_bar(planted: list[Micrograph]) -> None:
+    from scipy.ndimage import binary_dilation
+
+    near = np.stack([binary_dilation(image.defect, iterations=8) for image in planted[::5]])
+    pixels = np.stack([image.pixels for image in planted[::5]])
+    on_defect, on_bar = {}, {}
+    for name in ("defects", "defects_leaky"):
+        model = matxai.load_model(shipped()[name])
+        batch = torch.cat([model.preprocessing.prepare(xr.DataArray(one, dims=("y", "x"))).tensor for one in pixels])
+        relevance = matxai.attribute(model.module, batch, methods=["lrp"])["lrp"][:, 0].numpy().clip(min=0)
+        total = relevance.sum(axis=(1, 2))
+        on_defect[name] = float(((relevance * near).sum(axis=(1, 2)) / total).mean())
+        on_bar[name] = float((relevance[:, 140:].sum(axis=(1, 2)) / total).mean())
+    assert on_defect["defects"] > 0.7, f"the defects and their surroundings are {near.mean():.0%} of the images"
+    assert on_bar["defects"] < 0.1
+    assert on_bar["defects_leaky"] > 0.5
 
 
 def test_cracks_are_found_pixel_by_pixel() -> None:

@@ -80,6 +80,15 @@ def test_the_dice_part_is_zero_for_a_perfect_answer_and_one_for_its_opposite() -
     assert float(opposite) == pytest.approx(1, abs=2e-3)
 
 
+def test_each_class_is_judged_by_itself_and_minus_one_is_none() -> None:
+    scores = torch.tensor([[8.0, -8.0, -8.0], [-8.0, -8.0, -8.0]])
+    good = fitting.each_by_itself(scores, torch.tensor([0, -1]))
+    bad = fitting.each_by_itself(scores, torch.tensor([-1, 0]))
+    # -log sigmoid(8) = 0.000335 and 8.000335 for the other side; targets are 0.98 and 0.02
+    assert float(good) == pytest.approx(0.000335 + 0.02 * 8, abs=1e-5)
+    assert float(bad) == pytest.approx(float(good) + 2 / 6 * 0.96 * 8, abs=1e-5)
+
+
 def test_overlap_by_hand() -> None:
     images = [micrograph(1, "crack", bar=None), micrograph(2, "pore", bar=None)]
     size = int(images[0].defect.sum())
