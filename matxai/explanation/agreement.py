@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +13,15 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-LIMIT = 200_000
+LIMIT = 20_000
 
 
 def agreement(maps: Mapping[str, xr.DataArray], dims: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return Spearman's rank correlation of the magnitudes of every two maps, over the pixels that both know.
 
     A map with layers counts layer by layer, named ``grad_cam[layer4]``; of several classes the mean is taken. Maps that
-    do not have the signal's own axes, and maps without variation, are left out. Of more than 200 000 pixels every n-th
-    counts.
+    do not have the signal's own axes, and maps without variation, are left out. Of more than 20 000 pixels every n-th
+    along each axis counts.
 
     Parameters
     ----------
@@ -42,8 +43,10 @@ def agreement(maps: Mapping[str, xr.DataArray], dims: tuple[str, ...]) -> list[d
         for index in np.ndindex(*(array.sizes[d] for d in lead)):
             one = array.isel(dict(zip(lead, index, strict=True)))
             text = ", ".join(str(one.coords[d].values) for d in lead if d in one.coords)
-            values = np.abs(one.transpose(..., *dims).values.reshape(one.sizes.get("class", 1), -1))
-            planes[f"{name}[{text}]" if text else name] = values[:, :: -(-values.shape[1] // LIMIT)]
+            pixels = math.prod(one.sizes[d] for d in dims)
+            thin = slice(None, None, math.ceil((pixels / LIMIT) ** (1 / len(dims))) if pixels > LIMIT else 1)
+            values = np.abs(one.transpose(..., *dims).isel(dict.fromkeys(dims, thin)).values)
+            planes[f"{name}[{text}]" if text else name] = values.reshape(one.sizes.get("class", 1), -1)
     found = []
     for a, b in combinations(planes, 2):
         pairs = [_spearman(x, y) for x, y in zip(planes[a], planes[b], strict=False)]

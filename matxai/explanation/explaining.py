@@ -37,7 +37,7 @@ def explain(
     relu: bool = True,
     placement: str = "receptive_field",
     upsample: bool = True,
-    output: str | int | None = None,
+    output: str | None = None,
     exact: bool = False,
     low: float | Sequence[float] | None = None,
     high: float | Sequence[float] | None = None,

@@ -64,9 +64,15 @@ class Moved:
             pad = pad | m.padded.reshape([-1 if k == axis + 1 else 1 for k in range(ndim)])
         lost = flow.lost + float(np.where(pad, rest, 0.0).sum())
         ratio = flow.ratio
+        # a stack's grid may be large, and one of the two is often empty: then its size is all that changes
+        some_ratio, some_rest = bool(ratio.any()), bool(rest.any())
         for axis, m in self.maps.items():
-            ratio = along(m.weights.T, ratio, axis + 1)
-            rest = along(m.spread.T, rest, axis + 1)
+            ratio = along(m.weights.T, ratio, axis + 1) if some_ratio else ratio
+            rest = along(m.spread.T, rest, axis + 1) if some_rest else rest
+        if not (some_ratio and some_rest):
+            sizes = [self.maps[k].n_in if k in self.maps else n for k, n in enumerate(flow.rest.shape[1:])]
+            empty = np.zeros((flow.rest.shape[0], *sizes))
+            ratio, rest = (ratio if some_ratio else empty), (rest if some_rest else empty)
         return Flow(ratio, rest, lost)
 
     def transpose(self, values: Floats) -> Floats:
