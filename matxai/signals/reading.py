@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from matxai.errors import FileError, MatxaiError, MatxaiWarning, nearest
 from matxai.signals.reader import HEAD_BYTES, Item, Reader, ReadOptions, by_priority, readers
+from matxai.signals.vendors.calibration import decoded
+from matxai.signals.vendors.sidecars import maker_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -262,7 +264,11 @@ def _folder_reader(path: Path) -> Reader | None:
 
 def _slices_of(folder: Path) -> list[Path]:
     suffixes = {s for r in readers.values() if r.slices for s in r.suffixes}
-    files = sorted((p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")), key=natural_key)
+    try:
+        files = sorted((p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")), key=natural_key)
+    except OSError as error:
+        msg = f"the folder {folder.name} cannot be looked into: {error.strerror or error}"
+        raise FileError(msg) from error
     slices = [p for p in files if p.suffix.lower() in suffixes]
     if not slices:
         inside = f"it holds {', '.join(p.name for p in files[:5])}" if files else "it holds no files"
@@ -302,6 +308,8 @@ def _unrecognised(path: Path, head: bytes) -> str:
     meant = [r for r in by_priority() if path.suffix.lower() in r.suffixes]
     if path.is_dir():
         return f"the folder {path.name} is recognised by no reader"
+    if maker := maker_of(decoded(head)):
+        return f"{path.name} describes an image ({maker}'s sidecar) and holds none; open the image that it lies beside"
     looks = "text" if b"\x00" not in head and _is_text(head) else f"bytes {head[:4].hex(' ')}"
     if meant:
         return f"{path.name} is named like {_kind(meant[0])} but does not begin like one: it begins with {looks}"

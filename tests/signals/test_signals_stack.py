@@ -87,6 +87,11 @@ def test_colour_slices_keep_their_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(signal.values, data)
 
 
+def test_a_name_with_brackets_is_a_name_first(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a[1].tif", SLICES[0])
+    np.testing.assert_array_equal(read(str(tmp_path / "a[1].tif")).values, SLICES[0])
+
+
 def test_one_file_is_that_file(folder: Path, tmp_path: Path) -> None:
     assert read([folder / "slice_1.tif"]).dims == ("y", "x")
     (tmp_path / "one").mkdir()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from matxai.errors import UnsafeFileError
+from matxai.errors import FileError, UnsafeFileError
 from matxai.signals import read
 from matxai.signals.vendors import fei, gatan, hitachi, imagej, jeol, phenom, tescan, zeiss
 from matxai.signals.vendors.calibration import decoded, plain, sections
@@ -227,6 +227,27 @@ def test_a_stale_makers_tag_gives_way_to_a_calibration_that_fits(tmp_path: Path)
     )
     signal = read(path)
     assert (float(signal.x[1]), signal.attrs["pixel_size_source"]) == (5.0, "ImageJ unit and resolution")
+
+
+@pytest.mark.parametrize(("text", "maker"), [(JEOL, "JEOL"), (HITACHI, "Hitachi"), (TESCAN, "TESCAN")])
+def test_a_sidecar_by_itself_is_told_what_it_is(tmp_path: Path, text: str, maker: str) -> None:
+    (tmp_path / "a.hdr").write_text(text)
+    with pytest.raises(FileError, match=f"{maker}'s sidecar"):
+        read(tmp_path / "a.hdr")
+
+
+@pytest.mark.data
+def test_real_sidecars_give_their_pixel_sizes(data_dir: Path) -> None:
+    folder = data_dir / "sem_vendors"
+    text = (folder / "jeol_sidecar_example_tomomapper.txt").read_text()
+    known = jeol.from_text(text, 1280, 960, source="JEOL sidecar")
+    assert (known.spacing["x"], known.units["x"], known.info_bar) == (pytest.approx(100 / 101), "um", None)
+    text = (folder / "tescan_sidecar_minimal_tomomapper.hdr").read_text()
+    known = tescan.from_text(text, 768, source="TESCAN sidecar")
+    assert (known.spacing["x"], known.units["x"], known.info_bar) == (50.0, "nm", None)
+    for name in ("jeol_sidecar_example_tomomapper.txt", "tescan_sidecar_minimal_tomomapper.hdr"):
+        with pytest.raises(FileError, match="open the image"):
+            read(folder / name)
 
 
 def test_values_of_tags_become_numbers_where_they_are() -> None:

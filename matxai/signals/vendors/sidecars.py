@@ -27,10 +27,17 @@ def sidecar(path: Path, width: int, height: int) -> Calibration | None:
         if beside == path or not beside.is_file() or beside.stat().st_size > LONGEST:
             continue
         text = decoded(beside.read_bytes())
-        if jeol.is_jeol(text):
+        maker = maker_of(text)
+        if maker == "JEOL":
             return jeol.from_text(text, width, height, source=f"JEOL sidecar {name}")
-        if hitachi.is_hitachi(text):
+        if maker == "Hitachi":
             return hitachi.from_text(text, width, height, source=f"Hitachi sidecar {name}")
-        if tescan.is_tescan(text):
+        if maker == "TESCAN":
             return tescan.from_text(text, height, source=f"TESCAN sidecar {name}")
     return None
+
+
+def maker_of(text: str) -> str:
+    """Return whose sidecar a text is, or ``''``."""
+    tests = {"JEOL": jeol.is_jeol, "Hitachi": hitachi.is_hitachi, "TESCAN": tescan.is_tescan}
+    return next((maker for maker, test in tests.items() if test(text)), "")
