@@ -34,7 +34,7 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     Raises
     ------
     ModelError
-        If there is no such recipe, or it needs data and none are given.
+        If there is no such recipe, it needs data and none are given, or the folder cannot be written.
     """
     from matxai_models.writing import write_model
 
@@ -43,9 +43,21 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     if recipe.data_set is not None and settings.data is None:
         msg = f"The recipe '{name}' trains on the data set '{recipe.data_set}'; give its folder with --data."
         raise ModelError(msg)
+    for what, number in (("images", settings.images), ("epochs", settings.epochs)):
+        if number is not None and number < 1:
+            msg = f"The recipe '{name}' needs a number of {what} of 1 or more, and was given {number}."
+            raise ModelError(msg)
+    out = Path(out)
+    try:  # before the work, so that none is lost
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".written").touch()
+        (out / ".written").unlink()
+    except OSError as problem:
+        msg = f"The folder {out} cannot be written: {problem.strerror or problem}."
+        raise ModelError(msg) from None
     trained = recipe.run(settings)
     log.info("%s", trained.summary)
-    return write_model(trained, Path(out), recipe, settings)
+    return write_model(trained, out, recipe, settings)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,14 +30,17 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
         How it can be trained again.
     """
     import tifffile
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in trained.module.state_dict().items()}, folder / WEIGHTS)
+    weights = {name: tensor.contiguous() for name, tensor in trained.module.state_dict().items()}
+    (folder / WEIGHTS).write_bytes(save(weights))  # save_file would make a file that only its owner may read
     tifffile.imwrite(folder / INPUT, trained.example, compression="zlib", software="matxai", metadata=None)
     np.save(folder / OUTPUT, _output(trained))
     command = f"python -m matxai_models.train {recipe.name} --out DIR --seed {settings.seed}"
     command += " --data FOLDER" if recipe.data_set else ""
+    for option, number in (("images", settings.images), ("epochs", settings.epochs)):
+        command += "" if number is None else f" --{option} {number}"
     card = {
         "version": 1,
         "weights": WEIGHTS,

@@ -38,7 +38,7 @@ def test_a_small_run_writes_a_card_that_loads_and_keeps_its_reference(
     assert check.holds
     assert seen == [(1, 2, "training"), (2, 2, "training")]
     assert json.loads((folder / "measured.json").read_text())["training_images"] == 16
-    assert "--seed 3" in (model.source or "")
+    assert "--seed 3 --images 16 --epochs 2" in (model.source or "")
 
 
 def test_training_is_repeatable_and_lowers_the_loss() -> None:
@@ -150,6 +150,14 @@ def test_recipes_are_listed_and_misspelt_ones_get_the_nearest(tmp_path: Path) ->
         train("steel", tmp_path / "out", Settings(data=tmp_path))
     with pytest.raises(ModelError, match="There is no model 'defect'"):
         measure("defect")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ModelError, match="taken cannot be written"):
+        train("cracks", tmp_path / "taken")
+    with pytest.raises(ModelError, match="number of epochs of 1 or more, and was given 0"):
+        train("cracks", tmp_path / "out", Settings(epochs=0))
 
 
 def test_the_command_line_ends_with_two_and_a_sentence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
