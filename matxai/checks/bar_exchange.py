@@ -12,6 +12,7 @@ import numpy as np
 
 from matxai.checks.perturbation import class_scores
 from matxai.errors import RegionError
+from matxai.regions.finders.info_bar import stated_rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,17 +58,17 @@ def exchange_rows(signal: xr.DataArray, donor: xr.DataArray) -> xr.DataArray:
     RegionError
         If one has no info bar, or sizes or rows differ: the bars are then not of the same place.
     """
-    rows = [s.attrs.get("info_bar") for s in (signal, donor)]
-    if rows[0] is None or rows[1] is None:
+    rows, others = (stated_rows(s.attrs) for s in (signal, donor))
+    if rows is None or others is None:
         msg = "An exchange of info bars needs two images whose instruments state the rows of their bars."
         raise RegionError(msg)
-    if signal.shape != donor.shape or list(rows[0]) != list(rows[1]):
+    if signal.shape != donor.shape or rows != others:
         msg = (
-            f"The info bars cannot be exchanged: rows {list(rows[0])} of {signal.shape} "
-            f"against rows {list(rows[1])} of {donor.shape}. Take images of one size and bar."
+            f"The info bars cannot be exchanged: rows {rows} of {signal.shape} "
+            f"against rows {others} of {donor.shape}. Take images of one size and bar."
         )
         raise RegionError(msg)
-    first, last = (int(r) for r in rows[0])
+    first, last = rows
     values = np.array(signal.values)
     values[first : last + 1] = donor.values[first : last + 1]
     return signal.copy(data=values)

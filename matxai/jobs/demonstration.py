@@ -147,7 +147,9 @@ def share_inside(values: xr.DataArray, region: np.ndarray) -> float | None:
 
 def _donor(number: int, signals: Sequence[xr.DataArray], tops: Sequence[str]) -> int | None:
     """The next image with a bar of the same place, and of another predicted class."""
-    rows = signals[number].attrs.get("info_bar")
+    from matxai.regions.finders.info_bar import stated_rows
+
+    rows = stated_rows(signals[number].attrs)
     order = [*range(number + 1, len(signals)), *range(number)]
     for other in order:
         same_place = signals[other].attrs.get("info_bar") is not None and list(

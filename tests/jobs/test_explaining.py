@@ -17,7 +17,7 @@ import matxai
 from matxai.errors import Cancelled, FileError
 from matxai.jobs import Options, expand, explain_files
 
-QUICK = Options(methods=("grad_cam", "saliency"), controls=3)
+QUICK = Options(methods=("grad_cam",), evidence=False)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,10 @@ def test_everything_that_is_promised_is_written(model, images, tmp_path) -> None
     assert done.report == tmp_path / "out" / "report.html"
     table = pd.read_csv(tmp_path / "out" / "table.csv")
     assert set(table["file"]) == {p.name for p in images.iterdir()}
-    pd.testing.assert_frame_equal(table, pd.read_parquet(tmp_path / "out" / "table.parquet"), check_dtype=False)
+    parquet = pd.read_parquet(tmp_path / "out" / "table.parquet")
+    assert list(parquet.columns) == list(table.columns)
+    for column in ("score", "share_positive", "effect", "area_um2"):
+        np.testing.assert_allclose(parquet[column].astype(float), table[column].astype(float))
     for one in done.done:
         names = {p.name for p in one.folder.iterdir()}
         assert {"explanation.nc", "result.json", "grad_cam.tif", "grad_cam.png", "saliency.svg"} <= names
@@ -68,7 +71,7 @@ def test_a_second_run_takes_up_what_is_finished_and_redoes_what_changed(model, i
     tifffile.imwrite(first, values[::-1])
     third = run(model, images, out)
     assert [d.seconds > 0 for d in third.done] == [True, False]
-    assert all(d.seconds > 0 for d in run(model, images, out, Options(("saliency",), controls=3)).done)
+    assert all(d.seconds > 0 for d in run(model, images, out, Options(("saliency",), evidence=False)).done)
 
 
 def test_a_broken_record_is_made_anew(model, images, tmp_path) -> None:
@@ -110,7 +113,7 @@ def test_a_folder_that_refuses_half_way_keeps_what_is_finished(model, images, tm
 
     def full(path, array, **kwargs):
         calls.append(path)
-        if len(calls) == 4:
+        if len(calls) == 2:
             raise OSError(28, "No space left on device")
         return original(path, array, **kwargs)
 
