@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from matxai_datasets.generator import Micrograph
 
-IMAGES, UNSEEN, CLEAN_IMAGES = 3200, 600, 300
-EPOCHS = {"random": 9, "by_class": 4}  # a bar is learnt sooner than a defect
+IMAGES, EPOCHS = {"random": 3200, "by_class": 1600}, {"random": 9, "by_class": 5}  # a bar is learnt sooner
+UNSEEN, CLEAN_IMAGES = 600, 300
 
 
 def _train(name: str, bars: str, settings: Settings) -> Trained:
@@ -30,7 +30,7 @@ def _train(name: str, bars: str, settings: Settings) -> Trained:
     from matxai_models.architectures import matxai_architecture
 
     mixture = (*CLASSES, CLEAN)
-    seen = list(micrographs(settings.images or IMAGES, 1000 + settings.seed, classes=mixture, bars=bars))
+    seen = list(micrographs(settings.images or IMAGES[bars], 1000 + settings.seed, classes=mixture, bars=bars))
     images, truth = _arrays(seen, CLASSES)
     scaling = fitting.Scaling.of(images)
     torch.manual_seed(settings.seed)
