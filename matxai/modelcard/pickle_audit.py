@@ -27,6 +27,13 @@ ITEM_SIZES: Mapping[str, int] = {
     "LongStorage": 8, "DoubleStorage": 8, "ComplexFloatStorage": 8, "ComplexDoubleStorage": 16,
 }  # fmt: skip
 
+DTYPES = frozenset(
+    ["bool", "bfloat16", "complex32", "complex64", "complex128", "per_tensor_affine", "strided", "contiguous_format"]
+    + [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
+    + [f"float{bits}" for bits in (16, 32, 64)]
+    + ["quint8", "qint8", "qint32", "float8_e4m3fn", "float8_e5m2"]
+)
+
 # What checkpoints consist of. weights_only=True knows a few more; those hold no weights and are refused here by name.
 HARMLESS = frozenset({
     "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict", "builtins.set",
@@ -113,13 +120,13 @@ def refuse_names(names: list[str], where: str) -> None:
     """Refuse a pickle that names anything beyond tensors and plain containers."""
     for name in names:
         module, _, last = name.rpartition(".")
-        is_type = module in {"torch", "torch.storage"} and (last in ITEM_SIZES or last.islower())
+        is_type = module in {"torch", "torch.storage"} and (last in ITEM_SIZES or last in DTYPES)
         if is_type or (name in HARMLESS and name not in _REFUSED):
             continue
         raise UnsafeFileError(
             f"{where} holds the pickled object '{name}', and loading it could run code. Where you trust its origin, "
-            "load it in Python yourself, save its weights with torch.save(network.state_dict(), 'weights.pt'), and name "
-            "the architecture."
+            "load it in Python yourself, save its weights with torch.save(network.state_dict(), 'weights.pt'), and "
+            "name the architecture."
         )
 
 

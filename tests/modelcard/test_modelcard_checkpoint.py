@@ -89,7 +89,10 @@ def test_a_checkpoint_without_a_state_dict_says_what_it_holds(tmp_path, content)
 
 
 def test_parameters_and_half_precision_are_tensors_like_any(tmp_path, network):
-    state = {key: torch.nn.Parameter(value.half()) if value.is_floating_point() else value for key, value in network.state_dict().items()}  # fmt: skip
+    state = {
+        key: torch.nn.Parameter(value.half()) if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+    }
     torch.save(state, tmp_path / "w.pt")
     model = load_model(tmp_path / "w.pt", arch="toy:net")
     assert all(p.dtype == torch.float32 for p in model.module.parameters())

@@ -180,16 +180,16 @@ def test_an_architecture_beside_a_program_is_refused(tmp_path):
 
 def test_a_program_of_another_schema_names_both_versions(tmp_path):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(new_layout(exported(Branches(), torch.rand(2, 1, 16, 16))))) as source:
-        with zipfile.ZipFile(buffer, "w") as archive:
-            for name in source.namelist():
-                content = source.read(name)
-                if name.endswith("models/model.json"):
-                    graph = json.loads(content)
-                    graph["schema_version"]["major"] = 99
-                    graph["torch_version"] = "9.9.0"
-                    content = json.dumps(graph).encode()
-                archive.writestr(name, content)
+    data = new_layout(exported(Branches(), torch.rand(2, 1, 16, 16)))
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w") as archive:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.endswith("models/model.json"):
+                graph = json.loads(content)
+                graph["schema_version"]["major"] = 99
+                graph["torch_version"] = "9.9.0"
+                content = json.dumps(graph).encode()
+            archive.writestr(name, content)
     (tmp_path / "n.pt2").write_bytes(buffer.getvalue())
     with pytest.raises(FileError, match=r"torch 9\.9\.0 and cannot be loaded by torch"):
         load_model(tmp_path / "n.pt2")
@@ -198,9 +198,9 @@ def test_a_program_of_another_schema_names_both_versions(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "s0", "4*s39", "s77 + 1", "s0**2", "Max(1, s0//2)", "Mod(s1, 3)", "(s0 - 1)//2 + 1", "-1", "1.5*s0", "Eq(s0, 4)",
-        "s0 <= 5", "FloorDiv(s0 + 1, 2) & True", "Symbol('s77', positive=True, integer=True)", "Integer(-1)",
-        "Mul(Integer(4), Symbol('s0', integer=True))", "Pow(Symbol('s0', integer=True), Integer(2))",
+        "s0", "4*s39", "s77 + 1", "s0**2", "Max(1, s0//2)", "Mod(s1, 3)", "(s0 - 1)//2 + 1", "-1", "1.5*s0",
+        "Eq(s0, 4)", "s0 <= 5", "FloorDiv(s0 + 1, 2) & True", "Symbol('s77', positive=True, integer=True)",
+        "Integer(-1)", "Mul(Integer(4), Symbol('s0', integer=True))", "Pow(Symbol('s0', integer=True), Integer(2))",
         "Float('0.5', precision=53)", "9**9", "9223372036854775807",
     ],
 )  # fmt: skip
@@ -211,10 +211,11 @@ def test_sizes_as_pytorch_writes_them_are_read(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "", "s0 +", "__import__('os').system('true')", "s0.__class__", "().__class__", "exec('1')", "lambda: 1", "s0[0]",
-        "os", "E", "pi", "S('1')", "'s0'", "Symbol('__import__(1)')", "Symbol('s0', evil=1)", "Symbol(s0)", "Float('nan')",
-        "9**9**9", "s0**99", "Pow(Pow(s0, Integer(9)), Integer(9))", "(s0**9)**9", "99999999999999999999", "s0;s1", "s0 s1",
-        "Lambda(s0, s0)", "sympify('1')", "Max", "Max(", "Max()", "s0 if s0 else s1", "s\u00e9", "\u0455" + "0", "(" * 60 + "1" + ")" * 60,
+        "", "s0 +", "__import__('os').system('true')", "s0.__class__", "().__class__", "exec('1')", "lambda: 1",
+        "s0[0]", "os", "E", "pi", "S('1')", "'s0'", "Symbol('__import__(1)')", "Symbol('s0', evil=1)",
+        "Symbol(s0)", "Float('nan')", "9**9**9", "s0**99", "Pow(Pow(s0, Integer(9)), Integer(9))", "(s0**9)**9",
+        "99999999999999999999", "s0;s1", "s0 s1", "Lambda(s0, s0)", "sympify('1')", "Max", "Max(", "Max()", "s0 if s0 else s1", "s\u00e9",
+        "\u0455" + "0", "(" * 60 + "1" + ")" * 60,
         "Max(1" + ",1" * 3000 + ")", "True(1)", "1(2)", "s0(1)", "0x10", "1e9", "1__0", "f'{s0}'",
     ],
 )  # fmt: skip
@@ -235,5 +236,5 @@ def test_a_structure_is_written_anew_from_plain_containers():
         ("builtins.tuple", '{"__enum__": true, "fqn": "evil:x", "name": "y"}'),
         ("torch.Size", "null"),
     ):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises((ValueError, KeyError)):
             clean_tree(json.dumps([1, {"type": kind, "context": context, "children_spec": [leaf]}]))

@@ -113,7 +113,7 @@ def test_kind_classes_and_channels_are_read_from_the_weights(tmp_path, kind):
     assert (model.kind, model.channels, len(model.classes)) == (kind, 5, 6)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "vit_b_32", "deeplabv3_resnet50"])
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "vit_b_32", "deeplabv3_resnet50"])
 def test_classes_are_read_from_the_weights_of_real_architectures(name):
     from matxai.modelcard.architectures import architectures
 
@@ -163,7 +163,7 @@ def test_wrong_card_fields_are_one_sentence(folder, fields, wanted):
 
 
 def test_channels_that_contradict_the_weights_are_one_sentence(folder):
-    with pytest.raises((CardError, ModelError), match="channels|do not fit"):
+    with pytest.raises((CardError, ModelError), match=r"channels|do not fit"):
         load_model(folder, channels=3)
 
 
@@ -180,7 +180,21 @@ def test_an_architecture_is_needed_and_its_misspelling_answered(folder):
         load_model(folder / "w.safetensors", arch="toy:net?depth=3")
 
 
-FACTORY = "from torch import nn\nfrom pathlib import Path\nPath(r'{canary}').touch()\n\ndef build(num_classes, in_channels):\n    net = nn.Module()\n    net.conv = nn.Conv2d(in_channels, 4, 3, padding=1)\n    net.norm = nn.BatchNorm2d(4)\n    net.head = nn.Linear(4, num_classes)\n    return net\n"  # fmt: skip
+FACTORY = """
+from pathlib import Path
+
+from torch import nn
+
+Path(r"{canary}").touch()
+
+
+def build(num_classes, in_channels):
+    net = nn.Module()
+    net.conv = nn.Conv2d(in_channels, 4, 3, padding=1)
+    net.norm = nn.BatchNorm2d(4)
+    net.head = nn.Linear(4, num_classes)
+    return net
+"""
 
 
 def test_a_python_factory_runs_only_with_trust_and_its_checksum_is_noted(folder, canary):
@@ -219,7 +233,7 @@ def test_missing_things_are_one_sentence_with_the_nearest_name(tmp_path):
         load_model(tmp_path / "nothing.pt")
     with pytest.raises(FileError, match="'defects'"):
         load_model("defect")
-    with pytest.raises(CardError, match="has no matxai.yaml"):
+    with pytest.raises(CardError, match=r"has no matxai\.yaml"):
         load_model(tmp_path)
     with pytest.raises(ModelError, match="int is no model"):
         load_model(3)
@@ -303,5 +317,5 @@ def test_init_takes_a_trusted_factory_along(folder, tmp_path, canary):
 
 
 def test_importing_the_package_imports_no_torch():
-    code = "import sys, matxai.modelcard as m; m.load_model; m.read_card; m.list_models(); sys.exit('torch' in sys.modules)"
+    code = "import sys, matxai.modelcard as m; m.load_model; m.list_models(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
