@@ -135,6 +135,7 @@ def test_the_information_bar_is_cut_where_the_instrument_tells_it():
     below = Preprocessing.from_card(spec(steps=[{"crop_rows": {"info_bar": True}}]))
     assert below.prepare(image(X, info_bar=[27, 30])).tensor.shape[2] == 27
     assert below.prepare(image(X, info_bar=[0, 3])).tensor.shape[2] == 27
+    assert below.prepare(image(X, info_bar="[27, 30]")).tensor.shape[2] == 27  # as a saved explanation has it
     whole = below.prepare(image(X))
     assert whole.tensor.shape[2] == 31
     assert "names no information bar" in whole.notes[0]

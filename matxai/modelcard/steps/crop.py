@@ -13,6 +13,7 @@ import torch
 from matxai.modelcard.axis_map import AxisMap
 from matxai.modelcard.placement import Moved
 from matxai.modelcard.step import Step, steps
+from matxai.regions.finders.info_bar import stated_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ class CropRows(Step):
         return cut(x, {x.ndim - 4: (start, stop)})
 
     def _bar(self, about: About, rows: int) -> tuple[int, int]:
-        bar = about.attrs.get("info_bar")
+        bar = stated_rows(about.attrs)
         if bar is None:
             about.notes.append(f"The file of {about.name} names no information bar, so crop_rows(info_bar) cut none.")
             return rows, rows
@@ -75,8 +76,7 @@ class CropRows(Step):
             raise self.refuse(
                 "with info_bar must come before all steps that move pixels: its rows are those of the file."
             )
-        first, last = (int(v) for v in np.asarray(bar).ravel()[:2])
-        return first, last
+        return bar
 
 
 @steps.register("centre_crop")
