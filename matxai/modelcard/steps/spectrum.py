@@ -66,7 +66,7 @@ class Resample(Step):
             raise self.unfit(
                 about,
                 f"it covers {low:g} to {high:g}{unit}, and the model takes {grid.min():g} to {grid.max():g}{unit}; "
-                "write 'outside: edge' or 'outside: zero' for this step if the model was trained so.",
+                "if the model was trained so, give the card a step 'resample' with 'outside: edge' or 'outside: zero'.",
             )
         right = np.clip(np.searchsorted(coord, grid), 1, coord.size - 1)
         gap = coord[right] - coord[right - 1]
