@@ -6,7 +6,7 @@ away, mixed by a product of matrices, or met by a branch that lies elsewhere. La
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
@@ -36,8 +36,8 @@ TAPS = {
 }
 
 
-def centres(trace: Trace, shape: Shape) -> dict[int, Axes]:
-    """Return the centres along each axis of every value of the trace.
+def centres(trace: Trace, shape: Shape, values: Iterable[int]) -> dict[int, Axes]:
+    """Return the centres along each axis of the given values, and of all that lead to them.
 
     Parameters
     ----------
@@ -45,9 +45,14 @@ def centres(trace: Trace, shape: Shape) -> dict[int, Axes]:
         The operations of one forward.
     shape
         The input's, ``(B, C, *spatial)``.
+    values
+        Ids of values of the trace.
     """
     known: dict[int, Axes] = {INPUT: (None, None, *(Centres(axis) for axis in range(len(shape) - 2)))}
+    wanted = trace.leading_to(values)
     for op in trace:
+        if not wanted.intersection(op.outputs):
+            continue
         through = PASSAGES.get(op.kind, _lost)
         inputs = [known.get(value, (None,) * len(s)) for value, s in zip(op.inputs, op.input_shapes, strict=True)]
         for value, out in zip(op.outputs, op.output_shapes, strict=True):
@@ -262,7 +267,7 @@ def places(trace: Trace, shape: Shape, values: Mapping[str, tuple[int, Shape]]) 
     values
         For each layer's name: the id of its value in the trace, and its shape.
     """
-    known = centres(trace, shape)
+    known = centres(trace, shape, (value for value, _ in values.values()))
     return {
         name: placed(known.get(value, (None,) * len(cells)), cells, len(shape) - 2)
         for name, (value, cells) in values.items()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from matxai.engine import Plan
 
+    Map: TypeAlias = Tensor | tuple[Tensor, ...]
     Bound: TypeAlias = float | Sequence[float] | Tensor | None
 
 Methods: TypeAlias = str | Method | Sequence[str | Method]
@@ -214,7 +215,7 @@ def attribution(
     layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
     grid = {m.key: _known_placement(m, placement) == "grid" for m in at_layers}
     where = lying(module, captured, probe=not all(grid.values()))
-    maps: dict[str, Tensor | tuple[Tensor, ...]] = {}
+    maps: dict[str, Map] = {}
     empty: tuple[Empty, ...] = ()
     method: Method
     for method in wanted:
@@ -229,8 +230,9 @@ def attribution(
                 upsample=upsample if method.upsample is None else method.upsample,
             )
         reduced = method.reduce(captured, setting)
-        maps[method.key] = reduced.map
-        maps.update({f"{method.key}:{suffix}": beside for suffix, beside in (reduced.beside or {}).items()})
+        maps[method.key] = _at_home(reduced.map, x)
+        beside = {f"{method.key}:{suffix}": _at_home(m, x) for suffix, m in (reduced.beside or {}).items()}
+        maps.update(beside)
         empty += reduced.empty
     return Attribution(
         maps=maps,
@@ -248,6 +250,11 @@ def attribution(
         ledger=captured.ledger,
         empty=empty,
     )
+
+
+def _at_home(found: Map, x: Tensor) -> Map:
+    """Return a map on the device of the caller's input, which need not be the model's."""
+    return tuple(m.to(x.device) for m in found) if isinstance(found, tuple) else found.to(x.device)
 
 
 def _bounded(method: Method, low: Bound, high: Bound) -> Method:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from matxai.engine.place import Place, stretched
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from matxai.engine import Captured
+
+    Shape: TypeAlias = tuple[int, ...]
 
 
 def as_stretched(place: Place, size: Sequence[int]) -> Place:
@@ -30,6 +33,21 @@ class Lying:
     backwards: int = 0
 
 
+#: The arithmetic of a model's last call, good for as long as it runs through the same operations.
+_known: weakref.WeakKeyDictionary[nn.Module, tuple[object, dict[str, Place | None]]] = weakref.WeakKeyDictionary()
+
+
+def _arithmetic(module: nn.Module, captured: Captured, values: dict[str, tuple[int, Shape]]) -> dict[str, Place | None]:
+    from matxai.engine.places import places
+
+    shape = tuple(captured.input.shape)
+    key = (shape, values, [(op.kind, op.inputs, op.input_shapes, op.params) for op in captured.trace])
+    held = _known.get(module)
+    if held is None or held[0] != key:
+        held = _known[module] = (key, places(captured.trace, shape, values))
+    return held[1]
+
+
 def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying:
     """Return the place of each layer of a run.
 
@@ -42,7 +60,6 @@ def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying
     probe
         Whether to probe at all: a stretched map needs no place.
     """
-    from matxai.engine.places import places
     from matxai.engine.probe import probed
 
     names = list(dict.fromkeys(captured.layers))
@@ -51,7 +68,7 @@ def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying
     found: dict[str, Place] = {}
     notes: list[str] = []
     forwards = backwards = 0
-    for name, place in places(captured.trace, tuple(captured.input.shape), values).items():
+    for name, place in _arithmetic(module, captured, values).items():
         cells = values[name][1][2:]
         if place is None and len(cells) == len(size) and probe:
             place, more_forwards, more_backwards = probed(module, captured.input, name, cells)
