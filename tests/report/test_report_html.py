@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -15,7 +16,7 @@ from PIL import Image
 from matxai.checks.verdict import Verdict
 from matxai.errors import FileError
 from matxai.regions.region import Region
-from matxai.report import Comparison, Look, Pair, Report, ReportItem, render_report, write_report
+from matxai.report import Comparison, Look, Pair, Report, ReportItem, overlay_figure, render_report, write_report
 from matxai.report.pictures import drop_chart, whereabouts
 from matxai.report.section import Section, sections
 from matxai.report.sections.bookkeeping import agreement_table, ledger_rows
@@ -159,6 +160,7 @@ def test_the_report_says_what_it_must(report):
         "not seen Nothing was seen.",
         "The leaky one looks at the bar.",
         "93 % of the positive map lies inside the info bar, which is 17 % of the image",
+        "Leaky twin says crack (score 4.21, p = 0.971).",
         "With the info bar of an image of class pore it says pore (p 0.99 → 0.02): it follows the bar.",
         "it stays with the specimen",
         "It needs 512 forward passes.",
@@ -192,6 +194,21 @@ def test_without_evidence_it_says_that_nothing_was_tested(ds):
     text = Page(render_report(Report("r", items=[ReportItem("a.tif", ds)]))).text
     assert "No region was removed to test these maps." in text
     assert "score lost" not in text, text
+
+
+def test_a_dense_output_is_told_by_its_shares(ds):
+    record = json.loads(ds.attrs["matxai"])
+    record["target"] = {"class": "crack", "index": 1, "score": 321.0}
+    record["scores"] = [
+        {"class": "background", "index": 0, "logit": 3.0, "probability": 0.9, "share": 0.97},
+        {"class": "crack", "index": 1, "logit": -3.0, "probability": 0.1, "share": 0.03},
+    ]
+    ds.attrs.update(matxai=json.dumps(record), model="cracks")
+    page = Page(render_report(Report("r", items=[ReportItem("a.tif", ds)])))
+    assert "Of all positions, cracks calls background in 97 % and crack in 3.0 %." in page.text
+    assert "crack (3.0 % of it)" in page.text
+    assert "mean score" in page.text
+    assert overlay_figure(ds, "lrp:epsilon_plus").texts[1].get_text() == "crack · score 321"
 
 
 def test_a_report_of_failures_alone(tmp_path):

@@ -52,7 +52,9 @@ def _look(report: Report, pair: Pair, look: Look, method: str) -> dict[str, Any]
         "label": look.label,
         "address": figure_address(figure, photograph=panel.values.ndim == 2),
         "alt": f"{look.label}: {alternative(panel, target_name(facts(ds)), pair.title)}",
-        "says": sentences.SAYS.format(name=top.name, score=f" ({said})" if said else "") if top else "",
+        "says": sentences.SAYS.format(model=look.label.capitalize(), name=top.name, score=f" ({said})" if said else "")
+        if top
+        else "",
         "share": share,
         "exchange": exchange_sentence(look.exchange),
         "follows": bool(look.exchange and look.exchange.get("follows")),

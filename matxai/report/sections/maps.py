@@ -37,12 +37,17 @@ def all_panels(ds: xr.Dataset) -> list[Panel]:
 
 def lead(item: ReportItem) -> str:
     """Return the sentence that opens an item: what the network says, and whether that is so."""
-    ranked = scores(item.explanation)
+    ds = item.explanation
+    ranked = scores(ds)
     if not ranked:
         return ""
     top = ranked[0]
+    model = str(ds.attrs.get("model", "") or sentences.THE_NETWORK)
+    if top.share is not None:  # a dense output: which class is on top where
+        parts = [f"{s.name} in {sentences.percent(s.share)}" for s in ranked if s.share][:4]
+        return sentences.SAYS_DENSE.format(model=model, parts=sentences.listed(parts))
     score = sentences.score_words(top.logit, top.probability)
-    said = sentences.SAYS.format(name=top.name, score=f" ({score})" if score else "")
+    said = sentences.SAYS.format(model=model, name=top.name, score=f" ({score})" if score else "")
     if item.truth is None:
         return said
     return (

@@ -20,26 +20,38 @@ def make(report: Report) -> Markup:
     if report.items:
         attrs = report.items[0].explanation.attrs
         record = facts(report.items[0].explanation)
-    model = record.get("model") if isinstance(record.get("model"), dict) else {}
     values: dict[str, str] = {}
     for name, value in (
-        ("model", (model or {}).get("name")),
-        ("model SHA-256", (model or {}).get("sha256")),
         ("seed", record.get("seed")),
         ("device", record.get("device")),
         ("explanation format", f"{attrs.get('format', '')} {attrs.get('version', '')}".strip()),
     ):
         if value not in (None, ""):
             values[name] = str(value)
+    models = [(name, sha) for name, sha in _models(report) if sha not in report.repeat.values()]
     hashes = [(i.title, _hash(i.explanation)) for i in report.items]
     versions = report.versions or record.get("versions") or {}
     return fill(
         "repeat.html.j2",
         command=report.command or str(attrs.get("command", "")),
         values={**values, **report.repeat},
+        models=models,
         hashes=[(t, h) for t, h in hashes if h],
         versions=versions if isinstance(versions, dict) else {},
     )
+
+
+def _models(report: Report) -> list[tuple[str, str]]:
+    """Return name and hash of every model in the report, each once."""
+    shown = [item.explanation for item in report.items]
+    if report.comparison is not None:
+        shown += [look.explanation for pair in report.comparison.pairs for look in pair.looks]
+    found: dict[tuple[str, str], None] = {}
+    for ds in shown:
+        model = facts(ds).get("model")
+        if isinstance(model, dict) and model.get("sha256"):
+            found[(str(model.get("name", "")), str(model["sha256"]))] = None
+    return list(found)
 
 
 def _hash(ds: Any) -> str:

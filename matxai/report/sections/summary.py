@@ -33,11 +33,12 @@ def introduction(report: Report) -> str:
 def row(item: ReportItem) -> dict[str, object]:
     """Return what the table says about one input: the class on top, its score, and the evidence's rank."""
     ranked = scores(item.explanation)
-    top = ranked[0] if ranked else None
+    dense = bool(ranked) and ranked[0].share is not None
+    top = next((s for s in ranked if s.target and dense), ranked[0] if ranked else None)
     evidence = next((e for e in item.evidences if e.get("top_drop") is not None), None)
     return {
         "title": item.title,
-        "says": top.name if top else "–",
+        "says": f"{top.name} ({sentences.percent(top.share)} of it)" if top and dense else top.name if top else "–",
         "probability": top.probability if top else None,
         "logit": top.logit if top else None,
         "truth": item.truth,
