@@ -27,7 +27,8 @@ def _item(item: ItemInfo) -> list[str]:
     lines = [f"  shape      {' x '.join(map(str, item.shape))} {item.dtype}"]
     lines += [_axis(axis) for axis in item.axes]
     if item.pixel_size_source:
-        lines.append(f"  calibrated by {item.pixel_size_source}")
+        known = not item.pixel_size_source.startswith("uncalibrated")
+        lines.append(f"  {'calibrated by ' if known else ''}{item.pixel_size_source}")
     if item.info_bar:
         lines.append(f"  info bar   rows {item.info_bar[0]} to {item.info_bar[1]}, as the instrument states")
     return lines
