@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai._version import __version__
-from matxai.explanation.agreement import agreement
 from matxai.explanation.carrying import carry
 from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, plain
+from matxai.explanation.recording import about_input, about_maps, about_model, about_run, call_text, device_of, versions
 from matxai.explanation.scores import resolve_names, target_records, top_scores
 
 if TYPE_CHECKING:
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from matxai.explanation.carrying import Carried
-    from matxai.methods import Attribution, Method
+    from matxai.methods import Method
     from matxai.modelcard import Model
     from matxai.modelcard.preprocessing import Prepared
 
@@ -121,28 +118,27 @@ def explain(
     targets = target_records(result, known.classes)
     maps = carry(result, prepared, len(targets))
     ds = _dataset(maps, prepared, targets)
+    known_by = command or call_text(known, prepared, wanted, target)
     record = {
-        **_about_model(known),
+        **about_model(known),
         "target": targets[0] if len(targets) == 1 else targets,
         "scores": top_scores(result.logits, known.classes, known.task, known.activation),
-        **_about_input(signal, prepared),
-        **_about_run(result, prepared),
-        "maps": {str(name): c.record for name, c in zip(ds.data_vars, maps, strict=True)},
-        "ledger": _ledger(maps, targets),
+        **about_input(signal, prepared),
+        **about_run(result, prepared),
+        **about_maps(ds, maps, targets, prepared),
         "balance": result.ledger,
-        "agreement": agreement({str(k): v for k, v in ds.data_vars.items()}, prepared.placement.dims),
         "assumptions": list(dict.fromkeys(assumptions)),
-        "versions": _versions(),
+        "versions": versions(),
         "seed": seed,
-        "device": str(device) if device is not None else _device(known.module),
-        "command": command or _call(known, prepared, wanted, target),
+        "device": str(device) if device is not None else device_of(known.module),
+        "command": known_by,
     }
     ds.attrs = {
         "format": FORMAT,
         "version": VERSION,
         "source": record["input"]["name"],
         "model": known.name,
-        "command": record["command"],
+        "command": known_by,
         "matxai": json.dumps(plain(record), ensure_ascii=False),
     }
     return ds
@@ -239,113 +235,3 @@ def _dataset(maps: Sequence[Carried], prepared: Prepared, targets: Sequence[dict
         label = ", ".join(t["class"] for t in targets)
         variables[name] = ((*lead, *own), values, flat_attrs({**c.attrs, "class": label}))
     return Explanation(variables, coords)
-
-
-def _about_model(model: Model) -> dict[str, Any]:
-    return {
-        "model": {
-            "name": model.name,
-            "task": model.task,
-            "sha256": model.sha256 or _module_hash(model.module),
-            "architecture": model.architecture,
-            "classes": list(model.classes),
-            "activation": model.activation,
-            "kind": model.kind,
-            "origin": model.origin.name if model.origin is not None else None,
-            "source": model.source,
-            "licence": model.licence,
-        }
-    }
-
-
-def _module_hash(module: nn.Module) -> str:
-    """Return a hash over names, types, shapes and values of everything in the module's state."""
-    import torch
-
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        if isinstance(value, torch.Tensor):
-            digest.update(f"{name}:{value.dtype}:{tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _about_input(signal: xr.DataArray, prepared: Prepared) -> dict[str, Any]:
-    from matxai.modelcard.preprocessing import signal_name
-
-    source = prepared.signal
-    values = np.ascontiguousarray(source.values)
-    digest = hashlib.sha256(f"{source.dims}:{values.dtype}:{values.shape}".encode() + values.tobytes())
-    place = prepared.placement
-    return {
-        "input": {
-            "name": signal_name(signal),
-            "source": signal.attrs.get("source") or signal.encoding.get("source"),
-            "sha256": digest.hexdigest(),
-            "dims": list(source.dims),
-            "shape": list(source.shape),
-            "dtype": str(source.dtype),
-            "units": dict(zip(place.dims, place.units, strict=True)),
-        },
-        "pixel_size_source": signal.attrs.get("pixel_size_source"),
-        "preprocessing": [s.text for s in prepared.stages],
-        "network_input": {
-            "shape": list(prepared.tensor.shape),
-            "seen": float(place.seen.mean()),
-            "skipped": place.skipped,
-            "padded": float(place.padded.mean()),
-        },
-    }
-
-
-def _about_run(result: Attribution, prepared: Prepared) -> dict[str, Any]:
-    notes = list(result.notes)
-    skipped = prepared.placement.skipped
-    if skipped > 0.01:
-        notes.append(
-            f"The preprocessing shrinks the signal without antialiasing: {100 * skipped:.0f} % of its pixels are never "
-            "looked at, and their relevance is 0."
-        )
-    return {
-        "plan": result.plan.describe(),
-        "forwards": result.forwards,
-        "backwards": result.backwards,
-        "notes": list(dict.fromkeys(notes)),
-    }
-
-
-def _ledger(maps: Sequence[Carried], targets: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return for each map of relevance how nearly it sums to the score, and what fell on padding."""
-    book: dict[str, Any] = {}
-    for c in maps:
-        for target, kept in zip(targets, c.record.get("conservation", ()), strict=False):
-            name = c.key if len(targets) == 1 else f"{c.key} ({target['class']})"
-            book[name] = {**kept, "lost_on_padding": c.record["lost_on_padding"]}
-    return book
-
-
-def _versions() -> dict[str, str]:
-    import torch
-    import xarray as xr
-
-    return {
-        "matxai": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "xarray": xr.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _device(module: nn.Module) -> str:
-    tensor = next(iter([*module.parameters(), *module.buffers()]), None)
-    return str(tensor.device) if tensor is not None else "cpu"
-
-
-def _call(model: Model, prepared: Prepared, wanted: Sequence[Method], target: Any) -> str:
-    """Return the Python call that repeats this, for results that no command made."""
-    from matxai.modelcard.preprocessing import signal_name
-
-    keys = ", ".join(repr(m.key) for m in wanted)
-    at = "" if target is None else f", target={target!r}"
-    return f"matxai.explain({model.name!r}, {signal_name(prepared.signal)!r}, methods=[{keys}]{at})"

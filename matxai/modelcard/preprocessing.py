@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from matxai.errors import CardError, ModelError, SignalError
+from matxai.errors import CardError, SignalError
+from matxai.modelcard.fitting import KINDS, arrange, coordinate, signal_name, spatial_dims, unit_of
 from matxai.modelcard.placement import Effect, Mixed, Moved, Placement, Pointwise
 from matxai.modelcard.step import About, Bounds, Step, make_step
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # Up to this many values per signal double precision costs little; above (a CT stack) memory decides.
 DOUBLE_UP_TO = 2**24
-KINDS = {1: "spectra", 2: "images", 3: "stacks"}
 
 
 class AxisLike(Protocol):
@@ -90,12 +90,6 @@ class Prepared:
     stages: tuple[Stage, ...]
     signal: xr.DataArray
     notes: tuple[str, ...]
-
-
-def signal_name(signal: xr.DataArray) -> str:
-    """Return how messages call a signal: its file, its name, or ``the signal``."""
-    source = signal.encoding.get("source") or signal.attrs.get("source") or signal.name
-    return str(source).replace("\\", "/").rsplit("/", 1)[-1] if source else "the signal"
 
 
 @dataclass(frozen=True)
@@ -166,26 +160,7 @@ class Preprocessing:
         SignalError
             If it is empty or holds no real numbers.
         """
-        name = signal_name(signal)
-        if signal.dtype.kind not in "biuf":
-            raise SignalError(f"{name} holds {signal.dtype} values; a model takes integers or floating-point numbers.")
-        if signal.size == 0:
-            raise SignalError(f"{name} is empty: its shape is {signal.shape}.")
-        long = [str(d) for d in signal.dims if d != "c"]
-        order: list[str] = [d for d in ("t", "z", "y", "x") if d in long]
-        if len(order) == len(long):
-            long = order
-        short = [d for d in long if signal.sizes[d] == 1]
-        while len(long) > self.ndim and short:
-            long.remove(short.pop(0))
-        if len(long) == self.ndim and "sample" not in long:
-            if self.axis and self.ndim == 1 and long[0] not in (self.axis, "axis"):
-                raise ModelError(f"{name} runs along '{long[0]}', and the model takes spectra along '{self.axis}'.")
-            return tuple(long)
-        sizes = ", ".join(f"{d}: {signal.sizes[d]}" for d in signal.dims)
-        raise ModelError(
-            f"{name} has the axes ({sizes}), and the model takes {KINDS[self.ndim]}; {_advice(long, self.ndim)}."
-        )
+        return spatial_dims(signal, self.ndim, self.axis)
 
     def prepare(self, signal: xr.DataArray) -> Prepared:
         """Return what the network receives of ``signal``, with every stage on the way.
@@ -198,7 +173,7 @@ class Preprocessing:
         import torch
 
         dims = self.fits(signal)
-        ordered = _ordered(signal, dims)
+        ordered = arrange(signal, dims)
         values = np.asarray(ordered.transpose(*(("c",) if "c" in ordered.dims else ()), *dims).values)
         values = values if "c" in ordered.dims else values[None]
         about = _about(ordered, dims)
@@ -214,8 +189,8 @@ class Preprocessing:
             before = after
         tensor = x.to(torch.float32)
         _finite(tensor, values[None], ordered, dims, stages)
-        coords = tuple(_coordinate(ordered, d) for d in dims)
-        units = tuple(_unit(ordered, d) for d in dims)
+        coords = tuple(coordinate(ordered, d) for d in dims)
+        units = tuple(unit_of(ordered, d) for d in dims)
         placement = Placement(tuple(effects), values, dims, coords, units, tuple(tensor.shape[2:]))
         return Prepared(tensor, placement, tuple(stages), ordered, tuple(dict.fromkeys(about.notes)))
 
@@ -238,7 +213,7 @@ class Preprocessing:
         batch = batch.isel(dict.fromkeys(gone, 0))
         arranged = np.asarray(batch.transpose("_batch", *(("c",) if "c" in like.dims else ()), *dims).values)
         arranged = arranged if "c" in like.dims else arranged[:, None]
-        ordered = _ordered(like, dims)
+        ordered = arrange(like, dims)
         about = _about(ordered, dims)
         x = _tensor(arranged)
         for step in self.steps:
@@ -281,42 +256,13 @@ def _resample(axis: AxisLike, size: Sequence[int] | None) -> list[Step]:
     return [make_step({"resample": {**given, "axis": axis.name or "", "units": axis.units or ""}}, "input.axis")]
 
 
-def _advice(dims: list[str], ndim: int) -> str:
-    if "sample" in dims:
-        return "choose one of the samples, as in signal.isel(sample=0)"
-    if len(dims) < ndim:
-        return f"they have {ndim} axes beside the channels"
-    if ndim == 1:
-        rest = [d for d in dims if d in ("t", "z", "y", "x")] or dims[1:]
-        return f"choose one position, as in signal.isel({', '.join(f'{d}=0' for d in rest)})"
-    extra = dims[: len(dims) - ndim]
-    return f"choose a slice, as in signal.isel({', '.join(f'{d}=0' for d in extra)})"
-
-
-def _ordered(signal: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
-    gone = {d: 0 for d in signal.dims if d not in (*dims, "c")}
-    kept = signal.isel(gone)
-    kept.encoding = dict(signal.encoding)
-    return kept.transpose(*dims, *(("c",) if "c" in kept.dims else ()))
-
-
-def _coordinate(signal: xr.DataArray, dim: str) -> NDArray[np.float64]:
-    if dim in signal.coords and signal[dim].dtype.kind in "biuf":
-        return np.asarray(signal[dim].values, dtype=np.float64)
-    return np.arange(signal.sizes[dim], dtype=np.float64)
-
-
-def _unit(signal: xr.DataArray, dim: str) -> str:
-    return str(signal[dim].attrs.get("units", "")) if dim in signal.coords else "pixel"
-
-
 def _about(signal: xr.DataArray, dims: tuple[str, ...]) -> About:
     return About(
         name=signal_name(signal),
         dtype=signal.dtype,
         dims=dims,
-        coords=tuple(_coordinate(signal, d) for d in dims),
-        units=tuple(_unit(signal, d) for d in dims),
+        coords=tuple(coordinate(signal, d) for d in dims),
+        units=tuple(unit_of(signal, d) for d in dims),
         attrs=signal.attrs,
     )
 
