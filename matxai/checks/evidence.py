@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from matxai.modelcard import Model
+    from matxai.regions import Region
 
 FILLS = ("local_mean", "blur", "noisy_linear")
 
@@ -143,36 +144,22 @@ def top_region_evidence(
     if not fills:
         msg = "Evidence needs at least one fill; name one with fills=."
         raise RegionError(msg)
-    rng = np.random.default_rng(seed)
-    region = top_region(values, share, source=method)
-    grey = _grey(signal)
-    allowed = np.isfinite(values)
-    for bar in finders["info_bar"](grey, signal.attrs):
-        allowed &= ~bar.mask  # a bar is no ground on which a piece of specimen has a twin
-    twins = matched_regions(region, grey, controls, rng, allowed=allowed)
-    randoms = [random_top_region(np.isfinite(values), region.area, rng) for _ in range(random_maps)]
-    dense = dense_output(model, signal)
-    where: torch.Tensor | None = None
-    if dense is not None:
-        where = dense == target
-        if not bool(where.any()):
-            msg = (
-                f"The model predicts class {target} nowhere in this signal: there is no object whose score could drop."
-            )
-            raise TargetError(msg)
+    regions = _compared(signal, values, method, share, (controls, random_maps), seed)
+    where = _predicted_object(model, signal, target)
     clean = class_scores(model, [signal], mask=where, cancel=cancel)
     if not 0 <= target < clean.scores.shape[1]:
         msg = f"The model has {clean.scores.shape[1]} classes, numbered from 0; there is no class {target}."
         raise TargetError(msg)
-    masks = [r.mask for r in (region, *twins, *randoms)]
+    masks = [r.mask for group in regions for r in group]
     drops, flips = [], 0
     for name in fills:
         asked = scores_when_filled(model, signal, masks, name, seed=seed, mask=where, cancel=cancel)
         drops.append(clean.scores[0, target] - asked.scores[:, target])
         flips += int(asked.top[0] != clean.top[0])
+    (region,), twins, _ = regions
     mean = np.mean(drops, axis=0)
     top, control, random = float(mean[0]), mean[1 : 1 + len(twins)], mean[1 + len(twins) :]
-    rank = 1 + int((control >= top).sum()) if len(twins) else None
+    rank = 1 + int((control >= top).sum()) if twins else None
     return Evidence(
         method=method,
         target=model.classes[target] if target < len(model.classes) else str(target),
@@ -188,3 +175,29 @@ def top_region_evidence(
         flips=flips,
         sentence=_sentence(top, control.tolist(), random.tolist(), rank, region.share),
     )
+
+
+def _compared(
+    signal: xr.DataArray, values: npt.NDArray[Any], method: str, share: float, counts: tuple[int, int], seed: int
+) -> tuple[list[Region], list[Region], list[Region]]:
+    """The top of the map, its matched regions, and the tops of random maps."""
+    rng = np.random.default_rng(seed)
+    region = top_region(values, share, source=method)
+    grey = _grey(signal)
+    allowed = np.isfinite(values)
+    for bar in finders["info_bar"](grey, signal.attrs):
+        allowed &= ~bar.mask  # a bar is no ground on which a piece of specimen has a twin
+    twins = matched_regions(region, grey, counts[0], rng, allowed=allowed)
+    return [region], twins, [random_top_region(np.isfinite(values), region.area, rng) for _ in range(counts[1])]
+
+
+def _predicted_object(model: Model, signal: xr.DataArray, target: int) -> torch.Tensor | None:
+    """Where a dense model predicts the target in the untouched signal; None for a model with one score a class."""
+    dense = dense_output(model, signal)
+    if dense is None:
+        return None
+    where = dense == target
+    if not bool(where.any()):
+        msg = f"The model predicts class {target} nowhere in this signal: there is no object whose score could drop."
+        raise TargetError(msg)
+    return where

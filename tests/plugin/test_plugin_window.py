@@ -1,4 +1,4 @@
-"""Real windows under an X server: open through the reader, explain, see where the map lies, cancel, save, reopen.
+"""Real windows under an X server: open through the reader, explain, see where the map lies, cancel, save, reopen."""
 
 from __future__ import annotations
 
