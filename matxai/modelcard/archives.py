@@ -6,8 +6,10 @@ Used for ``NAME.matxai``, ``torch.export`` programs and checkpoints.
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
-from contextlib import contextmanager
+import zlib
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -40,16 +42,23 @@ def opened_archive(path: Path, *, limit: int | None = None) -> Iterator[zipfile.
     FileError
         If it is no zip archive or is damaged.
     """
+    with ExitStack() as stack:
+        with damage_told(path):
+            archive = stack.enter_context(zipfile.ZipFile(path))
+        check_members(archive, path, limit)
+        yield archive
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turn whatever ``zipfile`` raises for a damaged archive into a ``FileError`` that names it."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_members(archive, path, limit)
-            yield archive
+        yield
     except zipfile.BadZipFile as problem:
-        raise FileError(
-            f"{path} is damaged or cut off: {str(problem).rstrip('.')}; copy or download it again."
-        ) from None
-    except (NotImplementedError, EOFError, zipfile.LargeZipFile) as problem:
-        raise FileError(f"{path} cannot be unfolded: {str(problem).rstrip('.') or 'it ends too early'}.") from None
+        raise FileError(f"{path} is damaged or cut off: {str(problem).rstrip('.')}; copy it again.") from None
+    except (OSError, EOFError, ValueError, RuntimeError, OverflowError, struct.error, zlib.error) as problem:
+        told = str(problem).rstrip(".") or "it ends too early"
+        raise FileError(f"{path} cannot be unfolded, its directory and its members disagree: {told}.") from None
 
 
 def check_members(archive: zipfile.ZipFile, path: Path, limit: int | None) -> None:
@@ -91,7 +100,7 @@ def _check_name(member: zipfile.ZipInfo, path: Path) -> None:
 def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     """Return one member; another length than the directory of the archive says, or a wrong checksum, is an error."""
     member = archive.getinfo(name)
-    with archive.open(member) as stream:
+    with damage_told(path), archive.open(member) as stream:
         data = stream.read(member.file_size + 1)
     if len(data) != member.file_size:
         raise UnsafeFileError(f"{path} says that '{name}' has {member.file_size} bytes, but it holds another number.")
@@ -107,7 +116,7 @@ def unfold(archive: zipfile.ZipFile, path: Path, folder: Path) -> None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         left = member.file_size
-        with archive.open(member) as stream, target.open("xb") as out:
+        with damage_told(path), archive.open(member) as stream, target.open("xb") as out:
             while left >= 0 and (block := stream.read(min(1 << 20, left + 1))):
                 left -= len(block)
                 out.write(block)

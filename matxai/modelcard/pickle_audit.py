@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from matxai.errors import FileError, UnsafeFileError
 from matxai.modelcard.archives import read_member
@@ -36,8 +36,7 @@ DTYPES = frozenset(
 
 # What checkpoints consist of. weights_only=True knows a few more; those hold no weights and are refused here by name.
 HARMLESS = frozenset({
-    "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict", "builtins.set",
-    "builtins.list", "builtins.int", "builtins.complex", "builtins.bytearray", "_codecs.encode", "torch.Size",
+    "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict", "builtins.list", "builtins.int", "builtins.complex", "builtins.bytearray", "_codecs.encode", "torch.Size",
     "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
     "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
     "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch._utils._rebuild_qtensor",
@@ -71,8 +70,19 @@ class _Inert(dict[Any, Any]):
         """Take nothing."""
 
 
-class _Reader(pickle.Unpickler):
-    """Collects the names and the storages of a pickle."""
+class _Reader(pickle._Unpickler):  # type: ignore[misc, name-defined, unused-ignore]
+    """Collects the names and the storages of a pickle.
+
+    Python's own reader and not the one in C: that one keeps what it remembers in an array, and a pickle of ten bytes
+    can ask it for one of 16 GB.
+    """
+
+    # bytearray8 asks for its memory before it reads; sets and keys of nested tuples can take for ever to be hashed
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: act
+        for code, act in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined, unused-ignore]
+        if bytes([code]) not in {pickle.BYTEARRAY8, pickle.EMPTY_SET, pickle.FROZENSET, pickle.ADDITEMS}
+    }
 
     def __init__(self, data: io.BytesIO) -> None:
         super().__init__(data, encoding="utf-8")
@@ -84,12 +94,39 @@ class _Reader(pickle.Unpickler):
         self.names.append(full)
         return type("Inert", (_Inert,), {"full": full})
 
+    def load_setitem(self) -> None:
+        """Take one item of a dictionary, under a plain key."""
+        value, key = self.stack.pop(), self.stack.pop()
+        self.stack[-1][_plain(key)] = value
+
+    def load_setitems(self) -> None:
+        """Take several items of a dictionary, under plain keys."""
+        items = self.pop_mark()
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self.stack[-1][_plain(key)] = value
+
+    def load_dict(self) -> None:
+        """Take a dictionary as the oldest protocol writes it."""
+        items = self.pop_mark()
+        self.append({_plain(key): value for key, value in zip(items[::2], items[1::2], strict=True)})
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.DICT[0]] = load_dict
+
     def persistent_load(self, pid: Any) -> Any:
         if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage" and isinstance(pid[4], int)):
             msg = "it refers to something outside that is no tensor's storage"
             raise pickle.UnpicklingError(msg)
         self.storages.append((str(getattr(pid[1], "full", "?")).rpartition(".")[2], str(pid[2]), pid[4]))
         return _Inert()
+
+
+def _plain(key: Any) -> Any:
+    if not isinstance(key, str | bytes | int | float | _Inert | None):
+        msg = f"a dictionary in it has a {type(key).__name__} as a key"
+        raise pickle.UnpicklingError(msg)
+    return key
 
 
 def read_pickle(data: bytes, where: str) -> tuple[list[str], list[tuple[str, str, int]], int]:

@@ -621,3 +621,27 @@ def test_a_truncated_program_is_one_sentence(tmp_path, program_bytes):
     for part in (0.2, 0.7, 0.999):
         (tmp_path / "net.pt2").write_bytes(program_bytes[: int(len(program_bytes) * part)])
         refused(tmp_path / "net.pt2")
+
+
+def tower():
+    """A tuple that holds itself twice, fifty times over: hashing it would take longer than the sun will shine."""
+    value = ()
+    for _ in range(50):
+        value = (value, value)
+    return value
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02Nr\xff\xff\xff\x7f.",  # remember None in the place 2**31
+        b"\x80\x05\x96" + struct.pack("<Q", 2**36) + b"x.",  # a bytearray of 64 GB
+        b"\x80\x05\x8d" + struct.pack("<Q", 2**60) + b"x.",  # a text of an exabyte
+        b"\x80\x02}" + pickle.dumps(tower(), 2)[2:-1] + b"K\x01s.",  # a dictionary with that tuple as its key
+    ],
+    ids=["memo", "bytearray", "text", "hash"],
+)
+def test_a_pickle_of_a_few_bytes_takes_neither_memory_nor_time(tmp_path, data):
+    (tmp_path / "w.pt").write_bytes(data)
+    refused(tmp_path / "w.pt", arch="toy:net")
