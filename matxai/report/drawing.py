@@ -185,7 +185,7 @@ def draw_colour_bar(
 
 def _power(largest: float) -> int:
     exponent = math.floor(math.log10(largest))
-    return 0 if -2 <= exponent <= 3 else 3 * (exponent // 3)
+    return 0 if -1 <= exponent <= 3 else 3 * (exponent // 3)
 
 
 def thinned(curves: Array, values: Array) -> npt.NDArray[np.intp]:

@@ -205,7 +205,7 @@ def test_a_dense_output_is_told_by_its_shares(ds):
     ]
     ds.attrs.update(matxai=json.dumps(record), model="cracks")
     page = Page(render_report(Report("r", items=[ReportItem("a.tif", ds)])))
-    assert "Of all positions, cracks calls background in 97 % and crack in 3.0 %." in page.text
+    assert "The model cracks puts on top: background in 97 % and crack in 3.0 % of all positions." in page.text
     assert "crack (3.0 % of it)" in page.text
     assert "mean score" in page.text
     assert overlay_figure(ds, "lrp:epsilon_plus").texts[1].get_text() == "crack · score 321"

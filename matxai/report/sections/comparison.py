@@ -71,7 +71,13 @@ def make(report: Report) -> Markup | None:
         for pair in comparison.pairs
     ]
     columns = list(dict.fromkeys(name for facts_of in comparison.facts.values() for name in facts_of))
-    return fill("comparison.html.j2", comparison=comparison, rows=rows, columns=columns)
+    return fill(
+        "comparison.html.j2",
+        comparison=comparison,
+        sentence=comparison.sentence if comparison.sentence != report.intro else "",
+        rows=rows,
+        columns=columns,
+    )
 
 
 sections.add("comparison", Section(order=15, title="", of_report=make))

@@ -42,7 +42,8 @@ def lead(item: ReportItem) -> str:
     if not ranked:
         return ""
     top = ranked[0]
-    model = str(ds.attrs.get("model", "") or sentences.THE_NETWORK)
+    name = str(ds.attrs.get("model", ""))
+    model = sentences.THE_MODEL.format(name=name) if name else sentences.THE_NETWORK
     if top.share is not None:  # a dense output: which class is on top where
         parts = [f"{s.name} in {sentences.percent(s.share)}" for s in ranked if s.share][:4]
         return sentences.SAYS_DENSE.format(model=model, parts=sentences.listed(parts))

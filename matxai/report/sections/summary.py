@@ -38,9 +38,10 @@ def row(item: ReportItem) -> dict[str, object]:
     evidence = next((e for e in item.evidences if e.get("top_drop") is not None), None)
     return {
         "title": item.title,
+        "model": str(item.explanation.attrs.get("model", "")),
         "says": f"{top.name} ({sentences.percent(top.share)} of it)" if top and dense else top.name if top else "–",
-        "probability": top.probability if top else None,
-        "logit": top.logit if top else None,
+        "probability": top.probability if top and not dense else None,
+        "logit": top.logit if top and not dense else None,
         "truth": item.truth,
         "right": top is not None and top.name == item.truth,
         "method": str(evidence.get("method", "map")) if evidence else "",
@@ -59,6 +60,7 @@ def make(report: Report) -> Markup:
         failed=sentences.FAILED.format(count=sentences.counted(len(report.failed), "file")) if report.failed else "",
         rows=rows,
         most=report.most,
+        with_model=len({r["model"] for r in rows}) > 1,
         with_truth=any(r["truth"] for r in rows),
         with_drop=next((r["method"] for r in rows if r["method"]), ""),
         caution=sentences.MAP_IS_NOT_CAUSE,
