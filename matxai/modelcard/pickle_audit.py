@@ -36,7 +36,8 @@ DTYPES = frozenset(
 
 # What checkpoints consist of. weights_only=True knows a few more; those hold no weights and are refused here by name.
 HARMLESS = frozenset({
-    "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict", "builtins.list", "builtins.int", "builtins.complex", "builtins.bytearray", "_codecs.encode", "torch.Size",
+    "collections.OrderedDict", "collections.defaultdict", "collections.Counter", "builtins.dict",
+    "builtins.list", "builtins.int", "builtins.complex", "builtins.bytearray", "_codecs.encode", "torch.Size",
     "torch.device", "torch.Tensor", "torch.nn.parameter.Parameter", "torch.serialization._get_layout",
     "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
     "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch._utils._rebuild_qtensor",
