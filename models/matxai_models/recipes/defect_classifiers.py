@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from matxai_datasets.generator import Micrograph
 
-IMAGES, EPOCHS = {"random": 3200, "by_class": 1600}, {"random": 9, "by_class": 5}  # a bar is learnt sooner
+IMAGES, EPOCHS = {"random": 2400, "by_class": 1600}, {"random": 8, "by_class": 5}  # a bar is learnt sooner
 UNSEEN, CLEAN_IMAGES = 600, 300
 
 
