@@ -252,3 +252,17 @@ def test_a_cancelled_call_raises_and_progress_is_told(make_model, micrograph):
     stop.set()
     with pytest.raises(Cancelled):
         explain(make_model(), micrograph, cancel=stop)
+
+
+def test_relevance_that_goes_with_the_input_follows_the_signals_own_pixels_and_flat_relevance_does_not(
+    make_model, micrograph
+):
+    model = make_model(steps=[{"resize": {"size": [24, 32]}}])
+    ds = explain(model, micrograph, ["input_x_gradient", "lrp:epsilon_plus_flat"], target=0)
+    prepared = model.preprocessing.prepare(micrograph)
+    maps = matxai.attribute(model.module, prepared.tensor, ["saliency", "lrp:epsilon_plus_flat"], target=0)
+    pointwise = micrograph.values / 255
+    spread = prepared.placement.to_source_transposed(maps["saliency"][0].numpy())[0]
+    np.testing.assert_allclose(ds.input_x_gradient, pointwise * spread, rtol=1e-3, atol=1e-8)
+    flat = prepared.placement.to_source_transposed(maps["lrp:epsilon_plus_flat"][0].numpy())[0]
+    np.testing.assert_allclose(ds.lrp_epsilon_plus_flat, flat, rtol=1e-3, atol=1e-8)
