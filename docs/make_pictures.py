@@ -1,6 +1,6 @@
 """Draws the pictures of README and docs from what comes along: ``python docs/make_pictures.py [--no-windows]``.
 
-``twins.png``: one picture of pores, the sound model and its leaky twin. ``dock.png``: the dock in napari (needs a screen).
+``twins.png``: one picture of pores, the sound model and its leaky twin. ``dock.png``: the dock in napari, on a screen.
 """
 
 from __future__ import annotations

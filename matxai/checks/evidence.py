@@ -75,19 +75,19 @@ class Evidence:
         return asdict(self)
 
 
+def _changes(drop: float, *, plural: bool) -> str:
+    verb = "lower" if drop >= 0 else "raise"
+    return f"{verb if plural else verb + 's'} it by {abs(drop):.2f}"
+
+
 def _sentence(top: float, controls: Sequence[float], randoms: Sequence[float], rank: int | None, share: float) -> str:
     part = f"the {100 * share:.1f} % of the picture that the map marks highest"
+    removed = f"Removing {part} {_changes(top, plural=False).replace('it', 'the score', 1)}"
+    others = f"the tops of random maps {_changes(float(np.mean(randoms)), plural=True)}" if randoms else ""
     if rank is None:
-        return (
-            f"Removing {part} lowers the score by {top:.2f}; the shape leaves no room for matched regions, "
-            f"and the tops of random maps lower it by {np.mean(randoms):.2f} on average."
-        )
-    verb = "lowers" if top >= 0 else "raises"
-    return (
-        f"Removing {part} {verb} the score by {abs(top):.2f}; {len(controls)} matched regions lower it by "
-        f"{np.mean(controls):.2f} on average (rank {rank} of {len(controls) + 1}), "
-        f"random maps by {np.mean(randoms):.2f}."
-    )
+        return f"{removed}; the shape leaves no room for matched regions{', ' + others if others else ''}."
+    twins = f"{len(controls)} matched regions {_changes(float(np.mean(controls)), plural=True)} on average"
+    return f"{removed}; {twins} (rank {rank} of {len(controls) + 1}){', ' + others if others else ''}."
 
 
 def _grey(signal: xr.DataArray) -> npt.NDArray[np.float64]:

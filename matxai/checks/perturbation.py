@@ -125,12 +125,17 @@ def class_scores(
     where = _home(model.module)
     scores, tops = [], []
     with evaluating(model.module), torch.inference_mode():
-        for chunk in _chunks(signals, _CHUNK):
+        for chunk in _chunks(signals, model.batch or _CHUNK):
             if cancel is not None and cancel.is_set():
                 msg = "Cancelled while the model was asked again about changed images."
                 raise Cancelled(msg)
-            batch = torch.cat([model.preprocessing.prepare(s).tensor for s in chunk]).to(where)
-            logits = _as_classes(_logits(model.module(batch)), model.activation).double().cpu()
+            tensors = [model.preprocessing.prepare(s).tensor for s in chunk]
+            # a program that was exported for a fixed batch gets its last one filled up; the surplus is dropped
+            tensors += [tensors[-1]] * ((model.batch or len(tensors)) - len(tensors))
+            batch = torch.cat(tensors).to(where)
+            model.check_fits(tuple(batch.shape))
+            output = _as_classes(_logits(model.module(batch)), model.activation)
+            logits = output[: len(chunk)].double().cpu()
             if logits.ndim > 2:
                 flat = logits.flatten(2)
                 logits = flat.mean(2) if mask is None else flat[:, :, mask.flatten()].mean(2)

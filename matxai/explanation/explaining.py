@@ -92,6 +92,7 @@ def explain(
 
     known = _model(model, card)
     prepared = known.preprocessing.prepare(signal)
+    known.check_fits(tuple(prepared.tensor.shape))
     assumptions = [*known.assumptions, *prepared.notes]
     wanted = resolve(methods)
     bounds = _bounds(known, signal, prepared, low, high, wanted, assumptions)

@@ -340,9 +340,9 @@ def _write_maps(explanation: xr.Dataset, folder: Path, options: Options) -> None
     from matxai.signals.writing import write_tiff
 
     for name, variable in explanation.data_vars.items():
-        leading = [d for d in variable.dims if d in ("layer", "class", "target")]
+        leading = [str(d) for d in variable.dims if str(d).split("_")[0] in ("layer", "class", "target")]
         for index in np.ndindex(*(variable.sizes[d] for d in leading)):
-            at = {str(d): int(i) for d, i in zip(leading, index, strict=True)}
+            at = {d: int(i) for d, i in zip(leading, index, strict=True)}
             stem = "_".join([str(name), *(f"{d}{i}" for d, i in at.items())])
             part = variable.isel(at)
             if part.ndim >= 2:

@@ -103,6 +103,15 @@ def test_scores_do_not_depend_on_the_chunks(model, signal) -> None:
     np.testing.assert_allclose(many.scores, single, rtol=1e-6)
 
 
+def test_a_program_exported_for_a_fixed_batch_is_asked_in_that_batch(model, signal, tmp_path) -> None:
+    program = torch.export.export(Corner().eval(), (torch.zeros(2, 1, 60, 80),))
+    torch.export.save(program, tmp_path / "fixed.pt2")
+    fixed = matxai.load_model(tmp_path / "fixed.pt2", classes=["no", "yes"], scale="none")
+    assert fixed.batch == 2
+    many = [signal * k for k in range(1, 4)]
+    np.testing.assert_allclose(class_scores(fixed, many).scores, class_scores(model, many).scores, rtol=1e-6)
+
+
 def test_the_module_keeps_its_mode(signal) -> None:
     module = Corner().train()
     loaded = matxai.load_model(module, kind="2d", channels=1, classes=["no", "yes"], scale="none")
