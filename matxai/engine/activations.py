@@ -37,14 +37,13 @@ FUNCTIONS: dict[str, Callable[[Tensor, Mapping[str, Any]], Tensor]] = {
 
 
 def ratio(base: str, x: Tensor, call: Mapping[str, Any]) -> Tensor:
-    """Return (f(x) - f(0)) / x, and its limit f'(0) where x is 0; computed in float32 at least."""
+    """Return (f(x) - f(0)) / x, and its limit from above where x is 0; computed in float32 at least."""
     base, call = _canonical(base, call)
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     if base in RATIOS:
         return RATIOS[base](wide, call).to(x.dtype)
-    value = FUNCTIONS[base](wide, call)  # f(0) = 0, and f is precise near 0
-    safe = torch.where(wide == 0, torch.ones_like(wide), wide)
-    return torch.where(wide == 0, slope(base, torch.zeros_like(wide), call), value / safe).to(x.dtype)
+    x_or_tiny = torch.where(wide == 0, torch.finfo(wide.dtype).eps, wide)
+    return (FUNCTIONS[base](x_or_tiny, call) / x_or_tiny).to(x.dtype)  # f(0) = 0, and f is precise near 0
 
 
 def slope(base: str, x: Tensor, call: Mapping[str, Any]) -> Tensor:

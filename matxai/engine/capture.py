@@ -141,11 +141,11 @@ class Capture(TorchFunctionMode):
                 return known
             if not arg.requires_grad:
                 return arg
-            if not arg.is_leaf and self.keep.graph:
+            if not arg.is_leaf and self.keep.graph and self._owner(arg) is None:
                 self.unseen(arg)
                 live.append(arg)
                 return arg
-            known = self._constants[id(arg)] = arg.detach()
+            known = self._constants[id(arg)] = arg.data  # no view: what is written there stays apart
             return known
         if isinstance(arg, list | tuple) and arg and not isinstance(arg, torch.Size):
             if all(isinstance(a, int | float | str | None) for a in arg):
@@ -175,17 +175,20 @@ class Capture(TorchFunctionMode):
         self.store.before_write(target)
         if self.value(target) is not None:
             return args, target
-        if self._owned is None:
-            owned: Iterable[Tensor] = (*self._module.parameters(), *self._module.buffers())
-            self._owned = {t.untyped_storage().data_ptr(): t for t in owned}
-        storage = target.untyped_storage().data_ptr()
-        owner = self._owned.get(storage)
+        owner, storage = self._owner(target), target.untyped_storage().data_ptr()
         if owner is not None and storage not in self._written:
             self._written[storage] = (owner, owner.detach().clone())
         if owner is target:  # never hang a graph on the module's own tensor
-            alias = self._constants[id(target)] = target.detach()
+            alias = self._constants[id(target)] = target.data
             return tuple(alias if a is target else a for a in args), alias
         return args, target
+
+    def _owner(self, tensor: Tensor) -> Tensor | None:
+        """Return the module's own parameter or buffer in whose storage a tensor lies."""
+        if self._owned is None:
+            owned: Iterable[Tensor] = (*self._module.parameters(), *self._module.buffers())
+            self._owned = {t.untyped_storage().data_ptr(): t for t in owned}
+        return self._owned.get(tensor.untyped_storage().data_ptr())
 
     def _perform(
         self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
@@ -210,8 +213,9 @@ class Capture(TorchFunctionMode):
         if result is NotImplemented:
             result = func(*args, **kwargs)
         elif target is not None and result is not target:  # computed apart, written where the model wanted it
+            self.store.before_write(target)  # the stand-in may have kept what is overwritten now
             result = target.copy_(result[0] if isinstance(result, tuple) else result)
-        if op.kind != "detach":
+        if op.kind != "constant":  # what does not depend on the input any more
             self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and op.kind not in LINEAR_KINDS)
             self._follow_tail(row, func, args, kwargs, op, live, logits)
         if self.pending is not None:  # a batch norm that follows is folded into the operation that made its input

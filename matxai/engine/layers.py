@@ -170,8 +170,9 @@ def _upstream(producers: dict[int, Operation], value: int, ndim: int) -> Iterato
         value = op.inputs[0]
         op = producers.get(value)
     while value != INPUT:
-        yield value
         op = producers.get(value)
+        if op is None or _extended(op.output_shapes[op.outputs.index(value)]):
+            yield value
         if op is None or len(op.input_shapes[0]) != ndim:
             return
         value = op.inputs[0]

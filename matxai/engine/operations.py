@@ -213,7 +213,13 @@ _list(
 )
 _list("write", "write copy index_copy index_put fill zero masked_scatter scatter slice_scatter select_scatter",
       P.PLAIN, S.ANY)  # fmt: skip
-_list("detach", "detach", P.PLAIN, S.KEEPS)
+_list("constant", "detach", P.PLAIN)
+_list(
+    "constant",
+    "empty_like zeros_like ones_like full_like rand_like randn_like new_empty new_zeros new_ones new_full new_tensor "
+    "argmax argmin argsort",
+    P.PLAIN,
+)
 # products
 _list("product", "mul multiply", P.PRODUCT, S.KEEPS)
 _list("quotient", "div divide true_divide", P.PRODUCT, S.KEEPS)
@@ -230,7 +236,7 @@ for _function in (*_several, torch.rnn_tanh_cell, torch.rnn_relu_cell):
     TABLE[_function] = Row("recurrent", getattr(_function, "__name__", "recurrent"), P.REFUSED)
 for _property in ("T", "mT", "H", "mH", "real", "data"):
     _get = getattr(torch.Tensor, _property).__get__
-    TABLE[_get] = Row("detach" if _property == "data" else "view", _property, P.PLAIN, S.KEEPS)
+    TABLE[_get] = Row("constant" if _property == "data" else "view", _property, P.PLAIN, S.KEEPS)
 
 CLAMPED_AT_ZERO = frozenset({"clamp", "clamp_min", "clip"})
 LINEAR_KINDS = frozenset({"convolution", "transposed_convolution", "linear", "matmul"})

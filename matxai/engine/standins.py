@@ -6,6 +6,7 @@ operation, or the reason why LRP cannot pass.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -301,6 +302,23 @@ def _activation(call: Call) -> Any:
     return _put(ActivationNode(call.run.switch, call.row.base, given, call.run.store.keep(x), value), x)
 
 
+_DIM_AT = {"chunk": 2, "split": 2, "split_with_sizes": 2, "tensor_split": 2, "unbind": 1}
+
+
+def _select(call: Call) -> Any:
+    """Pieces of one tensor, each a view of its own: autograd refuses writes into views that were made together."""
+    place = _DIM_AT.get(call.row.base)
+    if place is None or not call.graph or len(call.op.inputs) != 1:
+        return NotImplemented
+    x = call.x
+    dim = call.kwargs.get("dim", call.args[place] if len(call.args) > place else 0)
+    pieces = call.value()
+    if call.row.base == "unbind":
+        return tuple(x.select(dim, i) for i in range(len(pieces)))
+    starts = itertools.accumulate((p.shape[dim] for p in pieces), initial=0)
+    return type(pieces)(x.narrow(dim, start, p.shape[dim]) for start, p in zip(starts, pieces, strict=False))
+
+
 STAND_INS: dict[str, Callable[[Call], Any]] = {
     "convolution": _linear,
     "transposed_convolution": _linear,
@@ -320,4 +338,5 @@ STAND_INS: dict[str, Callable[[Call], Any]] = {
     "quotient": _product,
     "activation": _activation,
     "clamp": _activation,
+    "select": _select,
 }
