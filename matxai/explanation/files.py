@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import uuid
 import warnings
@@ -87,7 +88,6 @@ def load(path: str | os.PathLike[str]) -> Explanation:
                     f"{source.name} is no explanation of matxai: it has no attribute format='{FORMAT}'."
                 )
             _check_version(opened.attrs.get("version"), source)
-            _check_claim(opened, source)
             ds = opened.load()
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as problem:
         text = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
@@ -175,31 +175,42 @@ def _remove(path: Path) -> None:
 
 
 def _safe_store(folder: Path) -> None:
-    """Refuse a store with codecs that make objects (pickle) before any library opens it."""
+    """Refuse a store with codecs that make objects (pickle), or that claims far more than it holds."""
     from matxai.signals.formats.zarr_metadata import Store, nodes_of
 
-    nodes_of(Store(folder))
+    claimed = 0
+    for node in nodes_of(Store(folder)):
+        if node.array is not None:
+            claimed += math.prod(node.shape) * _item_bytes(node.array.get("dtype", node.array.get("data_type")))
+    _check_claim(folder, claimed, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()))
+
+
+def _item_bytes(word: Any) -> int:
+    try:
+        return max(int(np.dtype(word).itemsize), 1)
+    except TypeError:
+        return 8
 
 
 def _safe_file(file: Path) -> None:
-    """Refuse a file that is no HDF5, or whose data would come from other files."""
+    """Refuse a file that is no HDF5, whose data would come from other files, or that claims far more than it holds."""
     from matxai.signals.formats.hdf5_file import opened, survey
 
     with opened(file) as content:
-        outside = survey(content, file).outside
-    if outside:
-        name, reason = next(iter(outside.items()))
+        tree = survey(content, file)
+        claimed = sum(int(content[name].nbytes) for name in tree.datasets if name not in tree.outside)
+    if tree.outside:
+        name, reason = next(iter(tree.outside.items()))
         raise UnsafeFileError(f"{file.name} does not hold '{name}' itself: it is {reason}, which is not followed.")
+    _check_claim(file, claimed, file.stat().st_size)
 
 
-def _check_claim(ds: xr.Dataset, source: Path) -> None:
-    """Refuse what would unfold beyond 512 MB and a hundred times what is stored."""
+def _check_claim(source: Path, claimed: int, stored: int) -> None:
+    """Refuse what would unfold beyond 512 MB and a hundred times what is stored; opening reads indexes already."""
     from matxai.signals.limits import MOST_BYTES, MOST_RATIO, said_bytes
 
-    files = [source] if source.is_file() else [f for f in source.rglob("*") if f.is_file()]
-    stored = sum(f.stat().st_size for f in files)
-    if ds.nbytes > max(MOST_BYTES, MOST_RATIO * stored):
+    if claimed > max(MOST_BYTES, MOST_RATIO * stored):
         raise UnsafeFileError(
-            f"{source.name} would unfold from {said_bytes(stored)} to {said_bytes(ds.nbytes)}, more than {MOST_RATIO} "
+            f"{source.name} would unfold from {said_bytes(stored)} to {said_bytes(claimed)}, more than {MOST_RATIO} "
             "times what it holds; it was not read."
         )
