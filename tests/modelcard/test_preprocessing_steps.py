@@ -258,6 +258,8 @@ def test_nan_that_would_reach_the_model_is_an_error_that_says_where_and_how_many
         Preprocessing.from_card(spec()).prepare(image(x))
     with pytest.raises(SignalError, match="2 values that are NaN"):
         Preprocessing.from_card(spec(steps=["clahe"])).prepare(image(x))
+    with pytest.raises(SignalError, match=r"2 values that are NaN or Inf, the first at y=3, x=4, and 7 of the 144"):
+        Preprocessing.from_card(spec(steps=[{"resize": {"size": [12, 12]}}])).prepare(image(x))
     with pytest.raises(SignalError, match="2 values that are NaN"):
         Preprocessing.from_card(spec(steps=["percentile"])).apply(x[None], like=image(x))
 
