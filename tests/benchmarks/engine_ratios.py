@@ -222,10 +222,11 @@ def main() -> None:
             case["ours_peak_mib"] = weighed(str(case["ours"]), options)
             case["peer_peak_mib"] = weighed(str(case["peer"]), options)
         print(json.dumps({k: v for k, v in case.items() if k != "ratios"}))
+    cpu = platform.processor() or platform.machine()
     report = {
         "format": "matxai-benchmark",
         "version": 1,
-        "device": torch.cuda.get_device_name() if options.device.startswith("cuda") else platform.processor() or platform.machine(),
+        "device": torch.cuda.get_device_name() if options.device.startswith("cuda") else cpu,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "arch": options.arch,
