@@ -76,7 +76,7 @@ class Capture(TorchFunctionMode):
             mark.nonnegative, mark.clean = old.nonnegative, old.clean
             mark.node, mark.source = old.node, old.source
         mark.spot = spot
-        setattr(tensor, _MARK, mark)
+        tensor.__dict__[_MARK] = mark
         return spot
 
     def restore(self) -> None:
@@ -90,7 +90,9 @@ class Capture(TorchFunctionMode):
 
     def value(self, tensor: Any) -> Value | None:
         """Return what is known of a tensor, None for constants."""
-        found: Value | None = getattr(tensor, _MARK, None)
+        if not isinstance(tensor, Tensor):
+            return None
+        found: Value | None = tensor.__dict__.get(_MARK)
         return found if found is not None and found.owner is self else None
 
     def is_nonnegative(self, tensor: Tensor) -> bool:
@@ -161,7 +163,7 @@ class Capture(TorchFunctionMode):
             refused="is hidden from the engine (a TorchScript module or a custom autograd function)",
         )  # fmt: skip
         self.trace.append(op)
-        setattr(tensor, _MARK, Value(self, op.output, tensor._version))
+        tensor.__dict__[_MARK] = Value(self, op.output, tensor._version)
 
     def _target(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         out = kwargs.get("out")
@@ -195,13 +197,13 @@ class Capture(TorchFunctionMode):
         live: list[Tensor], target: Tensor | None,
     ) -> Any:  # fmt: skip
         """Call the function or its stand-in, and record it."""
-        inputs = [(cast("Value", self.value(t)).id, tuple(t.shape)) for t in live]
+        marks = [cast("Value", self.value(t)) for t in live]
         nonnegative = self._sign(row, args, kwargs, live)
-        clean = all(cast("Value", self.value(t)).clean for t in live)
+        clean = all(m.clean for m in marks)
         logits = self._before_activation(row, args, target)
         op = Operation(
-            len(self.trace), row.kind, row.base, self._place(), tuple(i for i, _ in inputs), (),
-            tuple(s for _, s in inputs), (), in_place=target is not None,
+            len(self.trace), row.kind, row.base, self._place(), tuple(m.id for m in marks), (),
+            tuple(tuple(t.shape) for t in live), (), in_place=target is not None,
         )  # fmt: skip
         if row.passage is Passage.REFUSED:
             op.refused = "has no LRP rule"
@@ -247,7 +249,7 @@ class Capture(TorchFunctionMode):
         op.output_shapes = tuple(tuple(t.shape) for t in outputs)
         self.trace.append(op)
         for tensor, id_ in zip(outputs, op.outputs, strict=True):
-            setattr(tensor, _MARK, Value(self, id_, tensor._version, nonnegative, clean))
+            tensor.__dict__[_MARK] = Value(self, id_, tensor._version, nonnegative, clean)
             if self.watch is not None:
                 self.watch(op, tensor)
         if target is not None and target._base is not None:  # the tensor behind the view has changed as well
@@ -262,7 +264,7 @@ class Capture(TorchFunctionMode):
             (tuple(base.shape),), in_place=True,
         )  # fmt: skip
         self.trace.append(write)
-        setattr(base, _MARK, Value(self, write.output, base._version))
+        base.__dict__[_MARK] = Value(self, write.output, base._version)
 
     def _before_activation(self, row: Row, args: tuple[Any, ...], target: Tensor | None) -> Tensor | None:
         """Return the input of a softmax or sigmoid, which may be what is explained."""
