@@ -147,19 +147,17 @@ def share_inside(values: xr.DataArray, region: np.ndarray) -> float | None:
     return float(positive[region].sum()) / total if total > 0 else None
 
 
-def _donor(number: int, signals: Sequence[xr.DataArray], tops: Sequence[str]) -> int | None:
-    """The next image with a bar of the same place, and of another predicted class."""
+def _donors(number: int, signals: Sequence[xr.DataArray], tops: Sequence[str]) -> list[int]:
+    """The other images with a bar in the same place, and of another predicted class; the next ones first."""
     from matxai.regions.finders.info_bar import stated_rows
 
-    rows = stated_rows(signals[number].attrs)
+    rows, shape = stated_rows(signals[number].attrs), signals[number].shape
     order = [*range(number + 1, len(signals)), *range(number)]
-    for other in order:
-        same_place = signals[other].attrs.get("info_bar") is not None and list(
-            signals[other].attrs["info_bar"]
-        ) == list(rows)
-        if same_place and signals[other].shape == signals[number].shape and tops[other] != tops[number]:
-            return other
-    return None
+    return [
+        other
+        for other in order
+        if stated_rows(signals[other].attrs) == rows and signals[other].shape == shape and tops[other] != tops[number]
+    ]
 
 
 def _top(one: Done) -> str:
@@ -169,7 +167,7 @@ def _top(one: Done) -> str:
 
 
 def _compare(run: Run, twin: Run, sound: Model, leaky: Model) -> tuple[Comparison, str, dict[str, dict[str, str]]]:
-    """Lay both models' maps beside each other, and exchange the bars of images with bars in the same place."""
+    """Lay both models' maps beside each other, and exchange bars between images that the model calls differently."""
     from matxai.checks import exchange_bars
     from matxai.report.content import Comparison, Look, Pair
 
@@ -182,13 +180,12 @@ def _compare(run: Run, twin: Run, sound: Model, leaky: Model) -> tuple[Compariso
             share = share_inside(done.explanation[COMPARED_BY], bars[0].mask) if bars else None
             if share is not None:
                 shares[name].append(share)
-            donor = _donor(number, signals, [_top(d) for d in all_done]) if bars else None
-            exchanged = None
-            if donor is not None:
-                exchanged = exchange_bars(model, signals[number], signals[donor])
-                followed[name].append(exchanged.follows)
+            donors = _donors(number, signals, [_top(d) for d in all_done]) if bars else []
+            exchanges = [exchange_bars(model, signals[number], signals[d]) for d in donors]
+            followed[name] += [e.follows for e in exchanges]
+            shown = next((e for e in exchanges if e.follows), exchanges[0] if exchanges else None)
             label = "sound model" if name == SOUND else "leaky twin"
-            looks.append(Look(label, done.explanation, share, exchanged.to_dict() if exchanged else None))
+            looks.append(Look(label, done.explanation, share, shown.to_dict() if shown else None))
         if bars:
             pairs.append(Pair(one.name, looks, region=bars[0].mask))
     facts = {
