@@ -16,7 +16,7 @@ from matxai.methods.result import Attribution
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from matxai.engine import Plan
+    from matxai.engine import Captured, Plan
 
     Map: TypeAlias = Tensor | tuple[Tensor, ...]
     Bound: TypeAlias = float | Sequence[float] | Tensor | None
@@ -124,9 +124,8 @@ def attribute(
 
     Raises
     ------
-    MethodError
-        If a method is unknown or does not apply to this model; other :class:`matxai.MatxaiError` for layers, targets
-        and operations.
+    MatxaiError
+        In one sentence: :class:`~matxai.errors.MethodError` for methods, others for layers, targets, operations.
 
     Warns
     -----
@@ -134,22 +133,9 @@ def attribute(
         If a CAM is zero everywhere: there is no positive evidence at its layer.
     """
     result = attribution(
-        module,
-        x,
-        methods,
-        target,
-        layers,
-        relu=relu,
-        placement=placement,
-        upsample=upsample,
-        output=output,
-        exact=exact,
-        device=device,
-        progress=progress,
-        cancel=cancel,
-        low=low,
-        high=high,
-    )
+        module, x, methods, target, layers, relu=relu, placement=placement, upsample=upsample, output=output,
+        exact=exact, device=device, progress=progress, cancel=cancel, low=low, high=high,
+    )  # fmt: skip
     for empty in result.empty:
         warnings.warn(empty.sentence, MatxaiWarning, stacklevel=2)
     return result.maps
@@ -182,35 +168,17 @@ def attribution(
     Attribution
         ``maps`` is the dictionary of :func:`attribute`; all-zero CAMs stand in ``empty`` and do not warn.
     """
-    from matxai.engine import layers as engine_layers
-    from matxai.engine import merge, run
+    from matxai.engine import merge
 
     wanted = [_bounded(m, low, high) for m in resolve(methods)]
     at_layers = [m for m in wanted if isinstance(m, LayerMaps)]
     specs = {m.key: _layers_of(m, layers) for m in at_layers}
     asked = list(dict.fromkeys(spec for several in specs.values() for spec in several))
     passes = merge([m.needs() for m in wanted])
-    try:
-        captured = run(
-            module,
-            x,
-            passes,
-            target=target,
-            layers=asked,
-            output=output,
-            exact=exact,
-            device=device,
-            progress=progress,
-            cancel=cancel,
-        )
-    except LayerError:
-        if None in asked and not engine_layers(module, x).default:
-            msg = (
-                f"{at_layers[0].key} needs a feature map, and this model has no convolution or other layer with spatial"
-                " axes before its scores; use a method that reads the input, such as saliency or lrp."
-            )
-            raise MethodError(msg) from None
-        raise
+    captured = _run(
+        module, x, passes, at_layers,
+        target=target, layers=asked, output=output, exact=exact, device=device, progress=progress, cancel=cancel,
+    )  # fmt: skip
     names = dict(zip(asked, captured.layers, strict=True))
     layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
     grid = {m.key: _known_placement(m, placement) == "grid" for m in at_layers}
@@ -219,20 +187,12 @@ def attribution(
     empty: tuple[Empty, ...] = ()
     method: Method
     for method in wanted:
-        setting = Setting(layers=(), places=where.places, size=tuple(x.shape[2:]))
+        setting = Setting(layers=layers_of.get(method.key, ()), places=where.places, size=tuple(x.shape[2:]))
         if isinstance(method, LayerMaps):
-            places = {n: as_stretched(p, setting.size) for n, p in where.places.items()}
-            setting = replace(
-                setting,
-                layers=layers_of[method.key],
-                places=places if grid[method.key] else where.places,
-                relu=relu if method.relu is None else method.relu,
-                upsample=upsample if method.upsample is None else method.upsample,
-            )
+            setting = _as_asked(method, setting, grid=grid[method.key], relu=relu, upsample=upsample)
         reduced = method.reduce(captured, setting)
         maps[method.key] = _at_home(reduced.map, x)
-        beside = {f"{method.key}:{suffix}": _at_home(m, x) for suffix, m in (reduced.beside or {}).items()}
-        maps.update(beside)
+        maps.update({f"{method.key}:{suffix}": _at_home(m, x) for suffix, m in (reduced.beside or {}).items()})
         empty += reduced.empty
     return Attribution(
         maps=maps,
@@ -249,6 +209,34 @@ def attribution(
         notes=(*captured.notes, *where.notes, *(e.sentence for e in empty)),
         ledger=captured.ledger,
         empty=empty,
+    )
+
+
+def _run(module: nn.Module, x: Tensor, passes: Plan, at_layers: list[LayerMaps], **options: Any) -> Captured:
+    """Run the plan; a default layer that does not exist is the method's problem, and said so."""
+    from matxai.engine import layers as engine_layers
+    from matxai.engine import run
+
+    try:
+        return run(module, x, passes, **options)
+    except LayerError:
+        if None in options["layers"] and not engine_layers(module, x).default:
+            msg = (
+                f"{at_layers[0].key} needs a feature map, and this model has no convolution or other layer with spatial"
+                " axes before its scores; use a method that reads the input, such as saliency or lrp."
+            )
+            raise MethodError(msg) from None
+        raise
+
+
+def _as_asked(method: LayerMaps, setting: Setting, *, grid: bool, relu: bool, upsample: bool) -> Setting:
+    """Return the setting with the call's options where the method's object leaves them open."""
+    places = {n: as_stretched(p, setting.size) for n, p in setting.places.items()} if grid else setting.places
+    return replace(
+        setting,
+        places=places,
+        relu=relu if method.relu is None else method.relu,
+        upsample=upsample if method.upsample is None else method.upsample,
     )
 
 
