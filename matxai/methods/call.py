@@ -169,19 +169,21 @@ def attribution(
         ``maps`` is the dictionary of :func:`attribute`; all-zero CAMs stand in ``empty`` and do not warn.
     """
     from matxai.engine import merge
+    from matxai.engine.targets import Each
 
     wanted = [_bounded(m, low, high) for m in resolve(methods)]
     at_layers = [m for m in wanted if isinstance(m, LayerMaps)]
+    grid = {m.key: _known_placement(m, placement) == "grid" for m in at_layers}
     specs = {m.key: _layers_of(m, layers) for m in at_layers}
     asked = list(dict.fromkeys(spec for several in specs.values() for spec in several))
-    passes = merge([m.needs() for m in wanted])
+    many = len(target.targets) if isinstance(target, Each) else 1
+    passes = merge([m.needs() for m in wanted], targets=many)
     captured = _run(
         module, x, passes, at_layers,
         target=target, layers=asked, output=output, exact=exact, device=device, progress=progress, cancel=cancel,
     )  # fmt: skip
     names = dict(zip(asked, captured.layers, strict=True))
     layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
-    grid = {m.key: _known_placement(m, placement) == "grid" for m in at_layers}
     where = lying(module, captured, probe=not all(grid.values()))
     maps: dict[str, Map] = {}
     empty: tuple[Empty, ...] = ()

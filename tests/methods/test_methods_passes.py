@@ -42,6 +42,13 @@ def test_passes_are_shared(make_gap_net, make_input, methods, backwards, axes):
     assert isinstance(planned.describe(), str)
 
 
+def test_several_targets_share_the_forward(make_gap_net, make_input):
+    net, x = make_gap_net(2), make_input(2)
+    result = attribution(net, x, ALL, matxai.targets.each(0, 2))
+    assert (result.forwards, result.backwards) == (1, 6)
+    assert result.plan.backwards == 6
+
+
 class Spy(torch.autograd.Function):
     """Counts the backwards that reach it."""
 
