@@ -201,7 +201,7 @@ def contrast(a: AnyTarget, b: AnyTarget) -> Contrast:
 
 
 def total(*targets: AnyTarget) -> Sum:
-    """Explain the sum of several scores."""
+    """Explain the sum of several targets' scores."""
     return Sum(tuple(_one(t) for t in targets))
 
 

