@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import FileError, MatxaiError
+from matxai.errors import FileError, MatxaiError, MethodError
 from matxai.jobs.explaining import Options, Progress, Run, explain_files
 from matxai.jobs.inputs import expand
 
@@ -68,6 +68,8 @@ def _truths(labels: Path) -> dict[str, str]:
 def demonstrate(
     out: Path,
     *,
+    methods: tuple[str, ...] = METHODS,
+    controls: int = 19,
     seed: int = 0,
     device: str | None = None,
     command: str = "matxai demo",
@@ -80,6 +82,10 @@ def demonstrate(
     ----------
     out
         Folder for the results.
+    methods
+        Of the two classifiers; ``grad_cam`` among them, by which they are compared.
+    controls
+        How many matched regions at most.
     seed, device, progress, cancel
         As everywhere.
     command
@@ -93,6 +99,9 @@ def demonstrate(
         If ``cancel`` is set.
     """
     samples, models = _announced("matxai.samples"), _announced("matxai.models")
+    if COMPARED_BY not in methods:
+        msg = f"The two models are compared by {COMPARED_BY}; it has to be among the methods."
+        raise MethodError(msg)
     missing = [n for n in (SOUND, LEAKY, SEGMENTER) if n not in models] + [n for n in ("defects",) if n not in samples]
     if missing:
         msg = f"The samples or models that come with matxai are not installed ({', '.join(missing)}). Install it again."
@@ -105,9 +114,9 @@ def demonstrate(
     sample = samples["defects"]
     truths = _truths(sample.labels)
     inputs, _ = expand(sample.paths)
-    options = Options(methods=METHODS, seed=seed)
+    options = Options(methods=methods, controls=controls, seed=seed)
     # the twin is there to be compared; evidence is shown for the model that a reader might trust
-    bare = Options(methods=METHODS, seed=seed, evidence=False)
+    bare = Options(methods=methods, seed=seed, evidence=False)
     twin = explain_files(
         leaky, inputs, out / "leaky", bare, command=command, report=False, progress=progress, cancel=cancel
     )
@@ -116,7 +125,7 @@ def demonstrate(
         cracks,
         crack_inputs,
         out / "cracks",
-        Options(methods=CRACK_METHODS, target="crack", seed=seed),
+        Options(methods=CRACK_METHODS, target="crack", controls=controls, seed=seed),
         command=command,
         report=False,
         progress=progress,
