@@ -322,6 +322,7 @@ def _evidence(
                 index,
                 method=method,
                 controls=options.controls,
+                random_maps=min(10, options.controls),
                 seed=options.seed,
                 cancel=cancel,
             )
