@@ -92,8 +92,9 @@ def unit_word(text: str | None) -> str | None:
     word = _SPELLINGS.get(word, _SPELLINGS.get(word.lower(), word))
     if not all(c.isalnum() or c in " */^()-.°µμ_" for c in word):
         return None
+    units = registry()  # outside: a pint that cannot be imported is no unknown word
     try:
-        unit = registry().Unit(word)
+        unit = units.Unit(word)
     except Exception:  # noqa: BLE001 - pint raises its own, tokenizer's and arithmetic errors for words from files
         return None
     return word if str(unit) else None

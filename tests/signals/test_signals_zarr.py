@@ -25,7 +25,8 @@ def ome_zarr(path, version, data=STACK):
     levels = []
     for level in range(2):
         step = 2**level
-        array = group.create_array(str(level), data=data[..., ::step, ::step], chunks=(1, 1, 1, 4, 5))
+        pixels = data[..., ::step, ::step]
+        array = zarr.create_array(path, name=str(level), data=pixels, chunks=(1, 1, 1, 4, 5), zarr_format=version)
         assert array.metadata.zarr_format == version
         scale = [1.0, 1.0, 0.5, 20.0 * step, 10.0 * step]
         move = [{"type": "translation", "translation": [0, 0, 0, 100.0, 0]}]
@@ -67,11 +68,12 @@ def test_an_ome_zarr_in_a_zip_file(tmp_path):
 def test_a_plain_array_and_the_only_array_of_a_group(tmp_path, version):
     zarr.create_array(tmp_path / "array.zarr", data=IMAGE, zarr_format=version)
     np.testing.assert_array_equal(read(tmp_path / "array.zarr"), IMAGE)
-    group = zarr.open_group(tmp_path / "group.zarr", mode="w", zarr_format=version)
-    group.create_array("deep/image", data=IMAGE.astype(">f4"))
+    group = tmp_path / "group.zarr"
+    zarr.open_group(group, mode="w", zarr_format=version)
+    zarr.create_array(group, name="deep/image", data=IMAGE.astype(">f4"), zarr_format=version)
     signal = read(tmp_path / "group.zarr")
     assert signal.dims == ("y", "x") and signal.dtype == np.float32 and signal.dtype.isnative
-    group.create_array("deep/other", data=IMAGE)
+    zarr.create_array(group, name="deep/other", data=IMAGE, zarr_format=version)
     with pytest.raises(FileError, match=r"does not say which.*'deep/image' \(3, 4\), 'deep/other'.*dataset="):
         read(tmp_path / "group.zarr")
     with pytest.raises(FileError, match=r"no dataset 'deep/imag'.*Did you mean 'deep/image'"):
@@ -84,7 +86,7 @@ def test_what_xarray_wrote_has_its_axes(tmp_path, version):
 
     energy = ("energy", np.array([100.0, 110.0, 130.0]), {"units": "eV"})
     data = xr.DataArray(np.arange(3.0), dims="energy", coords={"energy": energy}, name="edge")
-    data.to_zarr(tmp_path / "x.zarr", zarr_format=version, consolidated=False)
+    data.to_dataset().to_zarr(tmp_path / "x.zarr", zarr_format=version, consolidated=False)
     signal = read(tmp_path / "x.zarr")
     assert signal.dims == ("energy",) and signal.energy.attrs["units"] == "eV"
     np.testing.assert_array_equal(signal.energy, [100, 110, 130])
@@ -147,8 +149,8 @@ def test_stores_that_would_be_unpickled_are_not_opened(tmp_path, where):
 
 
 def test_metadata_of_every_array_are_looked_at(tmp_path):
-    group = zarr.open_group(tmp_path / "g.zarr", mode="w", zarr_format=2)
-    group.create_array("image", data=IMAGE)
+    zarr.open_group(tmp_path / "g.zarr", mode="w", zarr_format=2)
+    zarr.create_array(tmp_path / "g.zarr", name="image", data=IMAGE, zarr_format=2)
     bad = tmp_path / "g.zarr/labels/bad"
     bad.mkdir(parents=True)
     (tmp_path / "g.zarr/labels/.zgroup").write_text('{"zarr_format": 2}')
