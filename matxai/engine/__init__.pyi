@@ -1,14 +1,27 @@
 from . import targets as targets
 from .captured import Captured as Captured
-from .composites import Composite as Composite, composite as composite
+from .composites import Composite as Composite
+from .composites import composite as composite
 from .layers import layers as layers
 from .passes import run as run
 from .plan import (
     DECONVNET as DECONVNET,
+)
+from .plan import (
     GRADIENT as GRADIENT,
+)
+from .plan import (
     GUIDED as GUIDED,
+)
+from .plan import (
     Backward as Backward,
+)
+from .plan import (
     Needs as Needs,
+)
+from .plan import (
     Plan as Plan,
+)
+from .plan import (
     merge as merge,
 )

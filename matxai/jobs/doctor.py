@@ -38,7 +38,7 @@ def _devices() -> list[str]:
 
 
 def _screen() -> str:
-    if sys.platform.startswith("linux"):
+    if platform.system() == "Linux":
         display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         return f"display {display}" if display else "none: napari needs an X server with OpenGL (xvfb-run gives one)"
     return "the desktop's own"

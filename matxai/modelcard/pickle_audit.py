@@ -16,7 +16,7 @@ from matxai.modelcard.archives import read_member
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 MAX_PICKLE = 256 * 1024**2
@@ -84,6 +84,11 @@ class _Reader(pickle._Unpickler):  # type: ignore[misc, name-defined, unused-ign
         for code, act in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined, unused-ignore]
         if bytes([code]) not in {pickle.BYTEARRAY8, pickle.EMPTY_SET, pickle.FROZENSET, pickle.ADDITEMS}
     }
+
+    # what Python's reader works with, and the type checker's stubs leave out
+    stack: list[Any]
+    append: Callable[[Any], None]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, data: io.BytesIO) -> None:
         super().__init__(data, encoding="utf-8")
