@@ -68,6 +68,8 @@ def pickled_layout(program: torch.export.ExportedProgram) -> bytes:
     parts = serialize(program)
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(new_layout(program))) as source, zipfile.ZipFile(buffer, "w") as archive:
+        if "version" in source.namelist():
+            pytest.skip(f"torch {torch.__version__} writes and reads the layout before 2.8 alone")
         for name in source.namelist():
             if "/data/weights/" not in name and "/data/constants/" not in name:
                 archive.writestr(name, source.read(name))
@@ -184,7 +186,7 @@ def test_a_program_of_another_schema_names_both_versions(tmp_path):
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w") as archive:
         for name in source.namelist():
             content = source.read(name)
-            if name.endswith("models/model.json"):
+            if name.endswith(("models/model.json", "serialized_exported_program.json")):
                 graph = json.loads(content)
                 graph["schema_version"]["major"] = 99
                 graph["torch_version"] = "9.9.0"

@@ -335,16 +335,24 @@ def program_bytes():
     return buffer.getvalue()
 
 
+OLD_GRAPH = "serialized_exported_program.json"  # the graph in the layout that torch wrote before 2.8
+
+
 def rewritten(data, *, graph=None, members=None):
     """Return the archive with its graph changed by a function and members replaced or added (by their inner names)."""
     members = dict(members or {})
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w") as archive:
-        root = source.namelist()[0].split("/")[0]
-        for name in source.namelist():
-            inner = name.removeprefix(f"{root}/")
+        names = source.namelist()
+        old = OLD_GRAPH in names
+        changed = [name for name, content in members.items() if content is None or callable(content)]
+        if old and changed:
+            pytest.skip(f"torch {torch.__version__} writes programs without '{changed[0]}'")
+        root = "" if old else f"{names[0].split('/')[0]}/"
+        for name in names:
+            inner = name.removeprefix(root)
             content = source.read(name)
-            if inner == "models/model.json" and graph is not None:
+            if inner in {"models/model.json", OLD_GRAPH} and graph is not None:
                 tree = json.loads(content)
                 graph(tree)
                 content = json.dumps(tree).encode()
@@ -356,7 +364,7 @@ def rewritten(data, *, graph=None, members=None):
             if content is not None:
                 archive.writestr(name, content)
         for inner, content in members.items():
-            archive.writestr(f"{root}/{inner}", content)
+            archive.writestr(f"{root}{inner}", content)
     return out.getvalue()
 
 
@@ -534,7 +542,8 @@ def test_a_structure_that_would_import_a_module_imports_nothing(tmp_path, progra
 
 def test_guards_traces_and_metadata_are_left_out(tmp_path, program_bytes, shell, canary):
     def change(tree):
-        tree["guards_code"] = [f"__import__('os').system({shell.command!r}) or True"]
+        if "guards_code" in tree:  # torch 2.6 knows none and loads no program that has some
+            tree["guards_code"] = [f"__import__('os').system({shell.command!r}) or True"]
         for node in tree["graph_module"]["graph"]["nodes"]:
             node["metadata"]["stack_trace"] = f"\n__import__('os').system({shell.command!r})\n"
             node["metadata"]["source_fn_stack"] = "x,torch.os.system"
@@ -582,6 +591,8 @@ def test_a_program_whose_tensors_claim_more_than_it_holds_is_refused(tmp_path, p
 
 def test_an_empty_member_for_a_large_tensor_is_refused(tmp_path, program_bytes):
     path = tmp_path / "net.pt2"
+    if OLD_GRAPH.encode() in program_bytes:
+        pytest.skip(f"torch {torch.__version__} writes all tensors into one pickle")
     path.write_bytes(rewritten(program_bytes, members={"data/weights/weight_0": b""}))
     assert "but holds 0" in refused(path)
 
