@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     windows = "--no-windows" not in arguments
     arguments = [a for a in arguments if a != "--no-windows"]
     missing = prepare_screen() if windows else []
-    python = make(".venv-test", "gui,test")
+    python = make(".venv-test", "gui,rosetta,test")
     pytest = [str(python), "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments]
     with tempfile.TemporaryDirectory() as scratch:
         environment = {

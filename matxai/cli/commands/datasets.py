@@ -38,4 +38,4 @@ def register(app: typer.Typer) -> None:
                 lines += [
                     f"  caveat   {c}" for c in ([card.caveats] if isinstance(card.caveats, str) else card.caveats)
                 ]
-        Talk(json=json).result("\n".join(lines), {k: vars(c) for k, c in chosen.items()})
+        Talk(json=json).result("\n".join(lines), {k: c.to_dict() for k, c in chosen.items()})
