@@ -77,17 +77,20 @@ class Evidence:
 
 def _changes(drop: float, *, plural: bool) -> str:
     verb = "lower" if drop >= 0 else "raise"
-    return f"{verb if plural else verb + 's'} it by {abs(drop):.2f}"
+    return f"{verb if plural else verb + 's'} it by {abs(drop):.3g}"
 
 
-def _sentence(top: float, controls: Sequence[float], randoms: Sequence[float], rank: int | None, share: float) -> str:
-    part = f"the {100 * share:.1f} % of the picture that the map marks highest"
+def _sentence(
+    top: float, controls: Sequence[float], randoms: Sequence[float], rank: int | None, share: float, what: str
+) -> str:
+    part = f"the {100 * share:.1f} % of the {what} that the map marks highest"
     removed = f"Removing {part} {_changes(top, plural=False).replace('it', 'the score', 1)}"
     others = f"the tops of random maps {_changes(float(np.mean(randoms)), plural=True)}" if randoms else ""
     if rank is None:
-        return f"{removed}; the shape leaves no room for matched regions{', ' + others if others else ''}."
-    twins = f"{len(controls)} matched regions {_changes(float(np.mean(controls)), plural=True)} on average"
-    return f"{removed}; {twins} (rank {rank} of {len(controls) + 1}){', ' + others if others else ''}."
+        return f"{removed}; the shape leaves no room for matched regions{', and ' + others if others else ''}."
+    number = f"{len(controls)} matched region" + ("" if len(controls) == 1 else "s")
+    twins = f"{number} {_changes(float(np.mean(controls)), plural=len(controls) != 1)} on average"
+    return f"{removed}; {twins} (rank {rank} of {len(controls) + 1}){', and ' + others if others else ''}."
 
 
 def _grey(signal: xr.DataArray) -> npt.NDArray[np.float64]:
@@ -173,7 +176,9 @@ def top_region_evidence(
         rank=rank,
         n_controls=len(twins),
         flips=flips,
-        sentence=_sentence(top, control.tolist(), random.tolist(), rank, region.share),
+        sentence=_sentence(
+            top, control.tolist(), random.tolist(), rank, region.share, "picture" if region.mask.ndim == 2 else "signal"
+        ),
     )
 
 

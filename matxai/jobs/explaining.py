@@ -171,7 +171,7 @@ def explain_files(
             log.warning("%s: %s", one.name, error)
             run.failures.append((one.name, str(error)))
     if not run.done:
-        sentences = " ".join(f"{name}: {why}" for name, why in run.failures[:5])
+        sentences = " ".join(why if Path(name).name in why else f"{name}: {why}" for name, why in run.failures[:5])
         msg = f"None of the inputs could be explained. {sentences}" if sentences else "There is nothing to explain."
         raise FileError(msg)
     if progress is not None:
