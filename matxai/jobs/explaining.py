@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,6 @@ from matxai._version import __version__
 from matxai.errors import Cancelled, FileError, MatxaiError, MethodError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import xarray as xr
 
     from matxai.jobs.inputs import Input
