@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
+from matxai.engine.edges import edge_of
 from matxai.engine.nodes import LinearNode, Root, Store, Switch
 from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
 from matxai.engine.standins import STAND_INS, Call
@@ -69,7 +69,7 @@ class Capture(TorchFunctionMode):
         if root and not tensor.requires_grad and tensor.is_floating_point():
             # made here: what the mode sifts loses its requires_grad
             Root.apply(tensor, torch.zeros((), device=tensor.device, requires_grad=True))
-        edge = get_gradient_edge(tensor) if tensor.requires_grad else None
+        edge = edge_of(tensor) if tensor.requires_grad else None
         spot = Spot(name, value_id, cell, edge)
         mark = Value(self, value_id, tensor._version, clean=value_id == INPUT)
         if old is not None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 import torch.nn.functional as F  # noqa: N812 - everybody's name for it
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
 
+from matxai.engine.edges import edge_of
 from matxai.engine.linear import linear_map
 from matxai.engine.nodes import (
     ActivationNode,
@@ -205,7 +205,7 @@ def _folded(call: Call, x: Tensor, value: Tensor, scale: Tensor, shift: Tensor) 
         return _put(node, source)
     spot.fused = node.z
     out = _put(node, source, x)
-    spot.fused_edge = get_gradient_edge(out)
+    spot.fused_edge = edge_of(out)
     return out
 
 
