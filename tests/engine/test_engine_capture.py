@@ -10,7 +10,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.export.unflatten import unflatten  # in torch 2.6 the module hides the function in torch.export
 
 from matxai.engine import DECONVNET, GRADIENT, GUIDED, Backward, Needs, composite, layers, merge, run
 from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
@@ -161,7 +160,7 @@ def test_exported_programs_give_the_same_maps_under_the_same_names(small_net: nn
     names = ["bn1", "relu@1", "relu@2", "conv2"]
     expected = run(net, x, plan, target=2, layers=names)
     program = torch.export.export(net, (x,))
-    for module in (program.module(), program.run_decompositions().module(), unflatten(program)):
+    for module in (program.module(), program.run_decompositions().module(), torch.export.unflatten(program)):
         got = run(module, x, plan, target=2, layers=names)
         assert layers(module, x).default == layers(net, x).default == "relu"
         assert torch.allclose(got.relevance(rule, "input"), expected.relevance(rule, "input"), rtol=1e-4, atol=1e-6)
