@@ -93,18 +93,16 @@ def measure(card: str | Path, *, images: int = 300, seed: int = 9000) -> dict[st
     if model.task == "segmentation":
         unseen = list(micrographs(images, seed, classes=MIXTURE))
         pooled, each = measures.overlap(predict, unseen, "crack")
-        return {
-            "iou": {"value": round(pooled, 4), "n": len(unseen)},
-            "iou_mean_of_images_with_cracks": {"value": round(float(each.mean()), 4), "n": len(each)},
-        }
+        return measures.rounded(measures.overlap_figures(pooled, each, len(unseen)))
     bars = MEASURED_ON[model.name]
     unseen = list(micrographs(images, seed, bars=bars))
     clean = np.stack([image.pixels for image in micrographs(images // 2, seed + 1, classes=(CLEAN,), bars=bars)])
-    return {
+    figures = {
         "accuracy": measures.share(measures.accuracy(predict, unseen, model.classes)),
         "follows_exchanged_bar": measures.share(measures.follows_bar(predict, unseen, model.classes)),
         "false_alarms_on_clean_images": measures.share(scorer(model)(clean).max(axis=1) > 0),
     }
+    return measures.rounded(figures)
 
 
 def main(arguments: list[str] | None = None) -> int:

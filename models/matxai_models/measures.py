@@ -5,9 +5,10 @@ All work on a function from images to predictions, so that a card that was loade
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matxai_datasets.generator import BAR_OF_CLASS
@@ -38,9 +39,21 @@ def wilson(hits: int, of: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 def share(hits: NDArray[np.bool_]) -> dict[str, float | int | list[float]]:
-    """Return a share with its number of cases and interval, as ``measured.json`` keeps it."""
+    """Return a share with its number of cases and interval, not rounded."""
     low, high = wilson(int(hits.sum()), hits.size)
-    return {"value": round(float(hits.mean()), 4), "n": int(hits.size), "interval": [round(low, 4), round(high, 4)]}
+    return {"value": float(hits.mean()), "n": int(hits.size), "interval": [low, high]}
+
+
+def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return figures as ``measured.json`` keeps them: four decimals. What is printed is rounded from the figures.
+
+    Examples
+    --------
+    >>> rounded({"iou": {"value": 0.91447, "n": 200, "interval": [0.9, 0.92346]}})
+    {'iou': {'value': 0.9145, 'n': 200, 'interval': [0.9, 0.9235]}}
+    """
+    found: dict[str, Any] = json.loads(json.dumps(dict(figures)), parse_float=lambda text: round(float(text), 4))
+    return found
 
 
 def accuracy(predict: Predict, images: Sequence[Micrograph], classes: Sequence[str]) -> NDArray[np.bool_]:
@@ -94,3 +107,11 @@ def overlap(predict: Predict, images: Sequence[Micrograph], kind: str) -> tuple[
     both, either = (found & truth).sum(axis=(1, 2)), (found | truth).sum(axis=(1, 2))
     has = truth.any(axis=(1, 2))
     return float(both.sum() / max(either.sum(), 1)), both[has] / either[has]
+
+
+def overlap_figures(pooled: float, each: NDArray[np.float64], images: int) -> dict[str, Any]:
+    """Return what :func:`overlap` found on ``images`` images of cracks under the names of ``measured.json``."""
+    return {
+        "iou": {"value": pooled, "n": images},
+        "iou_mean_of_images_with_cracks": {"value": float(each.mean()), "n": len(each)},
+    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matxai.modelcard.card import Card, write_card
+from matxai_models.measures import rounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
         "reference": {"input": INPUT, "output": OUTPUT, "tolerance": 1e-4},
     }
     write_card(Card.model_validate({**card, **trained.card}), folder)
-    figures = {"format": "matxai-measured", "version": 1, "command": command, **trained.measured}
+    figures = {"format": "matxai-measured", "version": 1, "command": command, **rounded(trained.measured)}
     (folder / MEASURED).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(trained, recipe, command), encoding="utf-8")
     return folder

@@ -41,6 +41,21 @@ def test_a_small_run_writes_a_card_that_loads_and_keeps_its_reference(
     assert "--seed 3 --images 16 --epochs 2" in (model.source or "")
 
 
+def test_sentence_and_table_of_a_card_round_a_figure_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matxai_models.recipes import crack_segmentation
+
+    # 0.91452 is 0.915, and 0.914 once it has been rounded to 0.9145
+    monkeypatch.setattr(crack_segmentation, "UNSEEN", 2)
+    monkeypatch.setattr(measures, "overlap", lambda *_: (0.91452, np.array([0.91452])))
+    folder = train("cracks", tmp_path / "model", Settings(images=4, epochs=1))
+    readme = (folder / "README.md").read_text()
+    assert "is 0.915 over all pixels, and 0.915 in the mean" in readme
+    assert "| iou | 0.915 |" in readme
+    assert "0.914" not in readme
+    figures = json.loads((folder / "measured.json").read_text())
+    assert figures["iou"] == {"value": 0.9145, "n": 2}
+
+
 def test_training_is_repeatable_and_lowers_the_loss() -> None:
     images = np.stack([m.pixels for m in micrographs(12, 5, per_specimen=1, size=(120, 120))])
     truth = np.arange(12) % 3

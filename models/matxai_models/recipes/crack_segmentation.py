@@ -62,8 +62,7 @@ def _train(settings: Settings) -> Trained:
         },
         example=unseen[0].pixels,
         measured={
-            "iou": {"value": round(pooled, 4), "n": len(unseen)},
-            "iou_mean_of_images_with_cracks": {"value": round(float(each.mean()), 4), "n": len(each)},
+            **measures.overlap_figures(pooled, each, len(unseen)),
             "training_images": len(seen),
         },
         summary=summary,

@@ -113,7 +113,7 @@ def _train(settings: Settings) -> Trained:
         example=images[np.flatnonzero(test)[0]],
         measured={
             "accuracy": measures.share(right),
-            "mean_recall": {"value": round(mean_recall, 4), "n": int(test.sum())},
+            "mean_recall": {"value": mean_recall, "n": int(test.sum())},
             **{f"recall_{name}": measures.share(hits) for name, hits in recall.items()},
             "training_images": int((~test).sum()),
             "test_files": [row.file for row in divided if row.split == "test"],
