@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-SPATIAL = {"1d": 1, "2d": 2, "3d": 3}
-
 
 @dataclass(frozen=True)
 class Input:
@@ -104,19 +102,46 @@ def slice_indices(text: str, length: int, name: str) -> list[int]:
     return chosen
 
 
-def _files(source: str | Path, kind: str) -> list[Path]:
+def _files(source: str | Path, kind: str) -> tuple[list[Path], list[Path]]:
+    """The files that a source names, in natural order, and the folders inside of it that nobody looks into."""
+    from matxai.signals.reading import natural_key
+
     path = Path(source)
     if path.is_dir() and kind != "3d" and not _is_store(path):
-        from matxai.signals.reading import natural_key
-
-        found = sorted((p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")), key=natural_key)
-        if not found:
-            msg = f"The folder {path} holds no files to explain."
-            raise FileError(msg)
-        return found
+        return _content(path)
     if not path.exists() and glob.has_magic(str(source)):
-        return sorted(Path(p) for p in glob.glob(str(source))) or [path]  # noqa: PTH207 - patterns may be absolute
-    return [path]
+        found = sorted((Path(p) for p in glob.glob(str(source))), key=natural_key)  # noqa: PTH207 - may be absolute
+        stores = [p for p in found if not p.is_dir() or _is_store(p)]
+        return (stores, [p for p in found if p not in stores]) if found else ([path], [])
+    return [path], []
+
+
+def _content(folder: Path) -> tuple[list[Path], list[Path]]:
+    """What a folder holds for a model: files and stores that a reader announces by their suffix; and other folders.
+
+    Sidecars, tables and notes lie beside images and are no inputs; nothing is said of them.
+
+    Raises
+    ------
+    FileError
+        If nothing is left.
+    """
+    from matxai.signals.reader import readers
+    from matxai.signals.reading import natural_key
+
+    suffixes = {suffix for reader in readers.values() for suffix in reader.suffixes}
+    try:
+        inside = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_key)
+    except OSError as error:
+        msg = f"The folder {folder} cannot be looked into: {error.strerror or error}."
+        raise FileError(msg) from error
+    folders = [p for p in inside if p.is_dir() and not _is_store(p)]
+    files = [p for p in inside if p not in folders and p.suffix.lower() in suffixes]
+    if not files:
+        names = ", ".join(p.name for p in inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
+        msg = f"The folder {folder} holds no files to explain; it has {names}." if inside else f"{folder} is empty."
+        raise FileError(msg)
+    return files, folders
 
 
 def _is_store(path: Path) -> bool:
@@ -152,7 +177,8 @@ def expand(
     Parameters
     ----------
     sources
-        Files, globs and folders. For 1-D and 2-D models a folder stands for its files, for 3-D models for a stack.
+        Files, globs and folders. For 1-D and 2-D models a folder stands for the files in it that a reader announces
+        by their suffix, for 3-D models for a stack. Folders inside of it are among the failures, not entered.
     kind
         What the model takes: ``1d``, ``2d`` or ``3d``.
     slices
@@ -167,10 +193,11 @@ def expand(
     taken: dict[str, int] = {}
     for source in sources:
         try:
-            paths = _files(source, kind)
+            paths, folders = _files(source, kind)
         except MatxaiError as error:
             failures.append((str(source), str(error)))
             continue
+        failures += [(str(p), f"{p.name} is a folder; name it to explain what is in it.") for p in folders]
         for path in paths:
             try:
                 chosen = _slices(path, kind, slices, options)

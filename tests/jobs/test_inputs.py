@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -43,6 +45,40 @@ def test_a_folder_is_its_files_in_natural_order_and_equal_names_stay_apart(tmp_p
     inputs, failures = expand([tmp_path / "a", tmp_path / "b"])
     assert not failures
     assert [i.stem for i in inputs] == ["i2", "i10", "i2_2"]
+
+
+def test_of_a_folder_the_images_are_taken_and_folders_in_it_are_named(tmp_path) -> None:
+    for name in ("a/i10.TIF", "a/i2.tif", "a/masks/i2.tif", "a/.cache/i2.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / name, np.zeros((8, 9), np.uint8))
+    for name in ("i2.txt", "i2-tif.hdr", "README.md", "labels.csv", "Thumbs.db", ".hidden.tif"):
+        (tmp_path / "a" / name).write_text("[SemImageFile]")
+    np.save(tmp_path / "a" / "i3.npy", np.zeros((8, 9)))
+    inputs, failures = expand([tmp_path / "a"])
+    assert [i.name for i in inputs] == ["i2.tif", "i3.npy", "i10.TIF"]
+    sentence = "masks is a folder; name it to explain what is in it."
+    assert failures == [(str(tmp_path / "a" / "masks"), sentence)]
+    _, failures = expand([tmp_path / "a" / "i*"])  # a pattern that fits a file means it
+    assert {Path(name).name for name, _ in failures} == {"i2.txt", "i2-tif.hdr"}
+    inputs, failures = expand([tmp_path / "a" / "*"])
+    assert (str(tmp_path / "a" / "masks"), sentence) in failures
+
+
+def test_a_store_in_a_folder_is_a_file(tmp_path) -> None:
+    zarr = pytest.importorskip("zarr")
+    zarr.save(str(tmp_path / "image.zarr"), np.zeros((8, 9), np.uint8))
+    inputs, failures = expand([tmp_path])
+    assert [i.name for i in inputs] == ["image.zarr"]
+    assert not failures
+
+
+def test_a_folder_without_images_says_what_it_holds(tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("none")
+    (tmp_path / "empty").mkdir()
+    inputs, failures = expand([tmp_path, tmp_path / "empty"])
+    assert not inputs
+    assert "holds no files to explain; it has empty, notes.txt" in failures[0][1]
+    assert failures[1][1].endswith("empty is empty.")
 
 
 def test_a_stack_asks_for_slices_and_others_go_on(tmp_path) -> None:
