@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +68,7 @@ def _truths(labels: Path) -> dict[str, str]:
 def demonstrate(
     out: Path,
     *,
-    methods: tuple[str, ...] = METHODS,
-    controls: int = 19,
-    seed: int = 0,
+    options: Options | None = None,
     device: str | None = None,
     command: str = "matxai demo",
     progress: Progress | None = None,
@@ -82,11 +80,9 @@ def demonstrate(
     ----------
     out
         Folder for the results.
-    methods
-        Of the two classifiers; ``grad_cam`` among them, by which they are compared.
-    controls
-        How many matched regions at most.
-    seed, device, progress, cancel
+    options
+        How; by default four methods, ``grad_cam`` among them, by which the two classifiers are compared.
+    device, progress, cancel
         As everywhere.
     command
         What makes this report again.
@@ -99,7 +95,8 @@ def demonstrate(
         If ``cancel`` is set.
     """
     samples, models = _announced("matxai.samples"), _announced("matxai.models")
-    if COMPARED_BY not in methods:
+    options = options or Options(methods=METHODS)
+    if COMPARED_BY not in options.methods:
         msg = f"The two models are compared by {COMPARED_BY}; it has to be among the methods."
         raise MethodError(msg)
     missing = [n for n in (SOUND, LEAKY, SEGMENTER) if n not in models] + [n for n in ("defects",) if n not in samples]
@@ -114,9 +111,8 @@ def demonstrate(
     sample = samples["defects"]
     truths = _truths(sample.labels)
     inputs, _ = expand(sample.paths)
-    options = Options(methods=methods, controls=controls, seed=seed)
     # the twin is there to be compared; evidence is shown for the model that a reader might trust
-    bare = Options(methods=methods, seed=seed, evidence=False)
+    bare = replace(options, evidence=False)
     twin = explain_files(
         leaky, inputs, out / "leaky", bare, command=command, report=False, progress=progress, cancel=cancel
     )
@@ -125,7 +121,7 @@ def demonstrate(
         cracks,
         crack_inputs,
         out / "cracks",
-        Options(methods=CRACK_METHODS, target="crack", controls=controls, seed=seed),
+        replace(options, methods=tuple(m for m in options.methods if m in CRACK_METHODS), target="crack"),
         command=command,
         report=False,
         progress=progress,

@@ -6,8 +6,6 @@ key of what they were made from.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai._version import __version__
-from matxai.errors import Cancelled, FileError, MatxaiError, MethodError
+from matxai.errors import Cancelled, FileError, LayerError, MatxaiError, MethodError
+from matxai.jobs import outputs
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,17 +51,23 @@ class Options:
         Whether the top of each map is removed and compared with controls.
     controls
         How many matched regions at most.
+    csv
+        Whether the numbers behind each overlay are written as CSV as well.
+    common_scale
+        Whether a method's overlays have one colour scale over all inputs.
     seed
         As everywhere.
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS
     target: str | int | None = None
-    layers: tuple[str, ...] | None = None
+    layers: tuple[str | int, ...] | None = None
     figures: tuple[str, ...] = ("png",)
     width_mm: float = 85.0
     evidence: bool = True
     controls: int = 19
+    csv: bool = False
+    common_scale: bool = False
     seed: int = 0
 
 
@@ -153,6 +157,7 @@ def explain_files(
         If ``cancel`` is set; finished inputs stay on disk, and the next run takes them up.
     """
     options = options or Options()
+    _check(model, options)
     results = writable(out) / "results"
     run = Run(out, failures=list(failures))
     options = _choose_methods(model, inputs, options, run)
@@ -163,23 +168,59 @@ def explain_files(
         if progress is not None:
             progress(number, len(inputs), one.name)
         try:
-            run.done.append(_explain_one(model, one, results / one.stem, options, command, cancel))
-        except Cancelled:
-            raise
+            inside = _inside(progress, number, len(inputs), one.name)
+            run.done.append(_explain_one(model, one, results / one.stem, options, command, inside, cancel))
+        except (Cancelled, MethodError, LayerError):
+            raise  # a method or layer that this model does not have is missing for every input
         except MatxaiError as error:
-            log.warning("%s: %s", one.name, error)
+            log.info("%s: %s", one.name, error)
             run.failures.append((one.name, str(error)))
     if not run.done:
-        sentences = " ".join(why if Path(name).name in why else f"{name}: {why}" for name, why in run.failures[:5])
-        msg = f"None of the inputs could be explained. {sentences}" if sentences else "There is nothing to explain."
-        raise FileError(msg)
+        raise FileError(_nothing_done(run.failures))
+    limits = outputs.shared_limits([d.explanation for d in run.done], options) if options.common_scale else {}
+    if options.common_scale:
+        for one_done in run.done:
+            outputs.write_overlays(one_done.explanation, one_done.folder, options, limits)
     if progress is not None:
         progress(len(inputs), len(inputs), "report")
     if report:
         from matxai.jobs.reporting import write_run
 
-        write_run(run, model, options, command=command, truths=truths or {})
+        write_run(run, model, options, command=command, truths=truths or {}, limits=limits)
     return run
+
+
+def _inside(progress: Progress | None, number: int, total: int, name: str) -> Progress | None:
+    """Progress of one input within that of the run: the count is the run's, the label says what is under way."""
+    if progress is None:
+        return None
+    return lambda done, of, label: progress(number, total, f"{name}: {label} {done}/{of}")
+
+
+def _check(model: Model, options: Options) -> None:
+    """Say what is wrong with the options once, before anything is read or written.
+
+    Raises
+    ------
+    MethodError, TargetError
+        If a method or class does not exist.
+    """
+    if options.methods != ("all",):
+        from matxai.methods import resolve
+
+        resolve(list(options.methods))
+    if isinstance(options.target, str) and model.classes:
+        from matxai.explanation.scores import class_index
+
+        class_index(options.target, model.classes, model.name)
+
+
+def _nothing_done(failures: Sequence[tuple[str, str]]) -> str:
+    if not failures:
+        return "There is nothing to explain: no file was named, or the folders hold none."
+    sentences = [why if Path(name).name in why else f"{name}: {why}" for name, why in failures[:5]]
+    more = f" (and {len(failures) - 5} more)" if len(failures) > 5 else ""
+    return sentences[0] if len(failures) == 1 else f"None of the inputs could be explained. {' '.join(sentences)}{more}"
 
 
 def writable(folder: Path) -> Path:
@@ -226,23 +267,22 @@ def _choose_methods(model: Model, inputs: Sequence[Input], options: Options, run
     return Options(**{**asdict(options), "methods": tuple(methods)})
 
 
-def _key(model: Model, one: Input, options: Options) -> str | None:
-    """What a result depends on; None where the model has no checksum, so that nothing can be taken up again."""
-    if model.sha256 is None or not one.path.is_file():
-        return None
-    content = hashlib.sha256(one.path.read_bytes()).hexdigest()
-    parts = [__version__, model.sha256, repr(model.card), content, one.slice, one.item, one.dataset, asdict(options)]
-    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()
-
-
-def _explain_one(model: Model, one: Input, folder: Path, options: Options, command: str, cancel: Any) -> Done:
+def _explain_one(
+    model: Model, one: Input, folder: Path, options: Options, command: str, progress: Progress | None, cancel: Any
+) -> Done:
     from matxai.explanation import explain, load, save
+    from matxai.jobs import resuming
 
-    key, record = _key(model, one, options), folder / "result.json"
-    before = _finished(record, key)
-    if before is not None:
-        explanation = load(folder / "explanation.nc")
-        return Done(one.name, folder, explanation, tuple(before), tuple(_regions(explanation.coords["signal"])), 0.0)
+    key = resuming.key_of(model, one, asdict(options))
+    record = resuming.read_record(folder)
+    if key is not None and record.get("key") == key and isinstance(record.get("evidence"), list):
+        try:
+            explanation = load(folder / "explanation.nc")
+        except MatxaiError as error:
+            log.info("%s is made anew: %s", one.name, error)
+        else:
+            regions = tuple(_regions(explanation.coords["signal"]))
+            return Done(one.name, folder, explanation, tuple(record["evidence"]), regions, 0.0)
     started = time.monotonic()
     signal = one.load()
     explanation = explain(
@@ -253,36 +293,25 @@ def _explain_one(model: Model, one: Input, folder: Path, options: Options, comma
         layers=list(options.layers) if options.layers else None,
         seed=options.seed,
         command=command,
+        progress=progress,
         cancel=cancel,
     )
     evidence = _evidence(model, signal, explanation, options, cancel) if options.evidence else []
     writable(folder)
     try:
-        record.unlink(missing_ok=True)
+        others = resuming.clear(folder)
         save(explanation, folder / "explanation.nc")
-        _write_maps(explanation, folder, options)
+        outputs.write_maps(explanation, folder, options)
+        if not options.common_scale:
+            outputs.write_overlays(explanation, folder, options, {})
         # last, since it says that all the rest is there
-        content = {"format": "matxai-result", "version": 1, "key": key, "name": one.name, "evidence": evidence}
-        record.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        overlays = {f"{stem}.{kind}" for _, _, stem in outputs.parts(explanation) for kind in options.figures}
+        resuming.write_record(folder, key, one.name, evidence, others, overlays)
     except OSError as error:
         msg = f"The results of {one.name} cannot be written to {folder}: {error.strerror or error}."
         raise FileError(msg) from error
     seconds = time.monotonic() - started
     return Done(one.name, folder, explanation, tuple(evidence), tuple(_regions(signal)), seconds)
-
-
-def _finished(record: Path, key: str | None) -> list[dict[str, Any]] | None:
-    """The evidence of a result that was made from the very same things; None where there is none."""
-    if key is None or not record.is_file():
-        return None
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(content, dict) or content.get("key") != key:
-        return None
-    evidence = content.get("evidence")
-    return evidence if isinstance(evidence, list) else None
 
 
 def _regions(signal: xr.DataArray) -> list[Region]:
@@ -332,23 +361,3 @@ def _evidence(
         else:
             records.append(found.to_dict())
     return records
-
-
-def _write_maps(explanation: xr.Dataset, folder: Path, options: Options) -> None:
-    """Each map as a calibrated float32 TIFF, and as overlays in the formats asked for."""
-    from matxai.report import overlay_figure, save_figure
-    from matxai.signals.writing import write_tiff
-
-    for name, variable in explanation.data_vars.items():
-        leading = [str(d) for d in variable.dims if str(d).split("_")[0] in ("layer", "class", "target")]
-        for index in np.ndindex(*(variable.sizes[d] for d in leading)):
-            at = {d: int(i) for d, i in zip(leading, index, strict=True)}
-            stem = "_".join([str(name), *(f"{d}{i}" for d, i in at.items())])
-            part = variable.isel(at)
-            if part.ndim >= 2:
-                write_tiff(folder / f"{stem}.tif", part)
-            for kind in options.figures:
-                save_figure(
-                    overlay_figure(explanation, str(name), at=at or None, width_mm=options.width_mm),
-                    folder / f"{stem}.{kind}",
-                )

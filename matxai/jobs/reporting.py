@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from matxai._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matxai.jobs.explaining import Done, Options, Run
     from matxai.modelcard import Model
     from matxai.report.content import Comparison, ReportItem
@@ -46,6 +48,7 @@ def write_run(
     title: str = "",
     intro: str = "",
     comparison: Comparison | None = None,
+    limits: Mapping[str, Any] | None = None,
 ) -> None:
     """Write ``report.html`` and the tidy table of a run, and note both in it.
 
@@ -75,6 +78,7 @@ def write_run(
         failures=tuple(run.failures),
         left_out=run.left_out,
         repeat=repeat,
+        limits=limits or {},
     )
     run.tables = tuple(write_table(tidy_table(items), run.out))
     run.report = write_report(report, run.out / "report.html")

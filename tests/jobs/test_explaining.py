@@ -74,6 +74,75 @@ def test_a_second_run_takes_up_what_is_finished_and_redoes_what_changed(model, i
     assert all(d.seconds > 0 for d in run(model, images, out, Options(("saliency",), evidence=False)).done)
 
 
+def test_a_result_whose_maps_are_gone_is_made_anew(model, images, tmp_path) -> None:
+    out = tmp_path / "out"
+    done = run(model, images, out)
+    (done.done[1].folder / "explanation.nc").unlink()
+    assert [d.seconds > 0 for d in run(model, images, out).done] == [False, True]
+
+
+def test_a_sidecar_with_another_calibration_counts_as_a_change(model, images, tmp_path) -> None:
+    out, first = tmp_path / "out", min(images.iterdir())
+    run(model, images, out)
+    first.with_suffix(".txt").write_text("$CM_MAG 100\n")
+    assert [d.seconds > 0 for d in run(model, images, out).done] == [True, False]
+
+
+def test_files_of_an_earlier_choice_go_and_those_of_others_stay(model, images, tmp_path) -> None:
+    out = tmp_path / "out"
+    done = run(model, images, out)
+    folder = done.done[0].folder
+    (folder / "notes.txt").write_text("mine")
+    run(model, images, out, Options(("saliency",), evidence=False))
+    names = {p.name for p in folder.iterdir()}
+    assert "grad_cam.png" not in names
+    assert {"saliency.png", "saliency.tif", "notes.txt"} <= names
+
+
+def test_a_record_names_nothing_outside_its_folder(model, images, tmp_path) -> None:
+    out = tmp_path / "out"
+    done = run(model, images, out)
+    precious = tmp_path / "out" / "precious.txt"
+    precious.write_text("stay")
+    record = done.done[0].folder / "result.json"
+    content = json.loads(record.read_text())
+    content["files"] += ["../../precious.txt", str(precious)]
+    content["key"] = "another"
+    record.write_text(json.dumps(content))
+    run(model, images, out)
+    assert precious.read_text() == "stay"
+
+
+def test_one_scale_over_all_inputs_and_the_numbers_behind(model, images, tmp_path) -> None:
+    options = Options(("saliency",), evidence=False, csv=True, common_scale=True)
+    done = run(model, images, tmp_path / "out", options)
+    from matxai.jobs.outputs import shared_limits
+
+    limits = shared_limits([d.explanation for d in done.done], options)["saliency"]
+    assert limits[1] == max(shared_limits([d.explanation], options)["saliency"][1] for d in done.done)
+    for one in done.done:
+        numbers = pd.read_csv(one.folder / "saliency.csv")
+        np.testing.assert_allclose(numbers.iloc[:, -1].sum(), float(one.explanation["saliency"].sum()), rtol=1e-4)
+        assert (one.folder / "saliency.png").is_file()
+        assert "saliency.png" in json.loads((one.folder / "result.json").read_text())["files"]
+
+
+def test_an_unknown_method_or_class_is_said_once_before_anything_is_written(model, images, tmp_path) -> None:
+    from matxai.errors import MethodError, TargetError
+
+    with pytest.raises(MethodError, match="Did you mean 'grad_cam'"):
+        run(model, images, tmp_path / "out", Options(("gradcam",)))
+    with pytest.raises(TargetError, match="Did you mean 'pore'"):
+        run(model, images, tmp_path / "out", Options(("grad_cam",), target="poer"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_reaches_the_engine(model, images, tmp_path) -> None:
+    labels: list[str] = []
+    run(model, images, tmp_path / "out", progress=lambda done, total, label: labels.append(label))
+    assert any(": " in label for label in labels)
+
+
 def test_a_broken_record_is_made_anew(model, images, tmp_path) -> None:
     out = tmp_path / "out"
     done = run(model, images, out)
@@ -95,9 +164,15 @@ def test_bad_files_are_named_and_the_rest_is_done(model, images, tmp_path) -> No
 
 
 def test_without_one_usable_file_there_is_one_sentence(model, tmp_path) -> None:
-    (tmp_path / "a.tif").write_bytes(b"")
-    with pytest.raises(FileError, match="None of the inputs could be explained"):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tif").write_bytes(b"")
+    with pytest.raises(FileError, match=r"^a\.tif is empty"):
         run(model, tmp_path / "a.tif", tmp_path / "out")
+    inputs, failures = expand([tmp_path / "a.tif", tmp_path / "b.tif"])
+    with pytest.raises(FileError, match="None of the inputs could be explained"):
+        explain_files(model, inputs, tmp_path / "out", QUICK, failures=failures)
+    with pytest.raises(FileError, match="nothing to explain"):
+        explain_files(model, [], tmp_path / "out", QUICK)
 
 
 def test_a_folder_that_refuses_is_told_before_anything_is_computed(model, images, tmp_path) -> None:
@@ -156,6 +231,11 @@ def test_the_command_line_does_the_same(images, tmp_path, capsys) -> None:
     document = json.loads(capsys.readouterr().out)
     assert len(document["results"]) == 2
     assert Path(document["report"]).is_file()
+    text = Path(document["report"]).read_text(encoding="utf-8")
+    assert "--methods grad_cam" in text
+    assert "--controls 2" in text
+    assert main([*argv, "--layers", "-1"]) == 0
+    capsys.readouterr()
     assert main([*argv, "--target", "poer"]) == 2
     error = capsys.readouterr().err
     assert "pore" in error

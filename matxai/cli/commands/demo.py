@@ -23,12 +23,17 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """The main job end to end, on data and models that come with matxai."""
         from matxai.cli.commands.explain import command_line, summary
-        from matxai.jobs import demonstrate
+        from matxai.jobs import Options, demonstrate
+        from matxai.jobs.demonstration import METHODS
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         talk.say("explaining six micrographs with a sound model and its leaky twin, and a crack with a U-Net ...")
         found = demonstrate(
-            out or Path("matxai-demo"), seed=seed, device=device, command=command_line(), progress=talk.progress()
+            out or Path("matxai-demo"),
+            options=Options(methods=METHODS, seed=seed),
+            device=device,
+            command=command_line(),
+            progress=talk.progress(),
         )
         _, document = summary(found.run)
         lines = [found.sentence]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -25,12 +26,39 @@ from matxai.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from matxai.jobs import Run
+    from matxai.jobs import Options, Run
 
 
 def command_line() -> str:
     """Return the command as it was typed."""
     return shlex.join(["matxai", *sys.argv[1:]])
+
+
+def _whole(text: str | None) -> Any:
+    """A number where the text is one: classes and layers are named or counted."""
+    return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else text
+
+
+def _again(model: str, inputs: list[str], options: Options, **others: Any) -> str:
+    """Return the command that makes this run again, whatever variables and settings are set there."""
+    words = ["matxai", "explain", model, *inputs, "--methods", ",".join(options.methods)]
+    values: dict[str, Any] = {
+        "target": options.target,
+        "layers": ",".join(map(str, options.layers or ())) or None,
+        "figures": ",".join(options.figures),
+        "width-mm": f"{options.width_mm:g}",
+        "controls": options.controls,
+        "seed": options.seed,
+        "slice": others["slices"],
+        **{name: others[name] for name in ("dataset", "arch", "limit", "out")},
+    }
+    for name, value in values.items():
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    words.append("--evidence" if options.evidence else "--no-evidence")
+    flags = {"csv": options.csv, "common-scale": options.common_scale, "trust": others["trust"]}
+    words += [f"--{name}" for name, given in flags.items() if given]
+    return shlex.join(words)
 
 
 def summary(run: Run) -> tuple[str, dict[str, Any]]:
@@ -80,6 +108,8 @@ def register(app: typer.Typer) -> None:
         width_mm: Annotated[float, typer.Option("--width-mm", help="Width of the overlays in millimetres.")] = 85.0,
         evidence: Annotated[bool, typer.Option(help="Remove the top of each map and compare with controls.")] = True,
         controls: Annotated[int, typer.Option(min=1, help="How many matched regions at most.")] = 19,
+        csv: Annotated[bool, typer.Option("--csv", help="The numbers behind each overlay as CSV.")] = False,
+        common_scale: Annotated[bool, typer.Option("--common-scale", help="One colour scale over all inputs.")] = False,
         out: Out = None,
         device: Device = None,
         seed: Seed = 0,
@@ -111,12 +141,14 @@ def register(app: typer.Typer) -> None:
         found, failures = expand(inputs, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
         options = Options(
             methods=tuple(comma_list(methods) or DEFAULT_METHODS),
-            target=int(target) if target is not None and target.lstrip("-").isdigit() else target,
-            layers=tuple(comma_list(layers) or ()) or None,
+            target=_whole(target),
+            layers=tuple(_whole(name) for name in comma_list(layers) or ()) or None,
             figures=kinds,
             width_mm=width_mm,
             evidence=evidence,
             controls=controls,
+            csv=csv,
+            common_scale=common_scale,
             seed=seed,
         )
         run = explain_files(
@@ -124,7 +156,9 @@ def register(app: typer.Typer) -> None:
             found,
             out or Path("matxai-out"),
             options,
-            command=command_line(),
+            command=_again(
+                model, inputs, options, slices=slices, dataset=dataset, arch=arch, trust=trust, limit=limit, out=out
+            ),
             failures=failures,
             progress=talk.progress(),
         )
