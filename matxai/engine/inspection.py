@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine.capture import Capture, tensors_in
+from matxai.engine.failing import failure
 from matxai.engine.layers import Layer, Layers, table
 from matxai.engine.naming import Naming
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.values import Keep
-from matxai.errors import ModelError, OperationError
+from matxai.errors import MatxaiError, ModelError, OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +91,10 @@ def forward(
     try:
         with capture:
             return naming.call(inner)
+    except MatxaiError:
+        raise
+    except Exception as error:
+        raise ModelError(failure(module, x, naming.current, error)) from error
     finally:
         capture.restore()
         capture.naming = None

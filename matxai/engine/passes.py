@@ -105,6 +105,8 @@ def _checked(x: Tensor, device: torch.device | None) -> Tensor:
     if not isinstance(x, Tensor) or x.ndim < 2:
         shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise ModelError(f"The input is {shape}; it must be a batch (B, C, *spatial).")
+    if not x.numel():
+        raise ModelError(f"The input {tuple(x.shape)} is empty; give at least one sample, and no axis of length 0.")
     if not x.is_floating_point():
         raise ModelError(
             f"The input has the type {x.dtype}; convert it to floating point, scaled as the model expects."

@@ -330,7 +330,7 @@ def test_the_module_is_as_before_after_success_failure_and_cancel(plan_of: Any, 
         got = run(net, x, plan, target=0, layers=["conv"])
     assert torch.equal(got.output, run(net, x, plan, target=0, layers=["conv"]).output)  # dropout is off
     net.fail = True
-    with untouched(net), pytest.raises(ValueError, match="as told"):
+    with untouched(net), pytest.raises(ModelError, match="as told"):
         run(net, x, plan, target=0, layers=["conv"])
     net.fail = False
     for after in range(3):

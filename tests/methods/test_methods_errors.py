@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import matxai
-from matxai.errors import LayerError, MatxaiError, MatxaiWarning, MethodError, TargetError
+from matxai.errors import LayerError, MatxaiError, MatxaiWarning, MethodError, ModelError, TargetError
 from matxai.methods import LRP, GradCAM, MultilayerGradCAM, attribute, attribution, methods
 
 
@@ -149,3 +149,47 @@ def test_methods_are_listed_without_torch():
 def test_errors_are_of_the_family():
     with pytest.raises(MatxaiError):
         matxai.plan("nothing_of_the_kind")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "says"),
+    [
+        ((2, 3, 32, 24), torch.float32, ("(2, 3, 32, 24)", "layer '0' (Conv2d)", "3 channels instead", "takes 2 chan")),
+        ((2, 2, 2), torch.float32, ("(2, 2, 2)", "layer '1' (BatchNorm2d)", "expected 4D", "number of axes")),
+        ((2, 4, 4), torch.float32, ("(2, 4, 4)", "layer '0' (Conv2d)", "takes 2 channel(s) and 2 spatial axes")),
+        ((2, 2, 32, 24), torch.float64, ("float64", "layer '0' (Conv2d)", "give it as torch.float32")),
+    ],
+)
+@pytest.mark.parametrize("method", ["saliency", "grad_cam", "lrp"])
+def test_an_input_that_the_network_cannot_take(make_gap_net, method, shape, dtype, says):
+    net = make_gap_net(2)
+    with pytest.raises(ModelError) as caught:
+        attribute(net, torch.zeros(shape, dtype=dtype), method, 0)
+    assert isinstance(caught.value.__cause__, RuntimeError | ValueError)
+    assert "\n" not in str(caught.value)
+    for words in says:
+        assert words in str(caught.value)
+    with pytest.raises(ModelError, match="cannot take the input"):
+        matxai.layers(net, torch.zeros(shape, dtype=dtype))
+
+
+def test_an_error_of_the_models_own_code_is_passed_on_in_one_sentence(make_input):
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise ValueError("first line\nsecond line")
+
+    with pytest.raises(ModelError, match=r"in layer '0' \(Fails\) it stopped with 'first line';") as caught:
+        attribute(nn.Sequential(Fails()), make_input(2), "saliency", 0)
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(ModelError, match="takes 8 features"):
+        attribute(nn.Sequential(nn.Flatten(), nn.Linear(8, 2)), torch.randn(2, 1, 9), "saliency", 0)
+    scripted = torch.jit.script(nn.Conv2d(2, 3, 3))
+    with pytest.raises(ModelError, match=r"own forward it stopped with '.*Given groups=1") as caught:
+        attribute(scripted, torch.randn(2, 3, 8, 8), "saliency", lambda out: out.sum((1, 2, 3)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["saliency", "grad_cam", "lrp"])
+def test_an_empty_batch(make_gap_net, make_input, method):
+    with pytest.raises(ModelError, match=r"\(0, 2, 32, 24\) is empty; give at least one sample"):
+        attribute(make_gap_net(2), make_input(2)[:0], method)

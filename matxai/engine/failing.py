@@ -1,0 +1,61 @@
+"""The sentence for a model that stopped on its input: where, with what words, and what would have been right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BY_TORCHSCRIPT = "The following operation failed"
+
+
+def failure(module: nn.Module, x: Tensor, where: str, error: Exception) -> str:
+    """Return one sentence about an error that came out of a model's own forward.
+
+    Parameters
+    ----------
+    module, x
+        The model and its input (B, C, *spatial).
+    where
+        The innermost layer that was running; empty for the model itself.
+    error
+        What it raised.
+    """
+    layer = dict(module.named_modules()).get(where)
+    place = f"in layer '{where}' ({type(layer).__name__})" if where and layer is not None else "in its own forward"
+    return (
+        f"The model cannot take the input {tuple(x.shape)} of type {x.dtype}: {place} it stopped with "
+        f"'{_first_line(error)}'; {_what_would_be_right(module, x, where, layer, error)}."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """Return what the error says in its first line, or in TorchScript's last, without a full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return (lines[-1] if lines[0].startswith(_BY_TORCHSCRIPT) else lines[0]).rstrip(".;: ")
+
+
+def _what_would_be_right(module: nn.Module, x: Tensor, where: str, layer: nn.Module | None, error: Exception) -> str:
+    """Return the most that can be said: memory, the type of the weights, what the layer takes, or what to compare."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "give fewer samples at once, or a smaller input"
+    types = _floating(module.parameters())
+    if types and x.dtype not in types:
+        return f"give it as {' or '.join(sorted(map(str, types)))}, the type of the model's weights"
+    channels, features = getattr(layer, "in_channels", None), getattr(layer, "in_features", None)
+    if isinstance(channels, int):
+        kernel = getattr(layer, "kernel_size", ())
+        return f"layer '{where}' takes {channels} channel(s) and {len(kernel)} spatial axes, none below its kernel {kernel}"
+    if isinstance(features, int):
+        return f"layer '{where}' takes {features} features, which the size of the input decides"
+    return "give the channels, the number of axes and the size that the model was made for"
+
+
+def _floating(tensors: Iterable[Tensor]) -> set[torch.dtype]:
+    return {t.dtype for t in tensors if t.is_floating_point()}
