@@ -51,7 +51,8 @@ def _what_would_be_right(module: nn.Module, x: Tensor, where: str, layer: nn.Mod
     channels, features = getattr(layer, "in_channels", None), getattr(layer, "in_features", None)
     if isinstance(channels, int):
         kernel = getattr(layer, "kernel_size", ())
-        return f"layer '{where}' takes {channels} channel(s) and {len(kernel)} spatial axes, none below its kernel {kernel}"
+        axes = f"{len(kernel)} spatial axes, none shorter than its kernel {kernel}"
+        return f"layer '{where}' takes {channels} channel(s) and {axes}"
     if isinstance(features, int):
         return f"layer '{where}' takes {features} features, which the size of the input decides"
     return "give the channels, the number of axes and the size that the model was made for"

@@ -156,7 +156,7 @@ def test_errors_are_of_the_family():
     [
         ((2, 3, 32, 24), torch.float32, ("(2, 3, 32, 24)", "layer '0' (Conv2d)", "3 channels instead", "takes 2 chan")),
         ((2, 2, 2), torch.float32, ("(2, 2, 2)", "layer '1' (BatchNorm2d)", "expected 4D", "number of axes")),
-        ((2, 4, 4), torch.float32, ("(2, 4, 4)", "layer '0' (Conv2d)", "takes 2 channel(s) and 2 spatial axes")),
+        ((3, 4, 4), torch.float32, ("(3, 4, 4)", "layer '0' (Conv2d)", "takes 2 channel(s) and 2 spatial axes")),
         ((2, 2, 32, 24), torch.float64, ("float64", "layer '0' (Conv2d)", "give it as torch.float32")),
     ],
 )
