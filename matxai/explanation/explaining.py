@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matxai.errors import SignalError
 from matxai.explanation.carrying import carry
 from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, plain
 from matxai.explanation.recording import about_input, about_maps, about_model, about_run, call_text, device_of, versions
-from matxai.explanation.scores import resolve_names, target_records, top_scores
+from matxai.explanation.scores import class_names, resolve_names, target_records, top_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,13 +86,15 @@ def explain(
     Raises
     ------
     ModelError, SignalError
-        If the signal does not fit the model, or NaN or Inf would reach it.
+        If the signal is none, does not fit the model, or NaN or Inf would reach it.
     TargetError, LayerError, MethodError
         If a class, layer or method does not exist; the nearest are offered.
     """
     from matxai.methods import attribution, resolve
+    from matxai.modelcard.preprocessing import signal_name
 
     known = _model(model, card)
+    signal = _signal(signal)
     prepared = known.preprocessing.prepare(signal)
     known.check_fits(tuple(prepared.tensor.shape))
     assumptions = [*known.assumptions, *prepared.notes]
@@ -98,7 +102,7 @@ def explain(
     bounds = _bounds(known, signal, prepared, low, high, wanted, assumptions)
     chosen = layers if layers is not None else (list(known.layers) or None)
     asked = resolve_names(target, known.classes, known.name)
-    with _seeded(seed):
+    with _seeded(seed), class_names(known.classes, signal_name(signal)):
         result = attribution(
             known.module,
             prepared.tensor,
@@ -155,6 +159,22 @@ def _model(model: Model | nn.Module, card: dict[str, Any]) -> Model:
             raise TypeError(msg)
         return model
     return load_model(model, **card)
+
+
+def _signal(given: Any) -> xr.DataArray:
+    """Refuse what is no signal: an array without named axes, a path, a dataset."""
+    import xarray as xr
+
+    if isinstance(given, xr.DataArray):
+        return given
+    if isinstance(given, str | os.PathLike):
+        got, right = f"the path {os.fspath(given)!r}", f"matxai.read({os.fspath(given)!r}) makes one"
+    else:
+        shape = getattr(given, "shape", None)
+        got = type(given).__name__ + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+        right = "matxai.read makes one of a file, matxai.signals.labelled(values, ('y', 'x')) one of an array"
+    msg = f"explain() takes a signal, an xarray.DataArray with named axes, and got {got}; {right}."
+    raise SignalError(msg)
 
 
 class _seeded:  # noqa: N801 - used as a statement, like the context managers of torch

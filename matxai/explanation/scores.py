@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from matxai.errors import TargetError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import torch
 
     from matxai.methods import Attribution
 
 TOP = 5
+NOWHERE = "is on top nowhere"
 
 
 def class_name(classes: Sequence[str], index: int, outputs: int) -> str:
@@ -62,6 +64,25 @@ def resolve_names(target: Any, classes: Sequence[str], model: str) -> Any:
         found = [resolve_names(t, classes, model) for t in several]
         return found[0] if len(found) == 1 else targets.each(*found)
     return target
+
+
+@contextlib.contextmanager
+def class_names(classes: Sequence[str], signal: str) -> Iterator[None]:
+    """Say errors of targets in the words of a model and its one signal: the engine knows numbers of both alone."""
+    try:
+        yield
+    except TargetError as error:
+        known = max(len(classes), 2) if classes else 0
+
+        def named(found: re.Match[str]) -> str:
+            index = int(found[2])
+            name = class_name(classes, index, len(classes)) if -known <= index < known else found[2]
+            return found[0] if name == found[2] else f"{found[1]} '{name}'"
+
+        said = re.sub(r"\b([Cc]lass) (-?\d+)\b", named, str(error)).replace("in sample 0", f"in {signal}")
+        if NOWHERE in said:
+            said += " Without a target (--target) the class on top is explained."
+        raise TargetError(said) from error
 
 
 def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, activation: str) -> list[dict[str, Any]]:

@@ -242,6 +242,50 @@ def test_bad_input_is_one_clear_sentence(make_model, micrograph):
         explain(model, micrograph, kind="2d")
 
 
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        (np.zeros((48, 64)), r"ndarray of shape \(48, 64\); matxai\.read makes one of a file"),
+        ("steel.tif", r"the path 'steel\.tif'; matxai\.read\('steel\.tif'\) makes one"),
+        (xr.Dataset(), "Dataset; matxai.read makes one"),
+        (None, "NoneType"),
+    ],
+)
+def test_what_is_no_signal_is_refused_in_a_sentence(make_model, given, got):
+    with pytest.raises(SignalError, match="explain\\(\\) takes a signal.* and got " + got):
+        explain(make_model(), given)
+
+
+def test_errors_of_targets_name_classes_and_the_signal(micrograph):
+    from matxai.modelcard import load_model
+
+    conv = torch.nn.Conv2d(1, 2, 1).eval()
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.bias.copy_(torch.tensor([1.0, -1.0]))
+    model = load_model(conv, task="segmentation", classes=["matrix", "crack"], channels=1)
+    with pytest.raises(TargetError, match=r"^Class 'crack' is on top nowhere in steel\.tif,.*\(--target\)"):
+        explain(model, micrograph, ["saliency"], target="crack")
+    with pytest.raises(TargetError, match="there is no class 7"):
+        explain(model, micrograph, ["saliency"], target=7)
+    bare = load_model(conv, task="segmentation", channels=1)
+    with pytest.raises(TargetError, match="Class 1 is on top nowhere"):
+        explain(bare, micrograph, ["saliency"], target=1)
+
+
+def test_notes_say_what_colour_and_enlargement_cost(make_model, micrograph):
+    def notes(signal, **fields):
+        return " ".join(provenance(explain(make_model(**fields), signal, ["saliency"]))["notes"])
+
+    colours = xr.concat([micrograph] * 3, "c").transpose("y", "x", "c")
+    assert "has 3 colours and the model takes 1" in notes(colours)
+    tiny = micrograph[:3, :4]
+    assert "Each pixel of the file became 53.3 x 40 of the network's" in notes(tiny, size=[160, 160])
+    for quiet in (notes(micrograph), notes(micrograph, size=[96, 128]), notes(micrograph, size=[24, 32])):
+        assert "became" not in quiet
+        assert "colours" not in quiet
+
+
 def test_a_cancelled_call_raises_and_progress_is_told(make_model, micrograph):
     import threading
 
