@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _DIMS = ("t", "z", "c", "y", "x")
 _MOST_IMAGEJ = 2**32 - 2**24
+_LARGEST = 2**32 - 1
 _OME_UNITS = {"um": "µm", "nm": "nm", "mm": "mm", "pm": "pm", "m": "m", "cm": "cm", "angstrom": "Å"}
 
 
@@ -102,6 +104,13 @@ def _step(signal: xr.DataArray, dim: str) -> tuple[float, float, str]:
     return float(f"{step:.12g}"), float(values[0]), unit
 
 
+def _pixels_per_unit(step: float) -> tuple[int, int]:
+    """Return the nearest fraction of two 32-bit integers, which TIFF asks for; older tifffile rounds more coarsely."""
+    value = Fraction(1 / step)
+    near = value.limit_denominator(max(1, min(_LARGEST, int(_LARGEST / value))))
+    return near.numerator, near.denominator
+
+
 def _imagej(
     signal: xr.DataArray,
     steps: dict[str, tuple[float, float, str]],
@@ -121,7 +130,7 @@ def _imagej(
             raise SignalError(msg)
         y, first_y = convert(y, unit_y, unit), convert(first_y, unit_y, unit)
     if unit != PIXEL:
-        settings["resolution"] = (1 / x, 1 / y)
+        settings["resolution"] = (_pixels_per_unit(x), _pixels_per_unit(y))
         metadata["unit"] = unit
         firsts = {"x": (first_x, x), "y": (first_y, y)}
         if "z" in steps and steps["z"][2] != PIXEL:
