@@ -64,12 +64,12 @@ AXES = {
 
 RELEVANCE_SIGNED = "for (+), against (−)"
 RELEVANCE = "evidence"
-NEVER_SEEN = "not seen by the network"
 EMPTY = "no evidence: the map is zero everywhere"
 EMPTY_SLICE = "no evidence in this slice"
 
 FINENESS = "a feature smaller than {cell} cannot be told{finer}."
 FINER = "; the finest here is {map}, with a cell of {cell}"
+SHARED_SCALE = "The same map has one colour scale over all inputs, so that strong and weak maps can be compared."
 BEYOND = "An arrow at the end of a colour bar says that a few values (at most 0.5 % of the pixels) lie beyond it."
 BOOKKEEPING = (
     "These figures are bookkeeping: they say whether anything was lost on the way through the network. They do not say "

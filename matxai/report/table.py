@@ -54,13 +54,15 @@ TABLE = "table"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def tidy_table(items: Iterable[ReportItem]) -> pd.DataFrame:
+def tidy_table(items: Iterable[ReportItem], left_out: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return the table of a run, in the order of items, maps and regions; nothing that is unknown is made up.
 
     Parameters
     ----------
     items
         As a report has them.
+    left_out
+        Method -> the sentence that says why it was not run; each has a last row of its own, without a file.
 
     Returns
     -------
@@ -75,6 +77,7 @@ def tidy_table(items: Iterable[ReportItem]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [row for item in items for row in _rows(item)]
+    rows += [{"file": "", "method": method, "sentence": why} for method, why in (left_out or {}).items()]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype(COLUMNS)
 

@@ -121,6 +121,26 @@ def test_the_file_loads_and_runs_nothing(report, tmp_path):
     assert "@import" not in style
 
 
+def test_the_same_map_of_all_items_has_one_scale_where_limits_are_given(ds, make, monkeypatch):
+    from matxai.report import common_limits
+    from matxai.report.sections import maps
+
+    drawn: list[tuple[str, object]] = []
+    figure = maps.panel_figure
+    monkeypatch.setattr(
+        maps, "panel_figure", lambda d, p, **k: drawn.append((p.name, k["limits"])) or figure(d, p, **k)
+    )
+    weak = make(seed=4)
+    weak["grad_cam"] = weak["grad_cam"] * 0.1
+    items = [ReportItem("a.tif", ds), ReportItem("b.tif", weak)]
+    limits = {"grad_cam": common_limits([ds, weak], "grad_cam")}
+    page = Page(render_report(Report("t", items=items, limits=limits)))
+    assert {found for name, found in drawn if name == "grad_cam"} == {limits["grad_cam"]}
+    assert {found for name, found in drawn if name != "grad_cam"} == {None}
+    assert page.text.count("one colour scale over all inputs") == 2
+    assert "one colour scale" not in Page(render_report(Report("t", items=items))).text
+
+
 def test_every_link_inside_leads_somewhere(report):
     page = Page(render_report(report))
     ids = {a["id"] for _, a in page.tags if "id" in a}

@@ -65,6 +65,16 @@ def test_evidence_and_verdicts_have_rows_with_their_effects(checkerboard):
         tidy_table([ReportItem("a.tif", checkerboard, rows=[{"efect": 1}])])
 
 
+def test_methods_left_out_have_rows_that_say_why(checkerboard, tmp_path):
+    why = {"score_cam": "It needs 512 forward passes.", "attention": "The model has no attention."}
+    table = tidy_table([ReportItem("a.tif", checkerboard)], left_out=why)
+    assert table.method.tolist() == ["lrp", "score_cam", "attention"]
+    assert table.file.tolist() == ["a.tif", "", ""]
+    assert dict(zip(table.method[1:], table.sentence[1:], strict=True)) == why
+    assert table["sum"].isna().tolist() == [False, True, True]
+    assert "score_cam" in write_table(table, tmp_path)[0].read_text()
+
+
 def test_a_row_for_each_layer_and_each_slice(ds, stack):
     table = tidy_table([ReportItem("a.tif", ds), ReportItem("ct", stack)])
     cams = table[table.method == "grad_cam"]

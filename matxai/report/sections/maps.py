@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from markupsafe import Markup
 
+    from matxai.report.colours import Limits
     from matxai.report.content import Report, ReportItem
 
 _MOST = 24
@@ -62,14 +63,17 @@ def make(report: Report, item: ReportItem) -> Markup:
     regions = [(r.mask, r.kind.replace("_", " ")) for r in item.regions if r.kind != "map_top"]
     shown: list[dict[str, Any]] = []
     panel_list = all_panels(ds)
+
+    def shared(panel: Panel) -> Limits | None:
+        return report.limits.get(panel.name, report.limits.get(panel.method))
+
     photograph = bool(panel_list) and panel_list[0].values.ndim == 2
     if photograph:
         source = {"alt": sentences.ALT_IMAGE.format(source=item.title), "caption": ""}
         shown.append({**source, "address": figure_address(image_figure(ds, panel_list[0], width_mm=WIDTH_MM))})
     for panel in panel_list:
-        limits = report.limits.get(panel.name, report.limits.get(panel.method))
         inside = [(m, n) for m, n in regions if m.shape == panel.values.shape]
-        figure = panel_figure(ds, panel, width_mm=WIDTH_MM, limits=limits, regions=inside)
+        figure = panel_figure(ds, panel, width_mm=WIDTH_MM, limits=shared(panel), regions=inside)
         shown.append(
             {
                 "address": figure_address(figure, photograph=photograph),
@@ -83,6 +87,7 @@ def make(report: Report, item: ReportItem) -> Markup:
         lead=lead(item),
         evidence=" ".join(_said(e) for e in item.evidences[:1]),
         beyond=sentences.BEYOND if photograph else "",
+        scale=sentences.SHARED_SCALE if len(report.items) > 1 and any(map(shared, panel_list)) else "",
         pictures=shown,
         wide=not photograph,
         seen=sentences.SEEN_PART.format(share=sentences.percent(seen)) if seen < 1.0 else "",
