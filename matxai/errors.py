@@ -83,6 +83,20 @@ class MatxaiWarning(UserWarning):
     """Something that was decided for the user and that changes how a result reads."""
 
 
+NEAR = 0.66
+"""Likeness from which a name is offered for a misspelt one; 1 is the same name."""
+
+
+def _likeness(name: str, known: str) -> float:
+    """Return how alike two names are, from 0 to 1; capitals and a suffix that both have do not count."""
+    name, known = name.casefold(), known.casefold()
+    stem, _, suffix = name.rpartition(".")
+    other, _, theirs = known.rpartition(".")
+    if stem and other and suffix == theirs:
+        name, known = stem, other
+    return difflib.SequenceMatcher(None, known, name).ratio()
+
+
 def nearest(name: str, known: Iterable[str], *, label: str = "Known") -> str:
     """Return a sentence that offers the known names nearest to a misspelt one.
 
@@ -108,7 +122,8 @@ def nearest(name: str, known: Iterable[str], *, label: str = "Known") -> str:
     'Known: grad_cam, lrp.'
     """
     names = [str(k) for k in known]
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    likeness = {known_name: _likeness(name, known_name) for known_name in names}
+    close = [n for n in sorted(likeness, key=lambda n: -likeness[n]) if likeness[n] >= NEAR][:3]
     if close:
         return "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     shown = ", ".join(names[:12])

@@ -11,15 +11,16 @@ import logging
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 import typer.main
 
 from matxai._version import __version__
-from matxai.cli import commands, settings
-from matxai.errors import Cancelled, MatxaiError
+from matxai.cli import commands, remarks, settings
+from matxai.cli.options import ended
+from matxai.errors import MatxaiError
 
 INTERRUPTED = 130
 BAD_INPUT = 2
@@ -36,8 +37,8 @@ def _version(show: bool) -> None:
         raise typer.Exit
 
 
-def build() -> Callable[..., Any]:
-    """Return the whole command line, without importing anything heavy."""
+def build() -> Any:
+    """Return the whole command line, a command of click's, without importing anything heavy."""
     app = typer.Typer(
         name="matxai",
         help="What did my network look at, and can I trust it? Explains neural networks on micrographs and spectra.",
@@ -60,16 +61,27 @@ def build() -> Callable[..., Any]:
     return typer.main.get_command(app)
 
 
-def _say(message: str, argv: Sequence[str]) -> None:
-    """Print an error for a person on stderr, or for a program on stdout where ``--json`` was given."""
-    if "--json" in argv:
-        sys.stdout.write(json.dumps({"error": message}) + "\n")
-    sys.stderr.write(f"matxai: {message}\n")
+class _Voice:
+    """How the program speaks of errors: to a person on stderr, and to a program on stdout where JSON is asked for."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+
+    def say(self, message: str) -> None:
+        if self.json:
+            sys.stdout.write(json.dumps({"error": message}) + "\n")
+        sys.stderr.write(f"matxai: {message}\n")
 
 
-def _sentence(error: Exception) -> str:
+def _usage(error: Exception, arguments: Sequence[str], found: settings.Settings, way: tuple[str, ...]) -> str:
+    """Return the sentence for a line that cannot be, with the setting or variable that it comes from."""
     text = str(error.format_message()) if hasattr(error, "format_message") else str(error)
-    return text.rstrip(". ") + "."
+    option = getattr(error, "param", None)
+    origin = found.origins.get((*way, str(getattr(option, "name", ""))))
+    typed = any(word.partition("=")[0] in getattr(option, "opts", ()) for word in arguments)
+    if origin is not None and not typed:
+        return ended(f"{text.rstrip('. ')}, as {origin} says")
+    return f"{ended(text)} See 'matxai --help'."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,41 +96,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console that lacks a sign of ours must not end the program
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    with remarks.heard():
+        return _run(arguments, _Voice(json="--json" in arguments))
+
+
+def _run(arguments: list[str], voice: _Voice) -> int:
+    found = settings.Settings()
+    way: tuple[str, ...] = ()
     try:
-        code = build()(
-            args=arguments,
-            prog_name="matxai",
-            standalone_mode=False,
-            default_map=settings.defaults(),
-            auto_envvar_prefix="MATXAI",
-        )
+        app = build()
+        found, way = settings.load(app), settings.called(app, arguments)
+        voice.json = voice.json or found.switched_on(way, "json")
+        code = app(args=arguments, prog_name="matxai", standalone_mode=False, default_map=found.values)
     except typer.Abort:
-        _say("Interrupted.", arguments)
+        voice.say("Interrupted.")
         return INTERRUPTED
     except _WRONG_USAGE as error:
-        _say(f"{_sentence(error)} See 'matxai --help'.", arguments)
+        voice.say(_usage(error, arguments, found, way))
         return BAD_INPUT
-    except Cancelled as error:
-        _say(str(error), arguments)
-        return INTERRUPTED
     except MatxaiError as error:
-        _say(str(error), arguments)
+        voice.say(ended(str(error)))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("Interrupted; what was finished is kept.", arguments)
+        voice.say("Interrupted; what was finished is kept.")
         return INTERRUPTED
     except BrokenPipeError:
         return 0  # the reader of a pipe has had enough
     except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours, said as one
         logging.getLogger("matxai").debug("%s", traceback.format_exc())
-        _say(
+        voice.say(
             f"A fault in matxai itself: {type(error).__name__}: {error}. Run again with --verbose for the trace, "
-            "and please report it with the output of 'matxai doctor'.",
-            arguments,
+            "and please report it with the output of 'matxai doctor'."
         )
         return BAD_INPUT
     if code == INTERRUPTED:  # newer typer turns an interrupt into this code without a word
-        _say("Interrupted; what was finished is kept.", arguments)
+        voice.say("Interrupted; what was finished is kept.")
     return int(code) if isinstance(code, int) else 0
 
 

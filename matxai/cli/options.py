@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,18 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
+from matxai.cli import remarks
 from matxai.errors import MatxaiError
 
-Out = Annotated[
-    Path | None, typer.Option("--out", envvar="MATXAI_OUT", help="Folder for the results.", file_okay=False)
-]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", envvar="MATXAI_DEVICE", help="cpu, cuda, cuda:1, mps; by default the best there is."),
-]
-Seed = Annotated[int, typer.Option("--seed", envvar="MATXAI_SEED", help="Seed of everything that is drawn.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results.", file_okay=False)]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; by default the best there is.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only, no warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done, with the trace of any fault.")]
 Trust = Annotated[
     bool, typer.Option("--trust", help="Run the Python factory that builds the model. Only for your own.")
@@ -43,12 +38,7 @@ class Talk:
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        if self.verbose:
-            handler = logging.StreamHandler(sys.stderr)
-            handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-            logger = logging.getLogger("matxai")  # ours alone: other libraries' debugging helps nobody
-            logger.handlers = [handler]
-            logger.setLevel(logging.DEBUG)
+        remarks.hear(quiet=self.quiet, verbose=self.verbose)
 
     def say(self, text: str) -> None:
         """Print a remark on the way, unless asked to be quiet or to speak JSON."""
@@ -102,3 +92,14 @@ def comma_list(text: str | None) -> list[str] | None:
     """Return ``"a, b"`` as ``["a", "b"]``; None and an empty text are None."""
     names = [part.strip() for part in (text or "").split(",") if part.strip()]
     return names or None
+
+
+def ended(text: str) -> str:
+    """Return a sentence with one full stop; a question and a table keep their own end.
+
+    Examples
+    --------
+    >>> ended("it is empty"), ended("Did you mean 'a'?")
+    ('it is empty.', "Did you mean 'a'?")
+    """
+    return text if "\n" in text or text.endswith(("?", "!", "?)")) else text.rstrip(". ") + "."

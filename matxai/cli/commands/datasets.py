@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from matxai.cli.options import Json, Talk
+from matxai.cli.options import Json, Quiet, Talk, Verbose
 
 
 def register(app: typer.Typer) -> None:
@@ -17,10 +17,13 @@ def register(app: typer.Typer) -> None:
     def list_datasets(
         name: Annotated[str | None, typer.Argument(help="One data set, in full.", show_default=False)] = None,
         json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
     ) -> None:
         """Which data there are, their licences and caveats, and where to get what does not come along."""
         from matxai.errors import MatxaiError, nearest
 
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         cards: dict[str, Any] = {}
         for point in importlib.metadata.entry_points(group="matxai.datasets"):
             cards.update(point.load()())
@@ -38,4 +41,4 @@ def register(app: typer.Typer) -> None:
                 lines += [
                     f"  caveat   {c}" for c in ([card.caveats] if isinstance(card.caveats, str) else card.caveats)
                 ]
-        Talk(json=json).result("\n".join(lines), {k: c.to_dict() for k, c in chosen.items()})
+        talk.result("\n".join(lines), {k: c.to_dict() for k, c in chosen.items()})

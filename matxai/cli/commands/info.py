@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from matxai.cli.options import Json, Limit, Quiet, Talk, parse_bytes
+from matxai.cli.options import Json, Limit, Quiet, Talk, Verbose, ended, parse_bytes
 from matxai.errors import MatxaiError
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ def register(app: typer.Typer) -> None:
         limit: Limit = None,
         json: Json = False,
         quiet: Quiet = False,
+        verbose: Verbose = False,
     ) -> None:
         """What a file holds, as the reader understands it."""
         from matxai.signals import inspect
 
-        talk = Talk(json=json, quiet=quiet)
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         documents: list[dict[str, Any]] = []
         texts, failures = [], []
         for path in files:
@@ -76,6 +77,6 @@ def register(app: typer.Typer) -> None:
             documents.append(asdict(found))
             texts.append(_text(found, metadata=metadata))
         if len(failures) == len(files):
-            msg = "None of the files could be read. " + " ".join(f"{f}." for f in failures)
+            msg = "None of the files could be read. " + " ".join(ended(f) for f in failures)
             raise MatxaiError(msg)
         talk.result("\n".join(texts + failures), documents)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from matxai.cli.options import Json, Talk
+from matxai.cli.options import Json, Quiet, Talk, Verbose
 
 
 def register(app: typer.Typer) -> None:
@@ -17,10 +17,13 @@ def register(app: typer.Typer) -> None:
     def list_methods(
         name: Annotated[str | None, typer.Argument(help="One method, in full.", show_default=False)] = None,
         json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
     ) -> None:
         """Which method when: the question each answers, what is certain about it, and where it misleads."""
         from matxai.methods.method import methods
 
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         chosen = [name] if name else list(methods)
         documents = {n: {**asdict(methods[n].about), "variants": list(methods[n].variants)} for n in chosen}
         lines = []
@@ -31,4 +34,4 @@ def register(app: typer.Typer) -> None:
             lines.append(f"  certain     {about['guarantee']}")
             lines.append(f"  misleads    {about['misleads']}")
             lines.append(f"  paper       {about['paper']}")
-        Talk(json=json).result("\n".join(lines), documents)
+        talk.result("\n".join(lines), documents)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from matxai.cli.options import Arch, Json, Limit, Talk, Trust, comma_list, parse_bytes
+from matxai.cli.options import Arch, Device, Json, Limit, Quiet, Talk, Trust, Verbose, comma_list, parse_bytes
 
 Source = Annotated[
     str, typer.Argument(help="A card's folder, NAME.matxai, a .pt2, weights, or a name.", show_default=False)
@@ -31,32 +31,54 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="model")
 
     @group.command("list")
-    def list_them(json: Json = False) -> None:
+    def list_them(json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
         """The models that come with matxai."""
         from matxai.modelcard import list_models
 
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         rows = list_models()
         lines = [
             f"{r['name']:<16} {r.get('task', '')}: {', '.join(r.get('classes', [])) or r.get('problem', '')}"
             for r in rows
         ]
-        Talk(json=json).result("\n".join(lines), rows)
+        talk.result("\n".join(lines), rows)
 
     @group.command()
-    def show(model: Source, arch: Arch = None, trust: Trust = False, limit: Limit = None, json: Json = False) -> None:
+    def show(
+        model: Source,
+        arch: Arch = None,
+        trust: Trust = False,
+        limit: Limit = None,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
         """What a model is: task, classes, input, preprocessing, licence, and what was assumed."""
         from matxai.modelcard import describe, load_model
 
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         document = describe(load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit)))
-        Talk(json=json).result(_rows(document), document)
+        talk.result(_rows(document), document)
 
     @group.command()
-    def check(model: Source, arch: Arch = None, trust: Trust = False, limit: Limit = None, json: Json = False) -> None:
+    def check(
+        model: Source,
+        arch: Arch = None,
+        trust: Trust = False,
+        limit: Limit = None,
+        device: Device = None,
+        json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
+    ) -> None:
         """Run the model once: its layers, its default layer, and whether it answers as its card says."""
+        from matxai.engine import devices
         from matxai.jobs import check_model
         from matxai.modelcard import load_model
 
-        found = check_model(load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit)))
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
+        where = devices.choose(device)
+        found = check_model(load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit), device=where))
         lines = [f"{found.name}: {'ok' if found.ok else 'not as its card says'}", f"input {tuple(found.input_shape)}"]
         for name, shape in found.layers:
             mark = "  <- default" if name == found.default_layer else ""
@@ -64,7 +86,7 @@ def register(app: typer.Typer) -> None:
         if found.reference is not None:
             lines.append(f"reference output reproduced to {found.reference:.2g} of its largest value")
         lines += [*found.findings, *(f"assumed: {a}" for a in found.assumptions)]
-        Talk(json=json).result("\n".join(lines), found.to_dict())
+        talk.result("\n".join(lines), found.to_dict())
         raise typer.Exit(0 if found.ok else 1)
 
     @group.command()
@@ -83,11 +105,14 @@ def register(app: typer.Typer) -> None:
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a card that is there.")] = False,
         limit: Limit = None,
         json: Json = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
     ) -> None:
         """Write a card for weights that exist, with the weights beside it."""
         from matxai.errors import CardError
         from matxai.modelcard import init_card
 
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         try:
             numbers = {k: [float(v) for v in comma_list(t) or []] for k, t in (("mean", mean), ("std", std)) if t}
             pixels = [int(p) for p in size.lower().split("x")] if size else None
@@ -107,4 +132,4 @@ def register(app: typer.Typer) -> None:
             weights, out=out, arch=arch, trust=trust, overwrite=overwrite, limit=parse_bytes(limit), **given
         )
         text = f"wrote {made}; try it with: matxai model check {made}"
-        Talk(json=json).result(text, {"model": str(made)})
+        talk.result(text, {"model": str(made)})
