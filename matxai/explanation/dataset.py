@@ -74,7 +74,7 @@ def identifier(key: str, taken: Iterable[str], *, prefix: str = "map") -> str:
     return found
 
 
-def plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """Return ``value`` as JSON holds it: records as objects, tensors as numbers or lists, NaN and Inf as null."""
     if value is None or isinstance(value, bool | str):
         return value
@@ -85,15 +85,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: jsonable(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): jsonable(v) for k, v in value.items()}
     if hasattr(value, "detach"):
         value = value.detach().cpu().double().numpy()
     if isinstance(value, np.ndarray):
-        return plain(np.squeeze(value).tolist())
+        return jsonable(np.squeeze(value).tolist())
     if isinstance(value, list | tuple | set | frozenset):
-        return [plain(v) for v in value]
+        return [jsonable(v) for v in value]
     return str(value)
 
 
@@ -101,7 +101,7 @@ def flat_attrs(attrs: Mapping[Any, Any]) -> dict[str, str | int | float]:
     """Return attributes as strings and numbers that every format keeps: None is left out, the nested becomes JSON."""
     found: dict[str, str | int | float] = {}
     for key, value in attrs.items():
-        simple = plain(value)
+        simple = jsonable(value)
         if simple is None:
             continue
         if isinstance(simple, bool):

@@ -10,7 +10,7 @@ import numpy as np
 
 from matxai.errors import SignalError
 from matxai.explanation.carrying import carry
-from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, plain
+from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, jsonable
 from matxai.explanation.recording import about_input, about_maps, about_model, about_run, call_text, device_of, versions
 from matxai.explanation.scores import class_names, resolve_names, target_records, top_scores
 
@@ -144,7 +144,7 @@ def explain(
         "source": record["input"]["name"],
         "model": known.name,
         "command": known_by,
-        "matxai": json.dumps(plain(record), ensure_ascii=False),
+        "matxai": json.dumps(jsonable(record), ensure_ascii=False),
     }
     return ds
 

@@ -192,7 +192,7 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def plain(value: object) -> str:
+def in_words(value: object) -> str:
     """Return a remark or a step as text: a name with its options where it is a record."""
     if isinstance(value, Mapping):
         rest = {k: v for k, v in value.items() if k not in ("name", "step")}

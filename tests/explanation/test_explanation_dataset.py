@@ -14,7 +14,7 @@ import xarray as xr
 from matxai.errors import ExplanationError, TargetError
 from matxai.explanation import Explanation, provenance
 from matxai.explanation.agreement import agreement
-from matxai.explanation.dataset import flat_attrs, identifier, plain
+from matxai.explanation.dataset import flat_attrs, identifier, jsonable
 from matxai.explanation.scores import class_index, top_scores
 
 
@@ -42,7 +42,7 @@ def test_everything_nested_becomes_json():
         1: np.array([[1, 2]]),
         "f": np.inf,
     }
-    found = plain(value)
+    found = jsonable(value)
     assert found == {"t": 1.5, "n": 3, "r": {"a": {"x": [1, None]}, "b": None}, "1": [1, 2], "f": None}
     json.dumps(found, allow_nan=False)
 

@@ -63,8 +63,8 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
         table=table if len(pairs) > MOST_PAIRS else {},
         forwards=record.get("forwards"),
         backwards=record.get("backwards"),
-        notes=[sentences.plain(n) for n in record.get("notes") or []],
-        assumptions=[sentences.plain(a) for a in record.get("assumptions") or []],
+        notes=[sentences.in_words(n) for n in record.get("notes") or []],
+        assumptions=[sentences.in_words(a) for a in record.get("assumptions") or []],
         remark=sentences.BOOKKEEPING,
         agreement_remark=sentences.AGREEMENT,
     )

@@ -52,7 +52,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
         "place.html.j2",
         rows=rows,
         remarks=[f"{sentences.listed(names)}: {sentence}" for sentence, names in told.items()],
-        steps=[steps] if isinstance(steps, str) else [sentences.plain(s) for s in steps],
+        steps=[steps] if isinstance(steps, str) else [sentences.in_words(s) for s in steps],
         pixel_size_source=str(record.get("pixel_size_source") or ""),
     )
 
