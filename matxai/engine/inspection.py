@@ -30,11 +30,15 @@ _TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, t
 
 @dataclass
 class Seen:
-    """What is known of one model: its layers for the last shape of input, and whether its output was compared."""
+    """What is known of one model: its layers for the last shape of input, and whether its output was compared.
+
+    ``output`` is the entry of the model's output that the default layer belongs to.
+    """
 
     signature: int
     shape: tuple[int, ...]
     layers: Layers
+    output: str | None = None
     compared: set[tuple[bool, bool, bool, bool, bool]] = field(default_factory=set)
 
 
@@ -54,8 +58,14 @@ def known(module: nn.Module, shape: tuple[int, ...] | None = None) -> Seen | Non
     return seen
 
 
-def look(module: nn.Module, x: Tensor, output: str | None) -> tuple[Seen, list[Tensor]]:
-    """Run the module once without a graph; return what was seen, and the tensors of its own output."""
+def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = False) -> tuple[Seen, list[Tensor]]:
+    """Run the module once without a graph; return what was seen, and the tensors of its own output.
+
+    Raises
+    ------
+    TargetError
+        If the scores are ``required`` and the output does not say which tensor holds them.
+    """
     capture = Capture(module, Keep(), Switch())
     calls: list[Layer] = []
 
@@ -69,11 +79,11 @@ def look(module: nn.Module, x: Tensor, output: str | None) -> tuple[Seen, list[T
                 calls.append(Layer(name, type_, tuple(result.shape), call, value.id))
 
     result = forward(module, x, capture, on_output, None)
-    out = scores_of(result, output, required=False)
+    out = scores_of(result, output, required=required)
     logits, value, _ = explained(capture, out) if out is not None else (None, None, "")
     layers = table(module, x, capture.trace, calls, logits, value)
     old = _seen.get(module)
-    new = Seen(signature(module), tuple(x.shape), layers)
+    new = Seen(signature(module), tuple(x.shape), layers, output)
     if old is not None and old.signature == new.signature:
         new.compared = old.compared
     _seen[module] = new

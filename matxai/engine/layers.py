@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from matxai.engine.naming import layer_names
 from matxai.engine.trace import INPUT, Operation, Trace
-from matxai.errors import LayerError, nearest
+from matxai.errors import LayerError, MatxaiError, ModelError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,12 +43,18 @@ class Layers:
         The layers that are convolutions, in the order of their last call; negative indices count back from the last.
     names
         Every name that a layer goes by -> the name that stands for it.
+    obstacle
+        What keeps a default layer from being found although there may be feature maps: the error and its sentence.
+    hidden
+        The first layer that is TorchScript (``""``: the model itself): what runs inside has no names here.
     """
 
     rows: tuple[Layer, ...]
     default: str
     convolutions: tuple[str, ...]
     names: dict[str, str]
+    obstacle: tuple[type[MatxaiError], str] | None = None
+    hidden: str | None = None
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.rows)
@@ -69,13 +75,20 @@ class Layers:
         ------
         LayerError
             With the nearest names, if the model has no such layer or its forward does not reach it.
+        ModelError
+            If the layer is inside of TorchScript, or the forward cuts the way from the feature maps to the scores.
         """
         if layer is None:
             if not self.default:
+                if self.obstacle is not None:
+                    error, sentence = self.obstacle
+                    raise error(sentence)
                 msg = "The model has no layer with spatial axes that a map could be read from; name one with layers=."
                 raise LayerError(msg)
             return self.default
         if isinstance(layer, int):
+            if not self.convolutions and self.hidden is not None:
+                raise ModelError(_in_torchscript(self.hidden))
             if not -len(self.convolutions) <= layer < 0:
                 count = len(self.convolutions)
                 msg = (
@@ -91,6 +104,8 @@ class Layers:
         if base not in self.names:
             raise LayerError(f"The model has no layer '{base}'. {nearest(base, self.names, label='Layers')}")
         row = known.get(self.names[base])
+        if row is None and self.hidden is not None and f"{base}.".startswith(self.hidden and f"{self.hidden}."):
+            raise ModelError(_in_torchscript(self.hidden))
         if row is None:
             msg = f"The model's forward never gets a tensor from layer '{base}'. {nearest(base, known, label='Layers')}"
             raise LayerError(msg)
@@ -129,7 +144,49 @@ def table(module: nn.Module, x: Tensor, trace: Trace, calls: Sequence[Layer], ou
         dense = output.ndim == x.ndim and _extended(output.shape)
         ids = _coarsest(trace, value, x.ndim, rows) if dense else _last_spatial(trace, value, x.ndim)
         default = next((name for v in ids if (name := _outermost(v, rows))), "")
-    return Layers(rows, default, convolutions, layer_names(module))
+    hidden = next((name for name, m in module.named_modules() if isinstance(m, torch.jit.ScriptModule)), None)
+    obstacle = None if default else _obstacle(rows, hidden, x.ndim, known=output is not None, cut=_is_cut(trace, value))
+    return Layers(rows, default, convolutions, layer_names(module), obstacle, hidden)
+
+
+def _is_cut(trace: Trace, value: int | None) -> bool:
+    """Whether what leads to the scores begins somewhere in the forward, and not at the input."""
+    if value is None:
+        return True
+    wanted = trace.leading_to([value])
+    return any(op.kind == "unseen" and wanted.intersection(op.outputs) for op in trace)
+
+
+def _obstacle(
+    rows: Sequence[Layer], hidden: str | None, ndim: int, *, known: bool, cut: bool
+) -> tuple[type[MatxaiError], str] | None:
+    """Return why no layer is known to lead to the scores; ``None`` where there is simply none with spatial axes."""
+    if hidden is not None:
+        return ModelError, _in_torchscript(hidden)
+    spatial = [r.name for r in rows if len(r.shape) == ndim and _extended(r.shape)]
+    if not spatial:
+        return None
+    if not known:
+        return LayerError, (
+            "It is open which tensor of the model's output holds the scores; name it with output=, or a layer with"
+            " layers=."
+        )
+    if cut:
+        return ModelError, (
+            f"The forward cuts the way from layer '{spatial[-1]}' to the scores (detach, NumPy, or a custom function), "
+            "so no map can be read there; leave the scores in the graph that PyTorch records."
+        )
+    return LayerError, (
+        f"No layer with spatial axes lies on the way to the scores; name one with layers= ('{spatial[-1]}' ran last)."
+    )
+
+
+def _in_torchscript(name: str) -> str:
+    part = f"The layer '{name}'" if name else "The model"
+    return (
+        f"{part} is a TorchScript program, whose layers cannot be seen from outside; for maps of layers give the model "
+        "as a module or a torch.export program, or use a method that reads the input, such as saliency."
+    )
 
 
 def _extended(shape: Sequence[int]) -> bool:

@@ -42,7 +42,12 @@ def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor
         return None
     if isinstance(result, tuple | list):
         items = [t for t in result if isinstance(t, Tensor)]
-        number = int(name) if name is not None and name.isdigit() else 0
+        number = 0 if name is None else int(name) if name.isdigit() else len(items)
+        if name is not None and number >= len(items) > 0 and required:
+            kind, last = type(result).__name__, len(items) - 1
+            raise TargetError(
+                f"The model's output is a {kind} of tensors 0 to {last}; output='{name}' is none of them."
+            )
         if number < len(items):
             return items[number]
     if required:

@@ -91,6 +91,8 @@ def run(
 
 def inspected(module: nn.Module, x: Tensor) -> Seen:
     """Return what one forward shows of a module for inputs like ``x``; from memory where it was seen before."""
+    original = getattr(module, "_orig_mod", None)
+    module = original if isinstance(original, nn.Module) else module
     with torch.inference_mode(mode=False), torch.no_grad():
         x = _checked(x, devices.of(module))
         with untouched(module):
@@ -134,7 +136,7 @@ class _Run:
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
         self.step("forward")
-        seen, own = self.first_look()
+        seen, own = self.first_look(scored=not _free(target))
         names = tuple(seen.layers.resolve(name) for name in layers) if layers else ()
         if self.plan.at_layers and not names:
             raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
@@ -161,13 +163,13 @@ class _Run:
         captured.output = _detached(result)
         return captured
 
-    def first_look(self) -> tuple[Seen, list[Tensor] | None]:
-        """Look at a module that was not seen before, or not yet with what this plan keeps."""
+    def first_look(self, *, scored: bool) -> tuple[Seen, list[Tensor] | None]:
+        """Look at a module that was not seen before, or not yet for this output or with what this plan keeps."""
         seen = known(self.module)
-        if seen is not None and self.flags() in seen.compared:
+        if seen is not None and self.flags() in seen.compared and seen.output == self.output:
             return seen, None
         with torch.no_grad(), same_randomness(self.x.device):
-            return look(self.module, self.x, self.output)
+            return look(self.module, self.x, self.output, required=scored)
 
     def flags(self) -> tuple[bool, bool, bool, bool, bool]:
         """Return what decides which stand-ins are used."""
@@ -196,7 +198,7 @@ class _Run:
 
     def scores(self, result: Any, target: AnyTarget | Each) -> tuple[Any, int | None, tuple[Target, ...]]:
         """Return what is explained, its value in the trace, and the targets."""
-        free = callable(target) and not isinstance(target, Target)
+        free = _free(target)
         found = scores_of(result, self.output, required=not free)
         if found is None:
             return result, None, resolve(target, result)
@@ -306,6 +308,11 @@ class _Run:
         """Report progress."""
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total, label)
+
+
+def _free(target: Any) -> bool:
+    """Whether the target is the caller's own function, which takes the output as the model gives it."""
+    return callable(target) and not isinstance(target, Target)
 
 
 def _edge(spot: Spot, name: str, *, fused: bool) -> Any:

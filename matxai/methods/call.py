@@ -184,6 +184,7 @@ def attribution(
     )  # fmt: skip
     names = dict(zip(asked, captured.layers, strict=True))
     layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
+    _with_axes(module, x, captured, layers_of)
     where = lying(module, captured, probe=not all(grid.values()))
     maps: dict[str, Map] = {}
     empty: tuple[Empty, ...] = ()
@@ -221,14 +222,34 @@ def _run(module: nn.Module, x: Tensor, passes: Plan, at_layers: list[LayerMaps],
 
     try:
         return run(module, x, passes, **options)
-    except LayerError:
-        if None in options["layers"] and not engine_layers(module, x).default:
-            msg = (
-                f"{at_layers[0].key} needs a feature map, and this model has no convolution or other layer with spatial"
-                " axes before its scores; use a method that reads the input, such as saliency or lrp."
-            )
-            raise MethodError(msg) from None
-        raise
+    except LayerError as error:
+        if None not in options["layers"]:
+            raise
+        table = engine_layers(module, x)
+        if table.default or table.obstacle is not None or table.convolutions:
+            raise
+        msg = (
+            f"{at_layers[0].key} needs a feature map, and this model has no convolution or other layer with spatial"
+            " axes before its scores; use a method that reads the input, such as saliency or lrp."
+        )
+        raise MethodError(msg) from error
+
+
+def _with_axes(module: nn.Module, x: Tensor, captured: Captured, layers_of: dict[str, tuple[str, ...]]) -> None:
+    """Refuse layers whose output has no spatial axes, and offer those with some that ran next to them."""
+    from matxai.engine import layers as engine_layers
+
+    for key, names in layers_of.items():
+        for name in names:
+            shape = tuple(captured.activation(name).shape)
+            if len(shape) > 2:
+                continue
+            rows = list(engine_layers(module, x))
+            at = next((i for i, r in enumerate(rows) if r.name == name.partition("@")[0]), len(rows))
+            near = sorted((abs(i - at), r.name) for i, r in enumerate(rows) if len(r.shape) > 2)[:3]
+            known = " or ".join(f"'{n}'" for _, n in near)
+            msg = f"Layer '{name}' gives {shape}, without spatial axes, so {key} has no map of it; "
+            raise LayerError(msg + (f"the nearest layers with some are {known}." if near else "no layer has some."))
 
 
 def _as_asked(method: LayerMaps, setting: Setting, *, grid: bool, relu: bool, upsample: bool) -> Setting:

@@ -193,3 +193,79 @@ def test_an_error_of_the_models_own_code_is_passed_on_in_one_sentence(make_input
 def test_an_empty_batch(make_gap_net, make_input, method):
     with pytest.raises(ModelError, match=r"\(0, 2, 32, 24\) is empty; give at least one sample"):
         attribute(make_gap_net(2), make_input(2)[:0], method)
+
+
+@pytest.mark.parametrize("options", [{}, {"upsample": False}, {"placement": "grid"}])
+@pytest.mark.parametrize("name", sorted(n for n in methods if methods[n].at_layers and n != "cam"))
+def test_a_layer_without_spatial_axes(make_gap_net, make_input, name, options):
+    words = r"Layer '8' gives \(3, 4\), without spatial axes, so .* nearest layers with some are '6' or '5' or '4'"
+    with pytest.raises(LayerError, match=words):
+        attribute(make_gap_net(2), make_input(2), name, 0, ["5", "8"], **options)
+
+
+class Several(nn.Module):
+    """One convolution and one head, with ways to hide them from each other."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3)
+        self.head = nn.Linear(4, 3)
+        self.way = way
+
+    def forward(self, x):
+        y = self.conv(x).relu()
+        if self.way == "detach":
+            y = y.detach()
+        y = self.head(y.mean((2, 3)))
+        if self.way == "numpy":
+            return torch.from_numpy(y.detach().numpy().copy())
+        if self.way == "tuple":
+            return y, 2 * y
+        return {"a": y, "b": 2 * y} if self.way == "dictionary" else y
+
+
+@pytest.mark.parametrize("name", ["grad_cam", "multilayer_grad_cam", "guided_grad_cam"])
+@pytest.mark.parametrize(
+    ("way", "options", "error", "says"),
+    [
+        ("dictionary", {}, TargetError, r"dictionary of \['a', 'b'\]; name one of them with output="),
+        ("dictionary", {"output": "c"}, TargetError, "output has no 'c'. It has: a, b"),
+        ("dictionary", {"target": lambda out: out["a"][:, 0]}, LayerError, "name it with output=, or a layer with"),
+        ("tuple", {"output": "7"}, TargetError, "tuple of tensors 0 to 1; output='7' is none of them"),
+        ("tuple", {"output": "a"}, TargetError, "tuple of tensors 0 to 1; output='a' is none of them"),
+        ("detach", {}, ModelError, "cuts the way from layer 'conv' to the scores"),
+        ("numpy", {}, ModelError, "cuts the way from layer 'conv' to the scores"),
+    ],
+)
+def test_a_convolution_that_ran_is_not_said_to_be_missing(make_input, name, way, options, error, says):
+    with pytest.raises(error, match=says):
+        attribute(Several(way).eval(), make_input(2), name, **{"target": 0, **options})
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("layers", [None, ["0"], [-1]])
+def test_torchscript_is_named_as_what_hides_the_layers(make_gap_net, make_input, layers):
+    net, x = make_gap_net(2), make_input(2)
+    with pytest.raises(ModelError, match="The model is a TorchScript program"):
+        attribute(torch.jit.script(net), x, "grad_cam", 0, layers)
+    mixed = nn.Sequential(torch.jit.script(net[:6]), *net[6:])
+    with pytest.raises(ModelError, match="The layer '0' is a TorchScript program"):
+        attribute(mixed, x, "grad_cam", 0)
+    assert attribute(torch.jit.script(net), x, "saliency", 0)["saliency"].abs().sum() > 0
+
+
+def test_the_default_layer_belongs_to_the_output_that_is_asked_for(make_input):
+    """Two outputs of one model, one after the other: each has its own last feature map."""
+
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.early, self.late = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 3, 3)
+
+        def forward(self, x):
+            y = self.early(x)
+            return {"early": y.mean((2, 3)), "late": self.late(y).mean((2, 3))}
+
+    net, x = Two().eval(), make_input(2)
+    for output in ("early", "late", "early"):
+        assert attribution(net, x, "grad_cam", 0, output=output, relu=False).layers == (output,)
