@@ -279,3 +279,38 @@ def test_composites_check_their_options() -> None:
             composite(**options)
     tensor = composite("epsilon_gamma_box", low=torch.zeros(1, 3, 1, 1), high=[1, 1, 1])
     assert tensor == composite("epsilon_gamma_box", low=(0.0, 0.0, 0.0), high=(1.0, 1.0, 1.0))
+
+
+def test_names_wait_in_nested_targets_until_the_classes_are_known() -> None:
+    classes = ["crack", "pore", "none"]
+    logits, dense = torch.tensor([[1.0, 4.0, 2.0], [0.0, -1.0, 3.0]]), torch.zeros(1, 3, 2, 2)
+    dense[0, 1] = 5
+    for target, out, expected in (
+        (targets.contrast("crack", "pore"), logits, [-3.0, 1.0]),
+        (targets.sum("crack", "pore"), logits, [5.0, -1.0]),
+        (targets.total("crack", targets.contrast("none", ["pore", "crack"])), logits, [-1.0, 3.0]),
+        (targets.contrast(targets.sum("pore", 2), lambda o: o[:, 0]), logits, [5.0, 2.0]),
+        (targets.mean(torch.ones(2, 2), "pore"), dense, [5.0]),
+        (targets.point(0, 1, index="pore"), dense, [5.0]),
+    ):
+        (known,) = targets.resolve(with_names(target, classes), out)
+        assert known.score(out).tolist() == expected
+        if "function" not in target.describe():
+            assert "crack" in target.describe() or "pore" in target.describe()
+        with pytest.raises(TargetError, match=r"is a name, but the model comes without class names"):
+            targets.resolve(target, out)[0].score(out)
+    both = with_names(targets.each("none", targets.contrast("crack", "none")), classes)
+    assert both == targets.each(2, targets.Contrast(targets.Index((0,)), targets.Index((2,))))
+    with pytest.raises(TargetError, match=r"no class 'crakc'. Did you mean 'crack'"):
+        with_names(targets.sum("pore", targets.contrast("crakc", 1)), classes)
+    with pytest.raises(TargetError, match="class indices"):
+        targets.contrast(["crack", 1], 0)
+
+
+def test_the_module_of_targets_shows_targets_alone() -> None:
+    assert {"each", "contrast", "sum", "mean", "region", "border", "point", "box", "output"} <= set(targets.__all__)
+    assert dir(targets) == sorted(targets.__all__)
+    assert not {"torch", "cast", "Tensor", "annotations"} & set(dir(targets))
+    assert targets.total is targets.sum
+    for name in targets.__all__:
+        assert getattr(targets, name) is not None

@@ -1,0 +1,121 @@
+"""Targets over positions of a dense output: masks and their borders, regions, points, boxes. See :mod:`.targets`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from matxai.engine.classes import check, is_binary, nameless, positive, shape, signs
+from matxai.errors import TargetError
+
+
+@dataclass(frozen=True, eq=False)
+class Over:
+    """The mean or sum of one class's score over a mask of positions. See :func:`mean`, :func:`point`, :func:`box`.
+
+    ``mask`` is ``(*spatial)`` or ``(B, *spatial)`` at the output's size or at any other: it is brought to the output's.
+    """
+
+    mask: Tensor
+    index: int | str
+    words: str
+    reduce: str = "mean"
+
+    def score(self, output: Tensor) -> Tensor:
+        """Return (B,)."""
+        if output.ndim < 3:
+            msg = f"The target '{self.words}' needs an output with spatial axes; this one is {shape(output)}."
+            raise TargetError(msg)
+        if isinstance(self.index, str):
+            raise TargetError(nameless(self.index))
+        if is_binary(output):
+            plane = positive(output) * signs([self.index] * len(output), output).view(-1, *(1,) * (output.ndim - 2))
+        else:
+            check(self.index, output.shape[1])
+            plane = output[:, self.index]
+        weights = self._weights(plane)
+        area = weights.flatten(1).sum(1)
+        if bool((area == 0).any()):
+            raise TargetError(f"The target '{self.words}' covers no position of the output {shape(output)}.")
+        sums = (plane * weights).flatten(1).sum(1)
+        return sums / area if self.reduce == "mean" else sums
+
+    def _weights(self, plane: Tensor) -> Tensor:
+        mask = self.mask.to(plane.device)
+        axes = plane.ndim - 1
+        if mask.ndim not in (axes, axes + 1) or (mask.ndim == axes + 1 and len(mask) not in (1, len(plane))):
+            msg = (
+                f"The target '{self.words}' has a mask {tuple(mask.shape)}; the output {tuple(plane.shape)} needs "
+                f"{axes} spatial axes, with or without one for the samples."
+            )
+            raise TargetError(msg)
+        mask = mask if mask.ndim == axes + 1 else mask[None]
+        if mask.shape[1:] != plane.shape[1:]:
+            mask = torch.nn.functional.interpolate(
+                mask[:, None].float(), plane.shape[1:], mode="area" if _shrinks(mask, plane) else "nearest"
+            )[:, 0]
+        return mask.to(plane.dtype).expand_as(plane)
+
+    def describe(self) -> str:
+        """Return the words given when it was made."""
+        return self.words
+
+
+def mean(mask: Any, index: int | str = 1) -> Over:
+    """Explain a class's mean score over a mask: ``(*spatial)``, or ``(B, *spatial)`` for one mask a sample."""
+    return Over(_tensor(mask), index, f"class {index} over a mask")
+
+
+def region(mask: Any, index: int | str = 1) -> Over:
+    """Explain a class's summed score over a region."""
+    return Over(_tensor(mask), index, f"class {index} in a region", "sum")
+
+
+def border(mask: Any, index: int | str = 1, width: int = 1) -> Over:
+    """Explain a class's mean score over the border of a mask, ``width`` positions inside and outside of its edge."""
+    m = _tensor(mask).float()[None, None]
+    axes = m.ndim - 2
+    pool = (torch.nn.functional.max_pool1d, torch.nn.functional.max_pool2d, torch.nn.functional.max_pool3d)[axes - 1]
+    size = 2 * width + 1
+    grown, shrunk = pool(m, size, 1, width), 1 - pool(1 - m, size, 1, width)
+    return Over((grown - shrunk)[0, 0], index, f"class {index} at the border of a mask")
+
+
+def point(*place: int, index: int | str = 1) -> Over:
+    """Explain a class's score at one position of a dense output, given by its indices."""
+    return _Place(torch.empty(0), index, f"class {index} at {place}", "sum", tuple(slice(p, p + 1) for p in place))
+
+
+def box(*ranges: tuple[int, int], index: int | str = 1) -> Over:
+    """Explain a class's mean score over a box of a dense output: one ``(start, stop)`` for each spatial axis."""
+    return _Place(torch.empty(0), index, f"class {index} in the box {ranges}", "mean", tuple(slice(*r) for r in ranges))
+
+
+@dataclass(frozen=True, eq=False)
+class _Place(Over):
+    slices: tuple[slice, ...] = ()
+
+    def _weights(self, plane: Tensor) -> Tensor:
+        if len(self.slices) != plane.ndim - 1:
+            msg = (
+                f"The target '{self.words}' has {len(self.slices)} spatial axes, the output has {plane.ndim - 1}: "
+                f"{tuple(plane.shape)}."
+            )
+            raise TargetError(msg)
+        weights = torch.zeros_like(plane)
+        for axis, s in enumerate(self.slices):
+            if s.start < -plane.shape[axis + 1] or s.start >= plane.shape[axis + 1]:
+                raise TargetError(f"The target '{self.words}' lies outside of the output {tuple(plane.shape[1:])}.")
+        weights[(slice(None), *(slice(s.start, s.stop or None) for s in self.slices))] = 1
+        return weights
+
+
+def _shrinks(mask: Tensor, plane: Tensor) -> bool:
+    return all(a >= b for a, b in zip(mask.shape[1:], plane.shape[1:], strict=True))
+
+
+def _tensor(mask: Any) -> Tensor:
+    return mask if isinstance(mask, Tensor) else torch.as_tensor(mask)
