@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from matxai.modelcard import Model
 
+FIRST_MODEL = "defects"
 FIRST_CHOICE = ("grad_cam", "lrp", "input_x_gradient")
 
 
@@ -88,11 +89,11 @@ class Asking:
 
 
 def known_models() -> dict[str, Path]:
-    """Return the models that come along, by name, without loading one."""
+    """Return the models that come along, by name, without loading one; the one for the sample images first."""
     found: dict[str, Path] = {}
     for point in importlib.metadata.entry_points(group="matxai.models"):
         found.update(point.load()())
-    return found
+    return dict(sorted(found.items(), key=lambda model: (model[0] != FIRST_MODEL, model[0])))
 
 
 def known_methods() -> dict[str, str]:

@@ -37,7 +37,7 @@ def open_viewer(files: Sequence[Path] = (), *, model: str | None = None) -> tupl
     import napari
 
     from matxai.errors import MatxaiError
-    from napari_matxai import versions
+    from napari_matxai.presenter import Presenter
     from napari_matxai.reader import read_layers
     from napari_matxai.widgets.explain import ExplainDock
 
@@ -45,10 +45,8 @@ def open_viewer(files: Sequence[Path] = (), *, model: str | None = None) -> tupl
     viewer = napari.Viewer(title="matxai")
     try:
         _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
-        for data, keywords, _ in layers:
-            viewer.add_image(data, **keywords)
-        if layers:
-            versions.show_scale_bar(viewer)
+        for layer in layers:
+            Presenter(viewer).add(layer)
         if model is not None and isinstance(dock, ExplainDock) and not dock.add_model(model):
             raise MatxaiError(dock.result_text.text())
     except BaseException:

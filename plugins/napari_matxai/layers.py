@@ -198,8 +198,10 @@ def map_layers(explanation: xr.Dataset, source_name: str, frame: Frame, step: Se
             ("dimensionless",) * len(leading) + where.units[len(leading) :],
             (*leading, *where.axis_labels[len(leading) :]),
         )
-        title = [source_name, str(variable.attrs.get("method", name))]
-        title += [str(variable.attrs[k]) for k in ("layer", "class") if variable.attrs.get(k)]
+        # napari cuts long names in their middle, so what tells maps apart stands first
+        title = [str(variable.attrs.get("method", name))]
+        title += [str(variable.attrs[k]) for k in ("class", "layer") if variable.attrs.get(k) and k not in leading]
+        title.append(source_name)
         result.append(
             (
                 values,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from matxai.errors import SignalError
 from napari_matxai import versions
-from napari_matxai.layers import Frame, image_layer, map_layers, signal_of
+from napari_matxai.layers import Frame, LayerData, map_layers, signal_of
 
 if TYPE_CHECKING:
     import weakref
@@ -80,9 +80,9 @@ class Presenter:
         attrs = {**layer.metadata.get("matxai", {}).get("attrs", {}), "source": layer.name}
         return signal_of(data, frame, rgb=bool(layer.rgb), attrs=attrs, step=step), step
 
-    def open_signal(self, signal: xr.DataArray, name: str, path: str | None = None) -> Layer:
-        """Add a signal as a calibrated image and return its layer."""
-        data, keywords, _ = image_layer(signal, name, path)
+    def add(self, layer: LayerData) -> Layer:
+        """Add what the reader made of a file, and return its layer (of channels, the first)."""
+        data, keywords, _ = layer
         added = self.viewer.add_image(data, **keywords)
         versions.show_scale_bar(self.viewer)
         return added[0] if isinstance(added, list) else added
@@ -122,6 +122,7 @@ class Presenter:
             shown.append(added)
         if shown:
             shown[0].visible = True
+            self.viewer.layers.selection.active = shown[0]  # whose controls and values napari shows
             versions.show_colour_bar(shown[0])
             versions.show_scale_bar(self.viewer)
             if layer is not None and layer in self.viewer.layers:

@@ -27,7 +27,7 @@ def signal(shape=(12, 20), dims=("y", "x"), step=0.5, unit="micrometer"):
 
 
 def add(viewer, sig, name="image"):
-    return Presenter(viewer).open_signal(sig, name)
+    return Presenter(viewer).add(image_layer(sig, name))
 
 
 def test_a_signal_keeps_units_labels_scale_and_place() -> None:
@@ -115,3 +115,11 @@ def test_the_reader_answers_none_for_what_it_does_not_know(tmp_path) -> None:
     read = get_reader(str(tmp_path / "good.tif"))
     ((data, keywords, kind),) = read(str(tmp_path / "good.tif"))
     assert (data.shape, kind, keywords["units"]) == ((8, 9), "image", ("pixel", "pixel"))
+
+
+def test_models_are_offered_with_that_of_the_samples_first() -> None:
+    from napari_matxai.asking import known_models
+
+    names = list(known_models())
+    assert names[0] == "defects"
+    assert names[1:] == sorted(names[1:])

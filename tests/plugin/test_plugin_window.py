@@ -38,7 +38,7 @@ def window(make_napari_viewer):
     """A real viewer with the dock, as the menu makes it."""
     viewer = make_napari_viewer(show=True)
     _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
-    dock.model_box.setCurrentIndex(dock.model_box.findData("defects"))
+    assert dock.model_box.currentData() == "defects"  # the model that suits the sample images
     yield viewer, dock
     dock.runner.wait()
 
@@ -68,7 +68,9 @@ def test_from_an_image_to_a_map_that_lies_on_it(window, tmp_path) -> None:
     explain(dock)
     assert "pore" in dock.result_text.text()
     maps = [la for la in viewer.layers if la is not image]
-    assert len(maps) == 2
+    assert [la.name for la in maps] == ["grad_cam · pore · stages · pore_black.tif", "lrp · pore · pore_black.tif"]
+    assert viewer.layers.selection.active is maps[0]
+    assert [la.visible for la in maps] == [True, False]
     for layer in maps:
         np.testing.assert_allclose(layer.extent.world, image.extent.world)
         np.testing.assert_allclose(layer.scale, image.scale)
@@ -172,6 +174,7 @@ def test_a_model_that_cannot_be_read_is_one_sentence(window, tmp_path) -> None:
 
 
 def test_of_a_stack_the_slice_in_view_is_explained_in_its_place(window) -> None:
+    from napari_matxai.layers import image_layer
     from napari_matxai.presenter import Presenter
 
     import matxai
@@ -186,7 +189,7 @@ def test_of_a_stack_the_slice_in_view_is_explained_in_its_place(window) -> None:
         spacing={"z": 2.0, **{d: float(plane[d][1] - plane[d][0]) for d in ("y", "x")}},
         units={"z": plane.y.attrs["units"], **{d: plane[d].attrs["units"] for d in ("y", "x")}},
     )
-    Presenter(viewer).open_signal(stack, "stack")
+    Presenter(viewer).add(image_layer(stack, "stack"))
     viewer.dims.set_point(0, 4.0)
     tick(dock, "grad_cam")
     explain(dock)
