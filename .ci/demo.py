@@ -1,6 +1,6 @@
 """Make an environment, install matxai, and run the main job: ``matxai demo``.
 
-Some five minutes the first time (most of it the download of PyTorch), about one after that. Arguments go to the demo.
+About five minutes the first time, most of it the download of PyTorch; one to two after that. Arguments go to the demo.
 """
 
 from __future__ import annotations
@@ -10,6 +10,6 @@ import sys
 from environment import make, run, say
 
 if __name__ == "__main__":
-    say("this installs matxai into .venv (about five minutes the first time) and runs 'matxai demo' (about one minute)")
+    say("this installs matxai into .venv and runs 'matxai demo' (about five minutes the first time, one to two after)")
     python = make(".venv", "")
     sys.exit(run(python, "-m", "matxai", "demo", *sys.argv[1:]))

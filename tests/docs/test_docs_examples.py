@@ -41,6 +41,39 @@ def test_examples_run(page: Path, folder: Path, capsys) -> None:
                 assert main(arguments) == 0, capsys.readouterr().err
 
 
+def cells() -> list[str]:
+    """The commands of README's table that an image is enough for: those that begin with explain and info."""
+    found = re.findall(r"\| `(matxai [^`]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    return [command for command in found if command.split()[1] in {"explain", "info"}]
+
+
+@pytest.mark.parametrize("command", cells())
+def test_the_commands_of_the_readmes_table_run(command: str, folder: Path, capsys) -> None:
+    arguments = ["defects" if word == "MODEL" else word for word in shlex.split(command)[1:]]
+    quick = ["--methods", "grad_cam", "--no-evidence"] if arguments[0] == "explain" else []
+    assert main([*arguments, *quick]) == 0, capsys.readouterr().err
+    if arguments[0] == "explain":
+        assert list(folder.glob("*/report.html"))
+
+
+def test_the_table_of_the_readme_has_commands_to_run() -> None:
+    assert {command.split()[1] for command in cells()} == {"explain", "info"}
+
+
+@pytest.mark.parametrize(
+    ("command", "first", "after"),
+    [
+        ("demo", "about five minutes the first time", "one to two after"),
+        ("test", "fifteen to twenty minutes the first time, half of it installing", "about seven after that"),
+    ],
+)
+def test_times_are_the_same_wherever_they_are_said(command: str, first: str, after: str) -> None:
+    for path in (ROOT / "README.md", ROOT / ".ci" / f"{command}.py"):
+        text = " ".join(path.read_text(encoding="utf-8").lower().split())
+        assert text.count(first) == (1 if path.suffix == ".md" else 2), path  # of a script: docstring and message
+        assert text.count(after) == text.count(first), path
+
+
 def test_the_readme_begins_with_its_two_commands() -> None:
     commands = [text.strip() for language, text in blocks(ROOT / "README.md") if language == "sh"][:2]
     assert commands == ["python3 .ci/demo.py", "python3 .ci/test.py"]
