@@ -80,5 +80,5 @@ def write_run(
         repeat=repeat,
         limits=limits or {},
     )
-    run.tables = tuple(write_table(tidy_table(items), run.out))
+    run.tables = tuple(write_table(tidy_table(items, left_out=run.left_out), run.out))
     run.report = write_report(report, run.out / "report.html")
