@@ -1,6 +1,7 @@
 from . import targets as targets
 from .captured import Captured as Captured
 from .composites import Composite as Composite
+from .composites import LinearRule as LinearRule
 from .composites import composite as composite
 from .layers import layers as layers
 from .passes import run as run

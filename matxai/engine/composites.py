@@ -19,6 +19,12 @@ Bound: TypeAlias = float | tuple[float, ...]
 NoPositive: TypeAlias = Literal["fallback", "drop"]
 
 CONVOLUTIONS = ("convolution", "transposed_convolution")
+FIRST = {"flat": "flat", "w_square": "w_square", "box": "z_box", "z_box": "z_box", "epsilon": "epsilon",
+         "gamma": "gamma", "z_plus": "z_plus", "alpha_beta": "alpha_beta"}  # fmt: skip
+"""Names for the rule of the operation that the input reaches first -> names in :data:`matxai.engine.rules.RULES`."""
+
+_OPTIONS = {"gamma": ("gamma",), "alpha_beta": ("alpha", "beta", "no_positive"), "z_plus": ("no_positive",),
+            "z_box": ("low", "high")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,9 @@ class Composite:
     first: LinearRule | None = None
     no_positive: NoPositive = "fallback"
 
+    def __str__(self) -> str:
+        return self.name
+
     def rule_for(self, kind: str, *, first: bool = False) -> LinearRule:
         """Return the rule for an operation of this kind (``first``: the input reaches it before any other)."""
         if first and self.first is not None and kind != "batch_norm":
@@ -109,11 +118,6 @@ def _epsilon_alpha2_beta1_flat(alpha: float, beta: float, **_: Any) -> tuple[Lin
 
 @COMPOSITES.register("epsilon_gamma_box")
 def _epsilon_gamma_box(gamma: float, low: Bound | None, high: Bound | None, **_: Any) -> tuple[LinearRule, LinearRule]:
-    if low is None or high is None:
-        msg = (
-            "The composite 'epsilon_gamma_box' needs the lowest and highest value that the input can have: low=, high=."
-        )
-        raise MethodError(msg)
     return LinearRule("gamma", gamma=gamma), LinearRule("z_box", low=low, high=high)
 
 
@@ -127,7 +131,7 @@ def composite(
     low: float | Iterable[float] | None = None,
     high: float | Iterable[float] | None = None,
     no_positive: NoPositive = "fallback",
-    first: Literal["flat", "w_square", "z_box"] | None = None,
+    first: str | None = None,
 ) -> Composite:
     """Return a named LRP composite.
 
@@ -145,7 +149,8 @@ def composite(
     no_positive
         ``"fallback"`` or ``"drop"``, see :class:`Composite`.
     first
-        Another rule for the operation that the input reaches first.
+        Another rule for the operation that the input reaches first: ``flat``, ``w_square``, ``box`` (which needs
+        ``low`` and ``high``), ``epsilon``, ``gamma``, ``z_plus`` or ``alpha_beta``.
 
     Raises
     ------
@@ -171,16 +176,39 @@ def composite(
         epsilon=epsilon, gamma=gamma, alpha=alpha, beta=beta, low=lower, high=upper
     )
     if first is not None:
-        if first not in ("flat", "w_square", "z_box"):
-            raise MethodError(
-                f"There is no first-layer rule '{first}'. {nearest(first, ('flat', 'w_square', 'z_box'))}"
-            )
-        if first == "z_box" and (lower is None or upper is None):
-            raise MethodError("The first-layer rule 'z_box' needs low= and high=.")
-        at_first = LinearRule(first, low=lower, high=upper)
+        at_first = LinearRule(first_rule(first), epsilon, gamma, alpha, beta, lower, upper)
+        name = f"{name}_{first}"
+    if at_first is not None and at_first.name == "z_box" and (lower is None or upper is None):
+        msg = f"The composite '{name}' needs the lowest and highest value that the input can have: low=, high=."
+        raise MethodError(msg)
     dense = LinearRule("epsilon", epsilon)
     rules = (*((kind, convolution) for kind in CONVOLUTIONS), ("linear", dense), ("batch_norm", dense))
     return Composite(name, rules, at_first, no_positive)
+
+
+def first_rule(name: str) -> str:
+    """Return the engine's name of a first-layer rule.
+
+    Raises
+    ------
+    MethodError
+        If there is none of this name.
+    """
+    if name not in FIRST:
+        raise MethodError(f"There is no first-layer rule '{name}'. {nearest(str(name), FIRST)}")
+    return FIRST[name]
+
+
+def options_of(name: str, first: str | None = None) -> frozenset[str]:
+    """Return which options of :func:`composite` change something for this composite and first-layer rule."""
+    convolution, at_first = COMPOSITES[name](epsilon=None, gamma=0.25, alpha=2.0, beta=1.0, low=None, high=None)
+    rules = [convolution.name]
+    if first is not None:
+        rules.append(first_rule(first))
+    elif at_first is not None:
+        rules.append(at_first.name)
+    # linear layers always go by epsilon
+    return frozenset({"epsilon"}).union(*(_OPTIONS.get(rule, ()) for rule in rules))
 
 
 def _bound(value: float | Iterable[float] | None) -> Bound | None:

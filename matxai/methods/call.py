@@ -269,7 +269,9 @@ def _at_home(found: Map, x: Tensor) -> Map:
 
 
 def _bounded(method: Method, low: Bound, high: Bound) -> Method:
-    """Return the method with the call's bounds of the input where it has such options and they are open."""
+    """Return the method with the call's bounds of the input where they matter to it and are open."""
+    if not method.bounded:
+        return method
     given = {"low": low, "high": high}
     options: dict[str, Any] = {
         f.name: given[f.name] for f in fields(method) if f.name in given and getattr(method, f.name) is None

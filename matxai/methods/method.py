@@ -166,6 +166,11 @@ class Method(ABC):
                 return f"{self.kind}:{variant}"
         return self.kind
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the smallest and largest value of the input change its map: ``low`` and ``high`` of a call."""
+        return False
+
     @classmethod
     def of(cls, variant: str | None, *, name: str) -> Self:
         """Return the method of one variant (``None``: the default), named as the user wrote it.

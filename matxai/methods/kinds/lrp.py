@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from matxai.engine.composites import COMPOSITES, composite
+from matxai.engine.composites import COMPOSITES, FIRST, Composite, composite, options_of
 from matxai.errors import MethodError, nearest
 from matxai.methods.layered import wide
 from matxai.methods.method import About, Method, Reduced, Setting, methods
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from matxai.engine import Captured, Needs
-    from matxai.engine.composites import Composite, NoPositive
+    from matxai.engine.composites import NoPositive
 
 
 @methods.register("lrp")
 @dataclass(frozen=True)
 class LRP(Method):
-    """LRP with one of the named composites.
+    """LRP with one of the named composites, or with a table of rules of the caller's own.
 
     Attributes
     ----------
     composite
         Which rule each kind of operation gets: ``epsilon``, ``epsilon_plus``, ``epsilon_plus_flat``, ``epsilon_gamma``,
-        ``epsilon_alpha2_beta1``, ``epsilon_alpha2_beta1_flat``, ``epsilon_gamma_box``.
+        ``epsilon_alpha2_beta1``, ``epsilon_alpha2_beta1_flat``, ``epsilon_gamma_box``; or a
+        :class:`~matxai.engine.composites.Composite`, which holds all the options itself.
     epsilon
         In units of the root mean square of the outputs over one sample; ``None``: a guard of the division; 0: LRP-0.
     gamma, alpha, beta
@@ -37,13 +38,18 @@ class LRP(Method):
         The smallest and largest value of the model's input, for the box rule; ``None``: the call's.
     no_positive
         What an output without contributions of the sign that its rule asks for does: ``"fallback"`` or ``"drop"``.
+    first
+        The rule of the layer that the input reaches first, in place of the composite's: ``flat``, ``w_square``,
+        ``box``, ``epsilon``, ``gamma``, ``z_plus`` or ``alpha_beta``.
+
+    An option that changes nothing for the composite is refused.
 
     References
     ----------
     Bach et al., PLoS ONE 10(7), 2015; Montavon et al., Layer-Wise Relevance Propagation: An Overview, 2019.
     """
 
-    composite: str = "epsilon_plus"
+    composite: str | Composite = "epsilon_plus"
     epsilon: float | None = None
     gamma: float = 0.25
     alpha: float = 2.0
@@ -51,6 +57,7 @@ class LRP(Method):
     low: float | Sequence[float] | Tensor | None = None
     high: float | Sequence[float] | Tensor | None = None
     no_positive: NoPositive = "fallback"
+    first: str | None = None
 
     kind: ClassVar[str] = "lrp"
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: {"composite": name} for name in COMPOSITES}
@@ -67,11 +74,48 @@ class LRP(Method):
     def __post_init__(self) -> None:
         for given, known, what in (
             (self.composite, tuple(COMPOSITES), "composite"),
+            (self.first, (None, *FIRST), "first-layer rule"),
             (self.no_positive, ("fallback", "drop"), "way with outputs of no_positive"),
         ):
-            if given not in known:
-                msg = f"LRP has no {what} '{given}'. {nearest(given, known)}"
+            if given not in known and not isinstance(given, Composite):
+                msg = f"LRP has no {what} '{given}'. {nearest(str(given), [k for k in known if k is not None])}"
                 raise MethodError(msg)
+        self._refuse_idle()
+
+    def _refuse_idle(self) -> None:
+        """Raise for options that are set and change nothing."""
+        given: dict[str, Any] = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("name", "composite", "first") and getattr(self, f.name) is not None
+            and (f.default is None or getattr(self, f.name) != f.default)
+        }  # fmt: skip
+        if isinstance(self.composite, Composite):
+            idle = [*given, *(["first"] if self.first is not None else [])]
+            if not idle:
+                return
+            msg = f"LRP with a Composite takes its options from it: set {', '.join(idle)} there."
+            raise MethodError(msg)
+        useful = options_of(self.composite, self.first)
+        idle = [name for name in given if name not in useful]
+        if not idle:
+            return
+        of = f"'{self.composite}'" + (f" with first='{self.first}'" if self.first is not None else "")
+        has, known = ("has" if len(idle) == 1 else "have"), sorted(useful)
+        msg = f"{', '.join(idle)} {has} no effect in the composite {of}, whose options are {', '.join(known)}."
+        raise MethodError(msg)
+
+    @property
+    def key(self) -> str:
+        """The name of its map in a result: a composite of the caller's own gives its name."""
+        if self.name is None and isinstance(self.composite, Composite):
+            return f"{self.kind}:{self.composite.name}"
+        return super().key
+
+    @property
+    def bounded(self) -> bool:
+        """Whether its first-layer rule is the box rule, with bounds from outside."""
+        return not isinstance(self.composite, Composite) and "low" in options_of(self.composite, self.first)
 
     def rule(self) -> Composite:
         """Return the engine's composite.
@@ -81,6 +125,8 @@ class LRP(Method):
         MethodError
             If the composite needs bounds and has none, or a number makes no sense.
         """
+        if isinstance(self.composite, Composite):
+            return self.composite
         return composite(
             self.composite,
             epsilon=self.epsilon,
@@ -90,6 +136,7 @@ class LRP(Method):
             low=self.low,
             high=self.high,
             no_positive=self.no_positive,
+            first=self.first,
         )
 
     def needs(self) -> Needs:
