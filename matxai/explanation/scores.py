@@ -81,7 +81,8 @@ def class_names(classes: Sequence[str], signal: str) -> Iterator[None]:
 
         said = re.sub(r"\b([Cc]lass) (-?\d+)\b", named, str(error)).replace("in sample 0", f"in {signal}")
         if NOWHERE in said:
-            said += " Without a target (--target) the class on top is explained."
+            advice = "choose another class, or none (no --target) for the class on top; in Python also a region"
+            said = said.replace("choose another class, or a region", advice)
         raise TargetError(said) from error
 
 
