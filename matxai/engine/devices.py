@@ -1,8 +1,7 @@
-"""Where things run: the device of a model, the memory that is free there, and how many samples fit."""
+"""Where things run: the device of a name, and the device of a model."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,19 +56,3 @@ def of(module: nn.Module, asked: str | torch.device | None = None) -> torch.devi
             f"The model is on '{tensor.device}', not on '{device}': move it first with model.to('{device}')."
         )
     return tensor.device
-
-
-def free_bytes(device: torch.device) -> int:
-    """Return how many bytes are free on a device, as far as the system tells; 4 GiB where it does not."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 4 << 30
-
-
-def samples_that_fit(bytes_per_sample: int, device: torch.device, *, share: float = 0.5, most: int = 256) -> int:
-    """Return how many samples to run at once so that they take at most a ``share`` of the free memory; at least 1."""
-    return max(1, min(most, int(free_bytes(device) * share) // max(bytes_per_sample, 1)))

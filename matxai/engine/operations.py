@@ -238,7 +238,6 @@ for _property in ("T", "mT", "H", "mH", "real", "data"):
     _get = getattr(torch.Tensor, _property).__get__
     TABLE[_get] = Row("constant" if _property == "data" else "view", _property, P.PLAIN, S.KEEPS)
 
-CLAMPED_AT_ZERO = frozenset({"clamp", "clamp_min", "clip"})
 LINEAR_KINDS = frozenset({"convolution", "transposed_convolution", "linear", "matmul"})
 SCORE_ACTIVATIONS = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "logsigmoid"})
 

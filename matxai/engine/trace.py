@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 INPUT = 0
 """The id of the input's value."""
@@ -85,21 +85,3 @@ class Trace(list[Operation]):
             if wanted.intersection(op.outputs):
                 wanted.update(op.inputs)
         return wanted
-
-    def on_path(self, values: Iterable[int], *, stop: Iterable[int] = ()) -> Iterator[Operation]:
-        """Yield the operations, last first, that lie between the given values and the input or the ``stop`` values."""
-        wanted, ends = set(values), set(stop)
-        for op in reversed(self):
-            if wanted.intersection(op.outputs):
-                yield op
-                wanted.update(v for v in op.inputs if v not in ends)
-
-    def derived_without(self, kinds: frozenset[str]) -> set[int]:
-        """Return the values that the input reaches through no operation of these kinds, by any path."""
-        clean, touched = {INPUT}, set[int]()
-        for op in self:
-            if op.kind in kinds or touched.intersection(op.inputs):
-                touched.update(op.outputs)
-            elif clean.intersection(op.inputs):
-                clean.update(op.outputs)
-        return clean - touched

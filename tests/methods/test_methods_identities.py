@@ -24,6 +24,14 @@ def test_grad_cam_is_cam_over_the_number_of_cells(make_gap_net, make_input, axes
     cells = activation[0, 0].numel()
     for name in names[1:]:
         assert torch.allclose(own[name][0], cam / cells, atol=1e-5 * cam.abs().max() / cells), name
+    # rectified, each by itself: Grad-CAM is ReLU(CAM) / Z, and the evidence against the target is gone
+    rectified = attribute(net, x, names, 1, upsample=False)
+    assert cam.min() < 0 < cam.max()
+    assert torch.equal(rectified["cam"][0], cam.clamp(min=0))
+    for name in names[1:]:
+        want = cam.clamp(min=0) / cells
+        assert torch.allclose(rectified[name][0], want, atol=1e-5 * want.max()), name
+        assert not rectified[name][0][cam < -1e-5 * cam.abs().max()].any(), name
     # the sum over the cells and the bias are the logit
     total = own["grad_cam"][0].flatten(1).sum(1) + net[8].bias[1]
     assert torch.allclose(total, net(x)[:, 1], atol=1e-5)
@@ -44,13 +52,16 @@ def test_grad_cam_pp_closed_form_on_gap_nets(make_gap_net, make_input, axes):
 
 
 def test_flatten_head_weighs_with_the_means_of_its_weights():
+    """Exactly: in double precision to the last digits of the sums."""
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)).eval()
-    x = torch.randn(2, 1, 8, 8)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)).double().eval()
+    x = torch.randn(2, 1, 8, 8, dtype=torch.float64)
     A = net[:2](x).detach()
     alpha = net[3].weight[2].detach().reshape(4, 6, 6).mean((1, 2))
+    want = torch.einsum("k,bkij->bij", alpha, A)
     (got,) = attribute(net, x, "grad_cam", 2, ["1"], relu=False, upsample=False)["grad_cam"]
-    assert torch.allclose(got, torch.einsum("k,bkij->bij", alpha, A), atol=1e-6)
+    assert got.dtype == torch.float64
+    assert (got - want).abs().max() <= 1e-12 * want.abs().max()
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
