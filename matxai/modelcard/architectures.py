@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import inspect
 import logging
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,12 +37,16 @@ architectures: Registry[Callable[..., nn.Module]] = Registry(
 
 @dataclass(frozen=True)
 class Architecture:
-    """A resolved name: a factory that takes ``classes``, ``channels`` and ``kind``, and what is to be said about it."""
+    """A resolved name: a factory that takes ``classes``, ``channels`` and ``kind``, and what is to be said about it.
+
+    A factory of the user's ``own`` also takes ``None`` for what nothing tells: then its own defaults hold.
+    """
 
     name: str
     build: Callable[..., nn.Module]
     notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    own: bool = False
 
 
 def resolve_architecture(name: str, *, folder: Path | None, trust: bool) -> Architecture:
@@ -124,7 +129,7 @@ def _module_factory(name: str, module_name: str, attribute: str) -> Architecture
             f"The module '{module_name}' of the architecture '{name}' cannot be imported: {problem}."
         ) from problem
     note = f"The factory {name} was run because you trust it."
-    return Architecture(name, _own_factory(name, module, attribute), (note,))
+    return Architecture(name, _own_factory(name, module, attribute), (note,), own=True)
 
 
 def _file_factory(name: str, file: str, attribute: str, folder: Path | None, trust: bool) -> Architecture:
@@ -152,7 +157,7 @@ def _file_factory(name: str, file: str, attribute: str, folder: Path | None, tru
         what = f"{type(problem).__name__}: {problem}".strip().splitlines()[0]
         raise ModelError(f"'{file}' of the architecture '{name}' failed when it was run: {what}") from problem
     note = f"{path.name} (sha256 {digest}) was run because you trust it."
-    return Architecture(name, _own_factory(name, module, attribute), (note,))
+    return Architecture(name, _own_factory(name, module, attribute), (note,), own=True)
 
 
 def _own_factory(name: str, module: Any, attribute: str) -> Callable[..., nn.Module]:
@@ -163,14 +168,16 @@ def _own_factory(name: str, module: Any, attribute: str) -> Callable[..., nn.Mod
             f"The architecture '{name}' names no function. {nearest(attribute, functions, label='It has')}"
         )
 
-    def build(*, classes: int, channels: int, kind: str) -> nn.Module:
-        return _call(name, factory, (), _accepted(factory, classes, channels, kind))
+    def build(*, classes: int | None, channels: int | None, kind: str | None) -> nn.Module:
+        return _call(name, factory, (), _accepted(name, factory, classes, channels, kind))
 
     return build
 
 
-def _accepted(factory: Callable[..., Any], classes: int, channels: int, kind: str) -> dict[str, Any]:
-    """Return those arguments that a user's own factory takes, under the names in use for them."""
+def _accepted(
+    name: str, factory: Callable[..., Any], classes: int | None, channels: int | None, kind: str | None
+) -> dict[str, Any]:
+    """Return those arguments that a user's own factory takes and that are known, under the names in use for them."""
     offered = {
         "classes": classes, "num_classes": classes, "n_classes": classes,
         "channels": channels, "in_channels": channels, "in_chans": channels, "n_channels": channels,
@@ -180,4 +187,20 @@ def _accepted(factory: Callable[..., Any], classes: int, channels: int, kind: st
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
         return {}
-    return {p.name: offered[p.name] for p in parameters if p.name in offered and p.kind is not p.VAR_KEYWORD}
+    taken = [p for p in parameters if p.name in offered and p.kind is not p.VAR_KEYWORD]
+    for p in taken:
+        if offered[p.name] is None and p.default is p.empty:
+            raise ModelError(
+                f"The factory '{name}' needs '{p.name}', which nothing tells; give it a default, or say it in a card."
+            )
+    return {p.name: offered[p.name] for p in taken if offered[p.name] is not None}
+
+
+_FACTORY = re.compile(r"(?P<left>[^\s:]{2,}):[^\W\d]\w*(?:\?.*)?")
+
+
+def is_architecture(source: str) -> bool:
+    """Return whether what stands for a model is the name of an architecture: ``family:name`` or a Python factory."""
+    match = _FACTORY.fullmatch(source)
+    left = match["left"] if match else ""
+    return left.endswith(".py") or left in architectures or all(part.isidentifier() for part in left.split("."))

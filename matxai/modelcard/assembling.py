@@ -65,29 +65,36 @@ def build_and_fill(
 ) -> tuple[nn.Module, Facts, tuple[str, ...]]:
     """Build the architecture as large as the weights ask for, and put them in; errors as in ``load_into``."""
     from matxai.modelcard.checkpoint import fit_names, load_into, read_weights
-    from matxai.modelcard.sizes import infer_sizes
+    from matxai.modelcard.sizes import infer_sizes, probe_channels, probe_output
 
     tensors = read_weights(weights, limit=limit)
     kind = _said_kind(card) or kind_of(tensors) or card.input.kind
-    classes, channels = infer_sizes(
+    told, channels = infer_sizes(
         architecture.build,
         lambda names: fit_names(names, tensors),
         kind,
-        classes=len(card.classes) or None,
+        classes=None,
         channels=card.input.channels,
     )
-    if classes is None:
+    classes = told or len(card.classes) or None
+    if classes is None and not architecture.own:
         architecture.build(
             classes=2, channels=channels or 3, kind=kind
         )  # says it where the architecture is what is wrong
         raise ModelError(
             f"{weights} does not tell how many classes '{architecture.name}' has; give their names (classes)."
         )
-    if channels is None:
+    if channels is None and not architecture.own:
         channels = 1 if kind == "1d" else 3
     module = architecture.build(classes=classes, channels=channels, kind=kind)
     notes = load_into(module, tensors, architecture=architecture.name, origin=weights)
-    return module, Facts(kind, channels, outputs=classes), (*architecture.notes, *notes)
+    if not architecture.own:
+        return module, Facts(kind, channels, outputs=classes), (*architecture.notes, *notes)
+    # A factory may do as it likes with the numbers it is offered, so that the network itself is asked.
+    module.eval()
+    channels = probe_channels(module, kind, card.input.size) or channels
+    task, outputs = probe_output(module, kind, channels or 1, card.input.size)
+    return module, Facts(kind, channels, outputs=outputs or told, task=task), (*architecture.notes, *notes)
 
 
 def _said_kind(card: Card) -> str | None:
@@ -101,13 +108,17 @@ def kind_of(tensors: Mapping[str, torch.Tensor]) -> str | None:
 
 
 def facts_of_module(module: nn.Module, card: Card) -> Facts:
-    """Return what a module's first convolution tells: the kind of its input and its channels."""
+    """Return what a module's convolutions tell: the kind of its input and its channels."""
     from torch.nn.modules.conv import _ConvNd
 
     first = next((m for m in module.modules() if isinstance(m, _ConvNd)), None)
     if first is None:
         return Facts()
-    return Facts(_said_kind(card) or f"{len(first.kernel_size)}d", card.input.channels or first.in_channels)
+    from matxai.modelcard.sizes import probe_channels
+
+    kind = _said_kind(card) or f"{len(first.kernel_size)}d"
+    seen = card.input.channels or probe_channels(module, kind, card.input.size)
+    return Facts(kind, seen or first.in_channels)
 
 
 def assemble(
@@ -167,6 +178,8 @@ def _completed(card: Card, section: dict[str, Any], said: Said) -> InputSpec:
         return InputSpec.model_validate({**card.input.model_dump(exclude_unset=True), **section})
     except ValidationError as problem:
         message = str(problem.errors()[0]["msg"]).removeprefix("Value error, ")
+        if said.bare:
+            raise CardError(f"{message}, as the network of {said.label} takes them.") from None
         raise CardError(f"{said.label}: the input section does not fit the network: {message}.") from None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import FileError
+from matxai.modelcard.architectures import is_architecture
 from matxai.modelcard.card import CARD_NAME, card_from_fields, write_card
 from matxai.modelcard.contents import Content, content_of
 from matxai.modelcard.loading import load_model, merged
@@ -35,7 +36,8 @@ def init_card(
     Parameters
     ----------
     weights
-        Safetensors, a checkpoint, or a ``torch.export`` program.
+        Safetensors, a checkpoint, a ``torch.export`` program, or a Python factory (``model.py:build``) whose network
+        has its weights already.
     out
         A folder, or ``NAME.matxai``; by default the folder ``NAME`` beside the weights.
     arch, trust, limit, **card_fields
@@ -50,15 +52,22 @@ def init_card(
     MatxaiError
         Whatever :func:`matxai.load_model` finds.
     """
+    source: str | Path = weights
     path = Path(weights)
-    content = content_of(path)
+    if not path.exists() and is_architecture(str(weights)):
+        source = str(weights)
+        left, _, right = source.rpartition(":")
+        path, content = Path(left if left.endswith(".py") else right), Content.CHECKPOINT
+    else:
+        content = content_of(path)
     if content is Content.CARD_ARCHIVE:
         raise FileError(f"{path} holds a card already; 'matxai model show' shows it.")
     target = Path(out) if out is not None else path.with_suffix("")
     existing = target if target.suffix == ".matxai" else target / CARD_NAME
     if existing.exists() and not overwrite:
         raise FileError(f"{existing} exists already; name another place with out= (--out), or allow to overwrite it.")
-    model = load_model(path, arch=arch, trust=trust, limit=limit, **card_fields)
+    model = load_model(source, arch=arch, trust=trust, limit=limit, **card_fields)
+    arch = arch or (source if isinstance(source, str) and model.origin is None else None)
     try:
         with tempfile.TemporaryDirectory(prefix="matxai-") as temporary:
             folder = Path(temporary)

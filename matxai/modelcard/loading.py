@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import CardError, FileError, ModelError, UnsafeFileError, nearest
-from matxai.modelcard.architectures import resolve_architecture
+from matxai.modelcard.architectures import architectures, is_architecture, resolve_architecture
 from matxai.modelcard.card import CARD_NAME, Card, InputSpec, card_from_fields, inside, read_card
+from matxai.modelcard.checkpoint import load_checkpoint
 from matxai.modelcard.contents import WHAT_TO_DO, Content, content_of, sha256_of
 from matxai.modelcard.finding import card_folder, find_model
 
@@ -57,8 +58,8 @@ def load_model(
     ----------
     source
         A folder with ``matxai.yaml``, that folder zipped (``NAME.matxai``), a ``torch.export`` program (``.pt2``),
-        weights (safetensors or a checkpoint) together with ``arch``, an ``nn.Module``, or the name of a model that
-        comes along.
+        weights (safetensors or a checkpoint) together with ``arch``, an ``nn.Module``, the name of a model that comes
+        along, or a Python factory (``model.py:build``) whose network has its weights already.
     arch
         ``family:name`` (``torchvision:resnet18``), or a Python factory ``module:function`` or ``model.py:build``.
     trust
@@ -91,6 +92,8 @@ def load_model(
     wish = _Wish(arch, trust, device, limit, card_fields)
     if not isinstance(source, str | os.PathLike):
         return _from_module(source, wish)
+    if isinstance(source, str) and not os.path.exists(source) and is_architecture(source):  # noqa: PTH110 - any text
+        return _from_factory(source, wish)
     path = find_model(source)
     content = None if path.is_dir() else content_of(path)
     if content is None or content is Content.CARD_ARCHIVE:
@@ -133,7 +136,7 @@ def _from_bare(path: Path, content: Content, wish: _Wish) -> Model:
     fields = {"name": path.stem, "task": "classification", "weights": path.name}
     if wish.arch is not None:
         fields["architecture"] = wish.arch
-    card = card_from_fields(merged(fields, wish.fields), path.name)
+    card = card_from_fields(merged(fields, wish.fields), f"The card of {path.name}")
     return replace(_load(card, path, content, wish, None, None), origin=path)
 
 
@@ -158,11 +161,33 @@ def _load(card: Card, weights: Path, content: Content, wish: _Wish, folder: Path
         facts = Facts(program.kind, program.channels, program.size, program.batch, program.outputs, program.task)
         return assemble(card, program.module, facts, said, "torch.export")
     if wish.arch is None:
+        if content is Content.CHECKPOINT:
+            load_checkpoint(weights, limit=wish.limit)  # an architecture is no help to a pickled object: said at once
         hint = "with arch='family:name' (--arch)" if label is None else "with 'architecture: family:name' in the card"
         raise ModelError(f"{weights} is {content.value}, which holds weights without their program; name it {hint}.")
     resolved = resolve_architecture(wish.arch, folder=folder, trust=wish.trust)
     module, facts, notes = build_and_fill(card, resolved, weights, limit=wish.limit)
     return assemble(card, module, facts, said, wish.arch, notes=notes)
+
+
+def _from_factory(source: str, wish: _Wish) -> Model:
+    from matxai.modelcard.assembling import Said, assemble, facts_of_module
+
+    if wish.arch is not None:
+        raise ModelError(f"'{source}' is an architecture itself; leave '{wish.arch}' out, or give the file of weights.")
+    left, _, right = source.rpartition(":")
+    if source.partition(":")[0] in architectures:
+        raise ModelError(
+            f"'{source}' is an architecture without weights; give the file of its weights and --arch {source}."
+        )
+    title = left.replace("\\", "/").rpartition("/")[2].removesuffix(".py") if left.endswith(".py") else right
+    fields = merged({"name": title, "task": "classification", "weights": "(in memory)"}, wish.fields)
+    card = card_from_fields(fields, f"The card of {source}")
+    resolved = resolve_architecture(source, folder=None, trust=wish.trust)
+    kind = card.input.kind if "kind" in wish.fields else None
+    module = resolved.build(classes=len(card.classes) or None, channels=card.input.channels, kind=kind).eval()
+    said = Said(source, True, frozenset(wish.fields), None, wish.device)
+    return assemble(card, module, facts_of_module(module, card), said, source, notes=resolved.notes)
 
 
 def _from_module(module: Any, wish: _Wish) -> Model:

@@ -142,6 +142,8 @@ def validation_error(
         allowed = str(finding.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
         return error(f"{start}'{field}' is {finding['input']!r}. {nearest(str(finding['input']), allowed)}")
     message = str(finding["msg"]).removeprefix("Value error, ")
+    if finding["type"] == "value_error" and isinstance(finding["input"], Mapping) and finding["loc"]:
+        return error(f"{start}in '{field}', {message.rstrip('.')}.")  # the message names what does not go together
     return error(f"{start}'{field}' is {_short(finding['input'])}: {message[:1].lower()}{message[1:].rstrip('.')}.")
 
 

@@ -95,6 +95,21 @@ def _follow(
     return max(set(votes), key=votes.count) if votes else None
 
 
+def probe_channels(module: nn.Module, kind: str, size: list[int] | None) -> int | None:
+    """Return the input channels of a network: those of the convolution that sees the input.
+
+    The order in which a module holds its layers tells nothing, so each number of channels that one of them takes is
+    tried with zeros; ``None`` where none of them runs.
+    """
+    from torch.nn.modules.conv import _ConvNd
+
+    axes = int(kind[0])
+    numbers = dict.fromkeys(
+        m.in_channels for m in module.modules() if isinstance(m, _ConvNd) and len(m.kernel_size) == axes
+    )
+    return next((n for n in list(numbers)[:12] if probe_output(module, kind, n, size) != (None, None)), None)
+
+
 def probe_output(
     module: nn.Module, kind: str, channels: int, size: list[int] | None, batch: int = 1
 ) -> tuple[str | None, int | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from matxai.errors import ModelError, nearest
+from matxai.errors import MissingDependencyError, ModelError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -126,6 +126,51 @@ def torchvision_architecture(
         msg = f"The architecture 'torchvision:{name}' cannot be built with {options}: {error}."
         raise ModelError(msg) from error
     _set_channels(module, channels, name)
+    return module
+
+
+def timm_architecture(name: str, *, classes: int, channels: int, kind: str = "2d", **options: object) -> nn.Module:
+    """Build one of timm's networks for images, without its weights; needs the extra ``zoo``.
+
+    Parameters
+    ----------
+    name
+        As in ``timm.list_models()``, also with the tag of its weights (``resnet50.a1_in1k``).
+    classes, channels
+        Numbers of scores and of input channels.
+    kind
+        ``"2d"``; timm has no others.
+    **options
+        Passed on to ``timm.create_model``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If timm is not installed.
+    ModelError
+        If there is no such network, or its builder refuses an option.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        msg = f"The architecture 'timm:{name}' needs the package timm. Install it with: pip install \"matxai[zoo]\""
+        raise MissingDependencyError(msg) from error
+    known = timm.list_models()
+    if name.partition(".")[0] not in known:
+        msg = f"There is no architecture 'timm:{name}'. {nearest(name, known, label='Some of those there are')}"
+        raise ModelError(msg)
+    _check_numbers(f"timm:{name}", classes, channels)
+    if kind != "2d":
+        msg = f"The architecture 'timm:{name}' takes 2d input, and the card says {kind}."
+        raise ModelError(msg)
+    if any(option.startswith(("pretrained", "checkpoint")) for option in options):  # they fetch or unpickle
+        msg = f"The architecture 'timm:{name}' is built without weights, which the card names; leave their options out."
+        raise ModelError(msg)
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, in_chans=channels, **options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        msg = f"The architecture 'timm:{name}' cannot be built with {options}: {error}."
+        raise ModelError(msg) from error
     return module
 
 

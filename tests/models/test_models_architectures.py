@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
-from matxai_models import matxai_architecture, torchvision_architecture
+from matxai_models import matxai_architecture, timm_architecture, torchvision_architecture
 from torch import nn
 
-from matxai.errors import ModelError
+from matxai.errors import MissingDependencyError, ModelError
 
 
 @pytest.mark.parametrize("kind", ["1d", "2d", "3d"])
@@ -85,3 +87,26 @@ def test_video_networks_are_the_three_dimensional_ones() -> None:
 def test_what_cannot_be_built_is_one_sentence(call: object, word: str) -> None:
     with pytest.raises(ModelError, match=word):
         call()  # type: ignore[operator]
+
+
+def test_timm_networks_get_classes_and_channels_and_never_fetch() -> None:
+    timm = pytest.importorskip("timm", reason="the extra zoo is not installed")
+    ours = timm_architecture("resnet10t", classes=4, channels=1)
+    theirs = timm.create_model("resnet10t", num_classes=4, in_chans=1)
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
+    for name, options, said in (
+        ("resnet10tt", {}, "Did you mean 'resnet10t'"),
+        ("hf-hub:somebody/something", {}, "There is no architecture"),
+        ("resnet10t", {"pretrained": True}, "built without weights"),
+        ("resnet10t", {"checkpoint_path": "x.pth"}, "built without weights"),
+        ("resnet10t", {"kind": "3d"}, "takes 2d input"),
+        ("resnet10t", {"depth_of_nothing": 3}, "cannot be built with"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            timm_architecture(name, classes=2, channels=1, **options)
+
+
+def test_timm_that_is_not_installed_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install \"matxai\[zoo\]\""):
+        timm_architecture("resnet10t", classes=2, channels=1)

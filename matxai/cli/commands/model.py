@@ -10,7 +10,10 @@ import typer
 from matxai.cli.options import Arch, Device, Json, Limit, Quiet, Talk, Trust, Verbose, comma_list, parse_bytes
 
 Source = Annotated[
-    str, typer.Argument(help="A card's folder, NAME.matxai, a .pt2, weights, or a name.", show_default=False)
+    str,
+    typer.Argument(
+        help="A card's folder, NAME.matxai, a .pt2, weights, model.py:build, or a name.", show_default=False
+    ),
 ]
 
 
@@ -91,7 +94,9 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def init(
-        weights: Annotated[Path, typer.Argument(help="Safetensors, a checkpoint, or a .pt2.", show_default=False)],
+        weights: Annotated[
+            Path, typer.Argument(help="Safetensors, a checkpoint, a .pt2, or model.py:build.", show_default=False)
+        ],
         out: Annotated[Path | None, typer.Option("--out", help="A folder, or NAME.matxai.")] = None,
         arch: Arch = None,
         trust: Trust = False,
@@ -131,5 +136,5 @@ def register(app: typer.Typer) -> None:
         made = init_card(
             weights, out=out, arch=arch, trust=trust, overwrite=overwrite, limit=parse_bytes(limit), **given
         )
-        text = f"wrote {made}; try it with: matxai model check {made}"
+        text = f"wrote {made}; try it with: matxai model check {made}{' --trust' if trust else ''}"
         talk.result(text, {"model": str(made)})

@@ -7,12 +7,13 @@ the image is colour, and its dim ``c`` holds red, green, blue.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import FileError
+from matxai.errors import FileError, MatxaiError
 from matxai.signals.labelled import labelled
 from matxai.signals.limits import check_unfolding
 from matxai.signals.reader import Item, Reader, ReadOptions, readers, refuse_choices
@@ -21,6 +22,7 @@ from matxai.signals.vendors.calibration import Calibration, uncalibrated
 from matxai.signals.vendors.xml_text import LONGEST, parsed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import xarray as xr
@@ -43,9 +45,24 @@ def _opened(path: Path, kind: str) -> Any:
     return made[kind](str(path))
 
 
+@contextlib.contextmanager
+def _cut_told(path: Path, kind: str) -> Iterator[None]:
+    """Say that a file is truncated where that is why a library gives up, in our words instead of its own."""
+    try:
+        yield
+    except MatxaiError:
+        raise
+    except Exception as error:
+        endless = kind == "png" and b"IEND" not in path.read_bytes()  # the chunk that closes every PNG
+        if not endless and "truncated" not in str(error).lower():
+            raise
+        msg = f"{path.name} is truncated: the end of the {kind.upper()} is missing; copy the file again"
+        raise FileError(msg) from error
+
+
 def _read(kind: str, path: Path, options: ReadOptions) -> list[Item]:
     refuse_choices(path, kind.upper(), options)
-    with _opened(path, kind) as image:
+    with _cut_told(path, kind), _opened(path, kind) as image:
         if image.mode not in _CHANNELS:
             msg = f"{path.name} is of the mode {image.mode}, which no image of a microscope has"
             raise FileError(msg)
@@ -57,13 +74,15 @@ def _read(kind: str, path: Path, options: ReadOptions) -> list[Item]:
         size, mode = (image.height, image.width), image.mode
     colour = mode in {"RGB", "RGBA", "RGBX", "CMYK"}
     if mode in {"P", "PA"}:
-        data, notes = _palette(path, kind)
+        with _cut_told(path, kind):
+            data, notes = _palette(path, kind)
         return [Item("image", functools.partial(_signal, path, kind, data, notes), data.shape, "uint8")]
     shape = (*size, 3) if colour else size
     dtype = "uint16" if deep else "uint8"
 
     def load() -> xr.DataArray:
-        values, notes = _values(path, kind, mode, colour, dtype)
+        with _cut_told(path, kind):
+            values, notes = _values(path, kind, mode, colour, dtype)
         return _signal(path, kind, values, notes)
 
     return [Item("image", load, shape, dtype)]
