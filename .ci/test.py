@@ -57,7 +57,6 @@ def main(arguments: list[str]) -> int:
             **os.environ,
             "NAPARI_ASYNC": "0",
             "NAPARI_CONFIG": str(Path(scratch) / "napari.yaml"),
-            "MATXAI_CONFIG": str(Path(scratch) / "settings.yaml"),
             "QT_API": "pyside6",
             "PYTHONSAFEPATH": "1",  # the installed package is tested, not the sources beside it
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),  # two workers: a thread each

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 _skipped_for_data: set[str] = set()
 NO_DATA = "no real data: set MATXAI_TEST_DATA to the folder that holds it"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_ones_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The settings of whoever runs the tests are none of theirs."""
+    empty = tmp_path_factory.mktemp("settings") / "settings.yaml"
+    empty.write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [n for n in os.environ if n.startswith("MATXAI_") and n != "MATXAI_TEST_DATA"]:
+            patch.delenv(name)
+        patch.setenv("MATXAI_CONFIG", str(empty))
+        yield
 
 
 @pytest.fixture(scope="session")
