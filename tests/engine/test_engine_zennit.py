@@ -91,3 +91,34 @@ def test_lrp_equals_zennit(nets: Any, relevance: Any, net: str, composite_name: 
     options = BOX if composite_name.endswith("box") else {}
     ours = relevance(module, x, composite(composite_name, **options), target=3)
     assert (ours - theirs).norm() <= 1e-3 * theirs.norm()
+
+
+def test_lrp_equals_zennit_with_the_real_head_of_vgg16_bn(relevance: Any) -> None:
+    """Adaptive pooling to 7x7 and three dense layers of 4096, as the model is published."""
+    from zennit.attribution import Gradient
+    from zennit.torchvision import VGGCanonizer
+
+    torch.manual_seed(0)
+    with torch.device("meta"):  # its own initialisation takes seconds
+        module = torchvision.models.vgg16_bn(weights=None)
+    module = module.to_empty(device="cpu").eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for m in module.modules():
+            if isinstance(m, nn.Conv2d | nn.Linear):
+                fan = m.weight[0].numel()
+                m.weight.uniform_(-1, 1, generator=generator).mul_((6 / fan) ** 0.5)
+                m.bias.uniform_(-0.05, 0.05, generator=generator)
+            elif isinstance(m, nn.BatchNorm2d):
+                m.running_mean.normal_(0, 0.1, generator=generator)
+                for t in (m.running_var, m.weight):
+                    t.uniform_(0.5, 1.5, generator=generator)
+                m.bias.normal_(0, 0.1, generator=generator)
+                m.eps = 0.0
+    module.requires_grad_(False)
+    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(4))
+    with Gradient(module, zennit_composite("epsilon_plus", VGGCanonizer)) as a:
+        theirs = a(x.clone(), lambda out: out * nn.functional.one_hot(torch.tensor([3]), out.shape[1]).to(out))[1]
+    ours = relevance(module, x, composite("epsilon_plus"), target=3)
+    assert theirs.abs().sum() > 0
+    assert (ours - theirs).norm() <= 1e-3 * theirs.norm()

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import matxai
 from matxai.engine import targets
+from matxai.engine.nodes import LinearNode
 from matxai.errors import Cancelled, LayerError, MatxaiError
 from matxai.methods import LRP, attribute, attribution, methods
 
@@ -19,7 +20,7 @@ from matxai.methods import LRP, attribute, attribution, methods
 def state(module):
     return {
         "values": {k: v.clone() for k, v in module.state_dict().items()},
-        "grads": [p.grad for p in module.parameters()],
+        "grads": [None if p.grad is None else p.grad.tolist() for p in module.parameters()],
         "flags": [p.requires_grad for p in module.parameters()],
         "training": [m.training for m in module.modules()],
         "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in module.modules()],
@@ -44,6 +45,72 @@ def test_the_module_is_as_it_was(make_gap_net, make_input, name):
     same(before, state(net))
     assert torch.equal(x, x_before)
     assert not x.requires_grad
+
+
+class Failing(torch.autograd.Function):
+    """Passes values on, and fails in the backward."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        raise ArithmeticError("in the backward")
+
+
+class FailsBackward(nn.Module):
+    """The identity, with a function in the graph that cannot be pulled back."""
+
+    def forward(self, x):
+        return Failing.apply(x)
+
+
+@pytest.mark.parametrize("name", sorted(methods))
+def test_the_module_is_as_it_was_after_an_error_inside_a_backward(make_gap_net, make_input, name, monkeypatch):
+    net, x = make_gap_net(2).train(), make_input(2)
+    net[8].weight.requires_grad_(False)
+    net[4].weight.grad = torch.ones_like(net[4].weight)
+    before, done = state(net), []
+    pull = LinearNode.pull
+
+    def fails(self, g):
+        done.append(1)
+        raise ArithmeticError("in the backward")
+
+    monkeypatch.setattr(LinearNode, "pull", fails)
+    with pytest.raises(ArithmeticError, match="in the backward"):
+        attribute(net, x, name, 1, None if name == "cam" else ["2"])
+    assert done
+    same(before, state(net))
+    monkeypatch.setattr(LinearNode, "pull", pull)
+    assert attribute(net, x, name, 1)[name].isfinite().all()  # and it can be explained again
+
+
+def test_the_module_is_as_it_was_after_an_error_in_its_own_backward(make_gap_net, make_input):
+    net, x = make_gap_net(2), make_input(2)
+    module = nn.Sequential(*net[:6], FailsBackward(), *net[6:]).train()
+    before = state(module)
+    with pytest.raises(ArithmeticError, match="in the backward"):
+        attribute(module, x, "saliency", 1)
+    same(before, state(module))
+
+
+@pytest.mark.parametrize("name", sorted(methods))
+def test_the_module_is_as_it_was_after_an_error_inside_a_reduction(make_gap_net, make_input, name, monkeypatch):
+    net, x = make_gap_net(2).train(), make_input(2)
+    net[4].weight.grad = torch.ones_like(net[4].weight)
+    before = state(net)
+
+    def fails(self, captured, setting):
+        raise ArithmeticError("in the reduction")
+
+    monkeypatch.setattr(methods[name], "reduce", fails)
+    with pytest.raises(ArithmeticError, match="in the reduction"):
+        attribute(net, x, name, 1)
+    same(before, state(net))
+    monkeypatch.undo()
+    assert attribute(net, x, name, 1)[name].isfinite().all()
 
 
 def test_a_module_in_training_mode_is_explained_in_evaluation_mode(make_gap_net, make_input):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import matxai
 from matxai.methods import attribution
@@ -47,6 +50,47 @@ def test_several_targets_share_the_forward(make_gap_net, make_input):
     result = attribution(net, x, ALL, matxai.targets.each(0, 2))
     assert (result.forwards, result.backwards) == (1, 6)
     assert result.plan.backwards == 6
+
+
+class Dispatched(TorchDispatchMode):
+    """Counts what the processor is asked for: convolutions forward and backward, whoever asks."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.counts[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("targets", [1, 2])
+def test_the_passes_of_all_methods_are_those_that_are_reported(make_gap_net, make_input, monkeypatch, targets):
+    """Counted below the engine: calls of autograd, forwards of the module, and kernels of its two convolutions."""
+    net, x = make_gap_net(2), make_input(2)
+    target = 1 if targets == 1 else matxai.targets.each(0, 2)
+    attribution(net, x, ALL, target)  # the first call may check the engine against the model
+    forwards, backwards = [], []
+    grad = torch.autograd.grad
+
+    def counted(*args, **kwargs):
+        backwards.append(args)
+        return grad(*args, **kwargs)
+
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    monkeypatch.setattr(torch.Tensor, "backward", lambda *_: pytest.fail("a backward beside autograd.grad"))
+    net[0].register_forward_pre_hook(lambda *_: forwards.append(1))
+    with Dispatched() as seen:
+        result = attribution(net, x, ALL, target)
+    assert set(result.maps) >= set(ALL)
+    assert (len(forwards), len(backwards)) == (1, 3 * targets) == (result.forwards, result.backwards)
+    once = ("addmm", "native_batch_norm", "max_pool2d_with_indices")  # head, norm, pooling: forward
+    assert {name: seen.counts[name] for name in once} == dict.fromkeys(once, 1)
+    each = ("mm", "scatter_add_")  # head and pooling: backward
+    assert {name: seen.counts[name] for name in each} == dict.fromkeys(each, 3 * targets)
+    # two for each of gradient and guided; z+ one where inputs have no sign, two at the first layer, and as many forward
+    assert seen.counts["convolution_backward"] == (2 + 2 + 3) * targets
+    assert seen.counts["convolution"] == 2 + 3 * targets
 
 
 class Spy(torch.autograd.Function):
