@@ -1,0 +1,124 @@
+"""On CUDA: the same maps as on the CPU, for one target or one each, in half precision, and never off the device."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from matxai.engine import GRADIENT, GUIDED, Backward, Needs, composite, merge, run, targets
+from matxai.errors import ModelError
+from matxai.methods import attribute
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no CUDA device here"),
+]
+NAMES = ["saliency", "input_x_gradient", "guided_backprop", "grad_cam", "grad_cam_pp", "guided_grad_cam"]
+RULES = ["lrp", "lrp:epsilon", "lrp:epsilon_plus_flat", "lrp:epsilon_gamma", "lrp:epsilon_alpha2_beta1"]
+
+
+@pytest.fixture(autouse=True)
+def full_precision() -> Any:
+    """Convolutions without TF32, whose ten bits would be compared with the CPU's 24."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(3, 2, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+def on_gpu(net: nn.Module) -> nn.Module:
+    return copy.deepcopy(net).cuda()
+
+
+def close(got: Tensor, want: Tensor, tolerance: float) -> bool:
+    return bool((got.cpu().double() - want.double()).abs().max() <= tolerance * want.abs().max())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-3)])
+@pytest.mark.parametrize("target", [1, [0, 3, 2], None], ids=["one", "each its own", "top"])
+def test_maps_are_those_of_the_cpu_and_stay_on_the_device(
+    small_net: nn.Module, x: Tensor, target: Any, dtype: torch.dtype, tolerance: float
+) -> None:
+    net, x = small_net.to(dtype), x.to(dtype)
+    want = attribute(net, x, [*NAMES, *RULES], target, relu=False)
+    got = attribute(on_gpu(net), x.cuda(), [*NAMES, *RULES], target, relu=False)
+    for name in (*NAMES, *RULES):
+        assert got[name].device.type == "cuda", name
+        assert got[name].dtype == dtype, name
+        assert close(got[name], want[name], tolerance), name
+
+
+def test_several_targets_and_a_tensor_of_targets_on_the_device(small_net: nn.Module, x: Tensor) -> None:
+    module, there = on_gpu(small_net), x.cuda()
+    own = attribute(module, there, ["saliency", "lrp"], torch.tensor([0, 3, 2], device="cuda"))
+    both = attribute(module, there, ["saliency", "lrp"], targets.each(3, torch.tensor([0, 3, 2])))
+    for name, maps in both.items():
+        assert maps.shape[:2] == (2, 3)
+        assert close(own[name], maps[1].cpu(), 1e-12), name
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float16, 0.05), (torch.bfloat16, 0.15)])
+def test_half_precision(small_net: nn.Module, x: Tensor, dtype: torch.dtype, tolerance: float) -> None:
+    names = ["saliency", "grad_cam", "lrp"]
+    want = attribute(small_net.float(), x.float(), names, 1)
+    got = attribute(on_gpu(small_net).to(dtype), x.cuda().to(dtype), names, 1)
+    for name in names:
+        assert got[name].dtype == torch.float32
+        assert got[name].device.type == "cuda"
+        error = (got[name].cpu() - want[name]).norm() / want[name].norm()
+        assert error <= tolerance, (name, error)
+
+
+def test_autocast(small_net: nn.Module, x: Tensor) -> None:
+    net = small_net.float()
+    want = attribute(net, x.float(), ["grad_cam", "lrp"], 1)
+    with torch.autocast("cuda", torch.bfloat16):
+        got = attribute(on_gpu(net), x.float().cuda(), ["grad_cam", "lrp"], 1)
+    for name in got:
+        assert (got[name].cpu() - want[name]).norm() <= 0.15 * want[name].norm(), name
+
+
+def test_what_the_engine_hands_out_stays_on_the_device(small_net: nn.Module, x: Tensor) -> None:
+    """Its parts as well: backwards run in a thread of their own there, where the rule is looked up."""
+    rules = (GRADIENT, GUIDED, composite("epsilon_plus"), composite("epsilon", first="w_square"))
+    plan = merge([Needs(True, tuple(Backward(r, at_input=True, at_layers=True) for r in rules))])
+    want = run(small_net, x, plan, target=1, layers=["pool"])
+    got = run(on_gpu(small_net), x.cuda(), plan, target=1, layers=["pool"])
+    assert got.backwards == want.backwards == 4
+    for place in ("input", "pool"):
+        for rule in rules:
+            there = got.gradient(rule, place)
+            assert there.device.type == "cuda"
+            assert close(there, want.gradient(rule, place), 1e-8), (place, rule)
+    for tensor in (got.scores, got.logits, got.output, got.activation("pool"), got.ledger["epsilon_plus"].total):
+        assert tensor.device.type == "cuda"
+    assert close(got.ledger["epsilon_plus"].total, want.ledger["epsilon_plus"].total, 1e-8)
+
+
+def test_maps_come_back_to_the_input_and_the_model_is_not_moved(small_net: nn.Module, x: Tensor) -> None:
+    module = on_gpu(small_net)
+    got = attribute(module, x, ["saliency", "grad_cam"], 1)  # the input is on the CPU
+    assert {m.device.type for m in got.values()} == {"cpu"}
+    assert {p.device.type for p in module.parameters()} == {"cuda"}
+    with pytest.raises(ModelError, match="move it first"):
+        attribute(module, x, "saliency", 1, device="cpu")
+
+
+def test_the_module_is_untouched_and_no_memory_is_kept(small_net: nn.Module, x: Tensor, untouched: Any) -> None:
+    module, there = on_gpu(small_net), x.cuda()
+    attribute(module, there, [*NAMES, *RULES], 1)
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    with untouched(module):
+        attribute(module, there, [*NAMES, *RULES], 1)
+    torch.cuda.synchronize()
+    assert torch.cuda.memory_allocated() == before
