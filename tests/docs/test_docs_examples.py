@@ -28,17 +28,32 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def lines() -> list[tuple[str, str]]:
+    """Every command of ours on every page, each a test of its own: none needs what another one wrote."""
+    return [
+        (page.name, line)
+        for page in PAGES
+        for language, text in blocks(page)
+        for line in text.strip().splitlines()
+        if language == "sh" and line.startswith("matxai ")
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), lines(), ids=lambda v: v)
+def test_commands_run(page: str, line: str, folder: Path, capsys) -> None:
+    assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+
+
+def test_there_are_commands_to_run() -> None:
+    assert {"README.md", "explaining.md", "models.md", "files.md"} <= {page for page, _ in lines()}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_examples_run(page: Path, folder: Path, capsys) -> None:
+def test_python_examples_run(page: Path, folder: Path) -> None:
     namespace: dict[str, object] = {}
     for language, text in blocks(page):
         if language == "python":
             exec(compile(text, str(page), "exec"), namespace)
-            continue
-        for line in text.strip().splitlines():
-            program, *arguments = shlex.split(line)
-            if program == "matxai":
-                assert main(arguments) == 0, capsys.readouterr().err
 
 
 def cells() -> list[str]:
