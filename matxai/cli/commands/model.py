@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from matxai.cli.options import Arch, Device, Json, Limit, Quiet, Talk, Trust, Verbose, comma_list, parse_bytes
+from matxai.cli.options import Arch, Json, Limit, Quiet, Talk, Trust, Verbose, comma_list, parse_bytes
 
+CheckDevice = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; by default the cpu.")]
 Source = Annotated[
     str,
     typer.Argument(
@@ -69,7 +70,7 @@ def register(app: typer.Typer) -> None:
         arch: Arch = None,
         trust: Trust = False,
         limit: Limit = None,
-        device: Device = None,
+        device: CheckDevice = None,
         json: Json = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
@@ -80,7 +81,7 @@ def register(app: typer.Typer) -> None:
         from matxai.modelcard import load_model
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
-        where = devices.choose(device)
+        where = None if device is None else devices.choose(device)  # a reference is held against the CPU's numbers
         found = check_model(load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit), device=where))
         lines = [f"{found.name}: {'ok' if found.ok else 'not as its card says'}", f"input {tuple(found.input_shape)}"]
         for name, shape in found.layers:
