@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
 
 #: What was found, kept with the model for as long as its layers are the same objects: a place is the architecture's.
 _found: weakref.WeakKeyDictionary[nn.Module, dict[tuple[object, ...], Place | None]] = weakref.WeakKeyDictionary()
@@ -40,7 +43,8 @@ def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> tup
     -------
     Place or None
         With the step of a stretched map and a fitted origin; its field is the probed one (two standard deviations to
-        each side). ``None`` where the layer is no module's output or nothing reaches the input.
+        each side). ``None`` where the layer is no module's output, nothing reaches the input, or the model takes no
+        batch of another size.
     int, int
         The forwards and backwards that it took: 0 where the answer was known.
     """
@@ -114,6 +118,9 @@ def _layer_output(module: nn.Module, inputs: Tensor, name: str) -> Tensor | None
         for part in modes:
             part.training = False
         module(inputs)
+    except Exception as error:  # noqa: BLE001 - the model's own code, which took the explained batch before
+        log.debug("the probe's batch of %d is not taken by the model: %s", len(inputs), error)
+        return None
     finally:
         handle.remove()
         for part, mode in modes.items():

@@ -165,6 +165,25 @@ def test_branches_that_disagree_are_probed():
     assert (grid.forwards, grid.backwards) == (1, 1)
 
 
+def test_a_model_of_a_fixed_batch_is_stretched_and_says_so():
+    """The probe's batch is another one than the caller's: a model that refuses it is explained all the same."""
+
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.body = nn.Conv2d(1, 4, 3, padding=1), nn.Identity()
+
+        def forward(self, x):
+            y = self.conv(x).view(2, 4, *x.shape[2:])
+            return self.body(y + F.pad(y[..., 8:], (0, 8))).mean((2, 3))
+
+    net = Fixed().eval()
+    result = attribution(net, torch.randn(2, 1, 32, 32), "grad_cam", 0, ["body"], relu=False)
+    assert result.places["body"].source == "grid"
+    assert any("'body'" in note and "stretched over the input" in note for note in result.notes)
+    assert not any(m._forward_hooks for m in net.modules())
+
+
 def test_a_probe_leaves_the_module_alone():
     from matxai.engine.probe import probed
 

@@ -173,6 +173,7 @@ def test_an_input_that_the_network_cannot_take(make_gap_net, method, shape, dtyp
         matxai.layers(net, torch.zeros(shape, dtype=dtype))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:")
 def test_an_error_of_the_models_own_code_is_passed_on_in_one_sentence(make_input):
     class Fails(nn.Module):
         def forward(self, x):
