@@ -264,7 +264,8 @@ def test_errors_of_targets_name_classes_and_the_signal(micrograph):
         conv.weight.zero_()
         conv.bias.copy_(torch.tensor([1.0, -1.0]))
     model = load_model(conv, task="segmentation", classes=["matrix", "crack"], channels=1)
-    with pytest.raises(TargetError, match=r"^Class 'crack' is on top nowhere in steel\.tif,.*\(no --target\).*in Python"):
+    said = r"^Class 'crack' is on top nowhere in steel\.tif,.*\(no --target\).*in Python"
+    with pytest.raises(TargetError, match=said):
         explain(model, micrograph, ["saliency"], target="crack")
     with pytest.raises(TargetError, match="there is no class 7"):
         explain(model, micrograph, ["saliency"], target=7)
