@@ -50,9 +50,11 @@ def _what_would_be_right(module: nn.Module, x: Tensor, where: str, layer: nn.Mod
         return f"give it as {' or '.join(sorted(map(str, types)))}, the type of the model's weights"
     channels, features = getattr(layer, "in_channels", None), getattr(layer, "in_features", None)
     if isinstance(channels, int):
-        kernel = getattr(layer, "kernel_size", ())
-        axes = f"{len(kernel)} spatial axes, none shorter than its kernel {kernel}"
-        return f"layer '{where}' takes {channels} channel(s) and {axes}"
+        kernel = getattr(layer, "kernel_size", None)
+        axes = ""
+        if isinstance(kernel, tuple):
+            axes = f" and {len(kernel)} spatial axes, with padding none shorter than its kernel {kernel}"
+        return f"layer '{where}' takes {channels} channel(s){axes}"
     if isinstance(features, int):
         return f"layer '{where}' takes {features} features, which the size of the input decides"
     return "give the channels, the number of axes and the size that the model was made for"

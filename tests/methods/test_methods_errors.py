@@ -182,6 +182,10 @@ def test_an_error_of_the_models_own_code_is_passed_on_in_one_sentence(make_input
     with pytest.raises(ModelError, match=r"in layer '0' \(Fails\) it stopped with 'first line';") as caught:
         attribute(nn.Sequential(Fails()), make_input(2), "saliency", 0)
     assert isinstance(caught.value.__cause__, ValueError)
+    fails = Fails()
+    fails.in_channels, fails.kernel_size = 2, 3  # a layer of the user's own, with numbers of its own kind
+    with pytest.raises(ModelError, match=r"layer '0' takes 2 channel\(s\)\.$"):
+        attribute(nn.Sequential(fails), make_input(2), "saliency", 0)
     with pytest.raises(ModelError, match="takes 8 features"):
         attribute(nn.Sequential(nn.Flatten(), nn.Linear(8, 2)), torch.randn(2, 1, 9), "saliency", 0)
     scripted = torch.jit.script(nn.Conv2d(2, 3, 3))
