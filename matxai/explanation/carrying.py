@@ -161,7 +161,12 @@ def proportional(method: Method) -> bool:
 
     Flat and box rules give a pixel its share whatever its value is, so a ratio to the value means nothing there.
     """
-    return not str(getattr(method, "composite", "")).endswith(("flat", "box", "w_square"))
+    composite = getattr(method, "composite", "")
+    if not isinstance(composite, str):  # an object of the engine
+        from matxai.engine.rules import DIRECT
+
+        return composite.first is None or composite.first.name not in DIRECT
+    return not str(getattr(method, "first", None) or composite).endswith(("flat", "box", "w_square"))
 
 
 def _own_grid(

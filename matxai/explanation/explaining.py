@@ -211,7 +211,7 @@ def _bounds(
     if found is None:
         flat = prepared.tensor[0].flatten(1)
         found = tuple(flat.amin(1).tolist()), tuple(flat.amax(1).tolist())
-        if any(str(getattr(m, "composite", "")).endswith("_box") and getattr(m, "low", None) is None for m in wanted):
+        if any(m.bounded and getattr(m, "low", None) is None for m in wanted):
             assumptions.append(
                 "The preprocessing does not say which values the network's input can take, so the box rule went by the "
                 "smallest and largest value of this input; give low= and high=."

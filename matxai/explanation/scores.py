@@ -63,7 +63,7 @@ def resolve_names(target: Any, classes: Sequence[str], model: str) -> Any:
         several = target.targets if isinstance(target, targets.Each) else target
         found = [resolve_names(t, classes, model) for t in several]
         return found[0] if len(found) == 1 else targets.each(*found)
-    return target
+    return targets.with_names(target, classes) if classes else target
 
 
 @contextlib.contextmanager

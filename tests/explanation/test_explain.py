@@ -311,3 +311,32 @@ def test_relevance_that_goes_with_the_input_follows_the_signals_own_pixels_and_f
     np.testing.assert_allclose(ds.input_x_gradient, pointwise * spread, rtol=1e-3, atol=1e-8)
     flat = prepared.placement.to_source_transposed(maps["lrp:epsilon_plus_flat"][0].numpy())[0]
     np.testing.assert_allclose(ds.lrp_epsilon_plus_flat, flat, rtol=1e-3, atol=1e-8)
+
+
+def test_names_in_nested_targets_and_a_composite_with_another_first_rule(micrograph) -> None:
+    from matxai.engine import targets
+    from matxai.methods import LRP
+    from matxai.modelcard import load_model
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(3, 2),
+    ).eval()
+    net[0].bias.data.fill_(0.5)
+    model = load_model(net, task="classification", classes=["matrix", "crack"], channels=1)
+    by_name = explain(model, micrograph, ["saliency"], target=targets.contrast("crack", "matrix"))
+    by_index = explain(model, micrograph, ["saliency"], target=targets.contrast(1, 0))
+    np.testing.assert_array_equal(by_name["saliency"], by_index["saliency"])
+    squared = explain(model, micrograph, [LRP(composite="epsilon", first="w_square", name="squared")], target="crack")
+    flat = np.asarray(squared["squared"])
+    seen = flat[np.isfinite(flat)]
+    assert seen.size
+    assert np.isfinite(seen).all()
+    # the share that w-square gives a pixel does not vanish where the input is 0: no ratio to the value may be taken
+    dark = micrograph.copy(data=np.zeros_like(micrograph.values))
+    there = explain(model, dark, [LRP(composite="epsilon", first="w_square", name="squared")], target="crack")
+    assert np.abs(np.nan_to_num(there["squared"].values)).sum() > 0
