@@ -160,6 +160,7 @@ def top_region_evidence(
         drops.append(clean.scores[0, target] - asked.scores[:, target])
         flips += int(asked.top[0] != clean.top[0])
     (region,), twins, _ = regions
+    what = "picture" if region.mask.ndim == 2 else "signal"
     mean = np.mean(drops, axis=0)
     top, control, random = float(mean[0]), mean[1 : 1 + len(twins)], mean[1 + len(twins) :]
     rank = 1 + int((control >= top).sum()) if twins else None
@@ -176,9 +177,7 @@ def top_region_evidence(
         rank=rank,
         n_controls=len(twins),
         flips=flips,
-        sentence=_sentence(
-            top, control.tolist(), random.tolist(), rank, region.share, "picture" if region.mask.ndim == 2 else "signal"
-        ),
+        sentence=_sentence(top, control.tolist(), random.tolist(), rank, region.share, what),
     )
 
 

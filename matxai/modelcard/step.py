@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -58,7 +59,7 @@ Bounds = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class Step(ABC):
     """A named step with its options; sub-classes say what it does.
 
     Attributes
@@ -75,9 +76,9 @@ class Step:
     short: ClassVar[str | None] = None
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
 
+    @abstractmethod
     def run(self, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Effect]:
         """Return the new values of ``x``, shape ``(B, C, *spatial)``, and what was done to them."""
-        raise NotImplementedError
 
     def bounds(self, bounds: Bounds | None) -> Bounds | None:
         """Return the lowest and highest value of each channel behind this step, where they are known."""
