@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T]):
-    """Names to members of one kind, in the order of registration, filled on first use.
+    """Names to members of one kind, filled on first use.
+
+    Members that are found in a package come in alphabetical order, others in the order of registration: which module of
+    a package some other import happened to load first must not show.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ class Registry(Mapping[str, T]):
 
     def __iter__(self) -> Iterator[str]:
         self._fill()
-        return iter(self._members)
+        return iter(self._members if self._package is None else sorted(self._members))
 
     def __len__(self) -> int:
         self._fill()

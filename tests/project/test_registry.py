@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
@@ -31,9 +32,11 @@ def test_a_new_file_in_the_package_is_found(tmp_path, monkeypatch) -> None:
         "from matxai.registry import Registry\nkinds = Registry('kind', package='found_here')\n"
     )
     (package / "first.py").write_text("from found_here import kinds\nkinds.add('first', 1)\n")
+    (package / "second.py").write_text("from found_here import kinds\nkinds.add('second', 2)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     kinds = __import__("found_here").kinds
-    assert list(kinds) == ["first"]
+    importlib.import_module("found_here.second")  # an import beforehand must not change the order
+    assert list(kinds) == ["first", "second"]
     assert kinds["first"] == 1
     with pytest.raises(MatxaiError, match="There is no kind 'x'"):
         kinds["x"]
