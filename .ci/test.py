@@ -1,6 +1,6 @@
 """Make an environment, install all that the tests need, system packages for a virtual screen included, and run them.
 
-Fifteen to twenty minutes the first time, half of it installing; about seven after that. Other arguments go to pytest.
+Five to fifteen minutes the first time, half of it installing; two to seven after that. Other arguments go to pytest.
 
     python3 .ci/test.py                  everything; on Linux windows are tested on a virtual screen
     python3 .ci/test.py --no-windows     everything but the tests that open windows
@@ -46,7 +46,7 @@ def prepare_screen() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     say("this installs matxai with everything its tests need into .venv-test and runs the tests")
-    say("(fifteen to twenty minutes the first time, half of it installing; about seven after that)")
+    say("(five to fifteen minutes the first time, half of it installing; two to seven after that)")
     windows = "--no-windows" not in arguments
     arguments = [a for a in arguments if a != "--no-windows"]
     missing = prepare_screen() if windows else []

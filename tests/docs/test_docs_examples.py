@@ -79,7 +79,7 @@ def test_the_table_of_the_readme_has_commands_to_run() -> None:
     ("command", "first", "after"),
     [
         ("demo", "about five minutes the first time", "one to two after"),
-        ("test", "fifteen to twenty minutes the first time, half of it installing", "about seven after that"),
+        ("test", "five to fifteen minutes the first time, half of it installing", "two to seven after that"),
     ],
 )
 def test_times_are_the_same_wherever_they_are_said(command: str, first: str, after: str) -> None:
