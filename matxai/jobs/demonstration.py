@@ -16,6 +16,7 @@ import numpy as np
 from matxai.errors import FileError, MatxaiError, MethodError
 from matxai.jobs.explaining import Options, Progress, Run, explain_files
 from matxai.jobs.inputs import expand
+from matxai.jobs.reporting import share_inside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ def demonstrate(
         cancel=cancel,
     )
     run = explain_files(sound, inputs, out, options, command=command, report=False, progress=progress, cancel=cancel)
-    comparison, sentence, facts = _compare(run, twin, sound, leaky)
+    comparison, sentence, facts = _compare(run, twin, sound, leaky, truths)
     run.done.extend(segmented.done)
     from matxai.jobs.reporting import write_run
 
@@ -143,13 +144,6 @@ def demonstrate(
         comparison=comparison,
     )
     return Demonstration(run, sentence, facts)
-
-
-def share_inside(values: xr.DataArray, region: np.ndarray) -> float | None:
-    """Return the part of a map's positive values that lies inside a region; None where nothing is positive."""
-    positive = np.nan_to_num(np.maximum(np.asarray(values.values), 0.0))
-    total = float(positive.sum())
-    return float(positive[region].sum()) / total if total > 0 else None
 
 
 def _donors(number: int, signals: Sequence[xr.DataArray], tops: Sequence[str]) -> list[int]:
@@ -171,7 +165,9 @@ def _top(one: Done) -> str:
     return str((provenance(one.explanation).get("scores") or [{}])[0].get("class", ""))
 
 
-def _compare(run: Run, twin: Run, sound: Model, leaky: Model) -> tuple[Comparison, str, dict[str, dict[str, str]]]:
+def _compare(
+    run: Run, twin: Run, sound: Model, leaky: Model, truths: dict[str, str]
+) -> tuple[Comparison, str, dict[str, dict[str, str]]]:
     """Lay both models' maps beside each other, and exchange bars between images that the model calls differently."""
     from matxai.checks import exchange_bars
     from matxai.report.content import Comparison, Look, Pair
@@ -201,10 +197,12 @@ def _compare(run: Run, twin: Run, sound: Model, leaky: Model) -> tuple[Compariso
         }
         for label, name, model in (("sound model", SOUND, sound), ("leaky twin", LEAKY, leaky))
     }
+    right = {n: sum(_top(d) == truths.get(d.name) for d in r.done) for n, r in ((SOUND, run), (LEAKY, twin))}
+    said = {n: f"{sum(followed[n])} of {len(followed[n])}" for n in (SOUND, LEAKY)}
     sentence = (
-        f"Both models classify these images; when images exchange their info bars, {sum(followed[SOUND])} of "
-        f"{len(followed[SOUND])} predictions of the sound model follow the bar, and {sum(followed[LEAKY])} of "
-        f"{len(followed[LEAKY])} of its leaky twin's."
+        f"The sound model is right about {right[SOUND]} of {len(run.done)} images, its leaky twin about {right[LEAKY]}. "
+        f"In exchanges of info bars between images that a model calls differently, {said[SOUND]} predictions of the "
+        f"sound model follow the bar, and {said[LEAKY]} of its leaky twin's."
     )
     return Comparison(sentence, COMPARED_BY, pairs, facts), sentence, facts
 

@@ -6,6 +6,7 @@ key of what they were made from.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -176,6 +177,9 @@ def explain_files(
             log.info("%s: %s", one.name, error)
             run.failures.append((one.name, str(error)))
     if not run.done:
+        for empty in (results, out):  # a folder made for nothing goes again; one that holds anything stays
+            with contextlib.suppress(OSError):
+                empty.rmdir()
         raise FileError(_nothing_done(run.failures))
     limits = outputs.shared_limits([d.explanation for d in run.done], options) if options.common_scale else {}
     if options.common_scale:

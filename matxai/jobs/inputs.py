@@ -155,10 +155,13 @@ def _slices(path: Path, kind: str, choice: str | None, options: dict[str, Any]) 
     if kind != "2d":
         return [None]
     if choice is None and path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
-        return [None]
+        return [None]  # never a stack: its header need not be read twice
     shown = inspect(path, dataset=options.get("dataset"), limit=options.get("limit")).main
     axes = [a for a in shown.axes if a.dim != "c"]
     if len(axes) < 3:
+        if choice is not None:
+            msg = f"{path.name} is a single image and has no slice {choice}; leave --slice out, or name it by itself."
+            raise SignalError(msg)
         return [None]
     if choice is None:
         msg = (

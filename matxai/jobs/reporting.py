@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from matxai._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy.typing as npt
+    import xarray as xr
 
     from matxai.jobs.explaining import Done, Options, Run
     from matxai.modelcard import Model
@@ -20,6 +25,28 @@ PACKAGES = ("torch", "torchvision", "numpy", "xarray", "scikit-image")
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     return {"matxai": __version__, **{p: importlib.metadata.version(p) for p in PACKAGES}}
+
+
+def share_inside(values: xr.DataArray, region: npt.NDArray[np.bool_]) -> float | None:
+    """Return the part of a map's positive values that lies inside a region; None where nothing is positive."""
+    positive = np.nan_to_num(np.maximum(np.asarray(values.values), 0.0))
+    total = float(positive.sum())
+    return float(positive[region].sum()) / total if total > 0 else None
+
+
+def bar_sentences(one: Done) -> list[str]:
+    """Say of each map how much of it lies inside the info bar that the instrument states; nothing without a bar."""
+    said = []
+    for region in (r for r in one.regions if r.kind == "info_bar"):
+        for name, variable in one.explanation.data_vars.items():
+            share = share_inside(variable, region.mask) if variable.shape == region.mask.shape else None
+            if share is not None:
+                method = variable.attrs.get("method", name)
+                said.append(
+                    f"{100 * share:.0f} % of the positive {method} map lies inside the info bar, which is "
+                    f"{100 * region.share:.0f} % of the picture."
+                )
+    return said
 
 
 def report_items(done: list[Done], truths: dict[str, str]) -> list[ReportItem]:
@@ -36,6 +63,12 @@ def report_items(done: list[Done], truths: dict[str, str]) -> list[ReportItem]:
         )
         for one in done
     ]
+
+
+def _bars(done: list[Done]) -> str:
+    """The first sentence on each picture's info bar, for the head of a report; the table has them all."""
+    said = [f"{one.name}: {bar_sentences(one)[0]}" for one in done if bar_sentences(one)]
+    return " ".join(said[:3]) + (" The table has the others." if len(said) > 3 else "")
 
 
 def write_run(
@@ -71,6 +104,7 @@ def write_run(
     report = Report(
         title=title or f"What {model.name} looked at",
         intro=intro,
+        remark="" if comparison else _bars(run.done),
         command=command,
         items=items,
         comparison=comparison,

@@ -96,7 +96,7 @@ class Model:
             takes, got = (" x ".join(str(n) for n in size) for size in (self.size, spatial))
             raise ModelError(
                 f"'{self.name}' was exported for inputs of {takes}, and got {got}: give size={list(self.size)} to "
-                "resize, or export it with dynamic shapes."
+                "resize (a card from 'matxai model init' does), or export it with dynamic shapes."
             )
         if self.batch is not None and batch != self.batch:
             raise ModelError(

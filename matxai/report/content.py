@@ -136,6 +136,8 @@ class Report:
         Heading and title of the page.
     intro
         The first sentence or two: what was asked and what came out. Made from the items where it is empty.
+    remark
+        A further sentence below it, such as how much of the maps lies inside info bars.
     command
         The command that makes this report again.
     items
@@ -158,6 +160,7 @@ class Report:
 
     title: str
     intro: str = ""
+    remark: str = ""
     command: str = ""
     items: Sequence[ReportItem] = ()
     comparison: Comparison | None = None

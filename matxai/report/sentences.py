@@ -100,7 +100,9 @@ TRUTH_WRONG = "Its true class is {truth}."
 NOTHING = "No input could be explained."
 INTRO = "{inputs} explained with {methods} for the model {model}."
 FAILED = "{count} could not be used; the reasons are below."
-EXCHANGE = "With the info bar of an image of class {donor} it says {after} (p {before_p} → {after_p}): {verdict}."
+EXCHANGE = (
+    "With the info bar of an image of class {donor} it says {after} (p of {before} {before_p} → {after_p}): {verdict}."
+)
 FOLLOWS = "it follows the bar"
 STAYS = "it stays with the specimen"
 SHARE_INSIDE = "{share} of the positive map lies inside the {region}, which is {area} of the image."

@@ -49,6 +49,8 @@ def test_everything_that_is_promised_is_written(model, images, tmp_path) -> None
     assert list(parquet.columns) == list(table.columns)
     for column in ("score", "share_positive", "effect", "area_um2"):
         np.testing.assert_allclose(parquet[column].astype(float), table[column].astype(float))
+    text = done.report.read_text(encoding="utf-8")
+    assert "map lies inside the info bar, which is 12 % of the picture" in text
     for one in done.done:
         names = {p.name for p in one.folder.iterdir()}
         assert {"explanation.nc", "result.json", "grad_cam.tif", "grad_cam.png", "saliency.svg"} <= names
@@ -134,6 +136,10 @@ def test_an_unknown_method_or_class_is_said_once_before_anything_is_written(mode
         run(model, images, tmp_path / "out", Options(("gradcam",)))
     with pytest.raises(TargetError, match="Did you mean 'pore'"):
         run(model, images, tmp_path / "out", Options(("grad_cam",), target="poer"))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "bad.tif").write_bytes(b"")
+    with pytest.raises(FileError):
+        run(model, tmp_path / "bad.tif", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -236,6 +242,11 @@ def test_the_command_line_does_the_same(images, tmp_path, capsys) -> None:
     assert "--controls 2" in text
     assert main([*argv, "--layers", "-1"]) == 0
     capsys.readouterr()
+    assert main(argv) == 0
+    assert main(argv) == 0
+    said = capsys.readouterr().out
+    assert "taken up from an earlier run" in said
+    assert "inside the info bar" in said
     assert main([*argv, "--target", "poer"]) == 2
     error = capsys.readouterr().err
     assert "pore" in error

@@ -90,5 +90,8 @@ def test_a_stack_asks_for_slices_and_others_go_on(tmp_path) -> None:
     inputs, failures = expand([tmp_path / "stack.tif"], slices="1:3")
     assert [i.name for i in inputs] == ["stack.tif[z=1]", "stack.tif[z=2]"]
     np.testing.assert_array_equal(inputs[0].load().values, np.arange(72, 144).reshape(8, 9))
+    inputs, failures = expand([tmp_path / "one.tif"], slices="1")
+    assert not inputs
+    assert "is a single image and has no slice 1" in failures[0][1]
     inputs, _ = expand([tmp_path / "stack.tif"], "3d")
     assert inputs[0].slice is None

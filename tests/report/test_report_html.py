@@ -181,7 +181,7 @@ def test_the_report_says_what_it_must(report):
         "The leaky one looks at the bar.",
         "93 % of the positive map lies inside the info bar, which is 17 % of the image",
         "Leaky twin says crack (score 4.21, p = 0.971).",
-        "With the info bar of an image of class pore it says pore (p 0.99 → 0.02): it follows the bar.",
+        "With the info bar of an image of class pore it says pore (p of crack 0.99 → 0.02): it follows the bar.",
         "it stays with the specimen",
         "It needs 512 forward passes.",
         "matxai explain defects 'a <b>.tif' --seed 0",

@@ -64,6 +64,7 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
 def summary(run: Run) -> tuple[str, dict[str, Any]]:
     """Return what a run found, for a person and for a program."""
     from matxai.explanation import provenance
+    from matxai.jobs.reporting import bar_sentences
 
     lines: list[str] = []
     rows: list[dict[str, Any]] = []
@@ -74,6 +75,9 @@ def summary(run: Run) -> tuple[str, dict[str, Any]]:
         said = "" if probability is None else f" ({100 * probability:.1f} %)"
         lines.append(f"{one.name}: {top.get('class', 'no class')}{said}")
         lines += [f"  {e['method']}: {e['sentence']}" for e in one.evidence]
+        lines += [f"  {sentence}" for sentence in bar_sentences(one)]
+        if one.seconds == 0:
+            lines.append("  (taken up from an earlier run)")
         rows.append(
             {"file": one.name, "scores": known.get("scores"), "evidence": list(one.evidence), "folder": str(one.folder)}
         )

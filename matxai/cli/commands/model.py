@@ -137,5 +137,10 @@ def register(app: typer.Typer) -> None:
         made = init_card(
             weights, out=out, arch=arch, trust=trust, overwrite=overwrite, limit=parse_bytes(limit), **given
         )
+        unsaid = [f"--{k}" for k, v in (("size", pixels), ("mean", mean), ("std", std)) if not v]
+        if unsaid:
+            talk.say(
+                f"the card does not say {', '.join(unsaid)}: images reach the network as they are but for what it says"
+            )
         text = f"wrote {made}; try it with: matxai model check {made}{' --trust' if trust else ''}"
         talk.result(text, {"model": str(made)})

@@ -30,6 +30,7 @@ def exchange_sentence(exchange: Mapping[str, Any] | None) -> str:
     return sentences.EXCHANGE.format(
         donor=exchange["donor"],
         after=exchange["after"],
+        before=exchange["before"],
         before_p=sentences.number(exchange.get("probability_before"), digits=2),
         after_p=sentences.number(exchange.get("probability_after"), digits=2),
         verdict=sentences.FOLLOWS if exchange["follows"] else sentences.STAYS,

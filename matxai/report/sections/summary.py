@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def introduction(report: Report) -> str:
-    """Return the report's first sentence: the caller's, else one made from its items."""
+    """Return the report's first sentences: the caller's, else one made from its items, and the remark behind it."""
+    return f"{_first(report)} {report.remark}".strip()
+
+
+def _first(report: Report) -> str:
     if report.intro:
         return report.intro
     if not report.items:
