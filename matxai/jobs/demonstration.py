@@ -200,7 +200,7 @@ def _compare(
     right = {n: sum(_top(d) == truths.get(d.name) for d in r.done) for n, r in ((SOUND, run), (LEAKY, twin))}
     said = {n: f"{sum(followed[n])} of {len(followed[n])}" for n in (SOUND, LEAKY)}
     sentence = (
-        f"The sound model is right about {right[SOUND]} of {len(run.done)} images, its leaky twin about {right[LEAKY]}. "
+        f"The sound model is right about {right[SOUND]} of {len(run.done)} images, its twin about {right[LEAKY]}. "
         f"In exchanges of info bars between images that a model calls differently, {said[SOUND]} predictions of the "
         f"sound model follow the bar, and {said[LEAKY]} of its leaky twin's."
     )
