@@ -52,31 +52,16 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def _home(module: torch.nn.Module) -> torch.device:
-    """Where a module's parameters are; the CPU for one that has none."""
-    import torch
+def _run(model: Model, batch: torch.Tensor) -> torch.Tensor:
+    """What a model says of a prepared batch, where the model lives: logits of every class, ``(B, K, ...)``."""
+    from matxai.engine import devices
+    from matxai.engine.output import scores_of
 
-    parameter = next(module.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device
-
-
-def _logits(output: Any) -> torch.Tensor:
-    """The tensor of scores in what a model returns."""
-    import torch
-
-    if isinstance(output, dict):
-        for name in ("out", "logits"):
-            if name in output:
-                return torch.as_tensor(output[name])
-        tensors = [v for v in output.values() if isinstance(v, torch.Tensor)]
-        if len(tensors) != 1:
-            names = ", ".join(map(str, output))
-            msg = f"The model returns several tensors ({names}) and none is called 'out' or 'logits'."
-            raise ModelError(msg)
-        return tensors[0]
-    if isinstance(output, (tuple, list)):
-        return _logits(output[0])
-    return torch.as_tensor(output)
+    scores = scores_of(model.module(batch.to(devices.of(model.module) or batch.device)), None)
+    if scores is None:
+        msg = f"The model '{model.name}' returns no tensor of scores."
+        raise ModelError(msg)
+    return _as_classes(scores, model.activation)
 
 
 def _as_classes(logits: torch.Tensor, activation: str) -> torch.Tensor:
@@ -119,11 +104,12 @@ def class_scores(
     Cancelled
         If ``cancel`` is set.
     ModelError
-        If no signal was given, or the model's output has no tensor of scores.
+        If no signal was given.
+    TargetError
+        If the model's output has no tensor of scores, or several and none is named as such.
     """
     import torch
 
-    where = _home(model.module)
     scores, tops = [], []
     with evaluating(model.module), torch.inference_mode():
         for chunk in _chunks(signals, model.batch or _CHUNK):
@@ -133,10 +119,9 @@ def class_scores(
             tensors = [model.preprocessing.prepare(s).tensor for s in chunk]
             # a program that was exported for a fixed batch gets its last one filled up; the surplus is dropped
             tensors += [tensors[-1]] * ((model.batch or len(tensors)) - len(tensors))
-            batch = torch.cat(tensors).to(where)
+            batch = torch.cat(tensors)
             model.check_fits(tuple(batch.shape))
-            output = _as_classes(_logits(model.module(batch)), model.activation)
-            logits = output[: len(chunk)].double().cpu()
+            logits = _run(model, batch)[: len(chunk)].double().cpu()
             if logits.ndim > 2:
                 flat = logits.flatten(2)
                 logits = flat.mean(2) if mask is None else flat[:, :, mask.flatten()].mean(2)
@@ -153,8 +138,7 @@ def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
     import torch
 
     with evaluating(model.module), torch.inference_mode():
-        batch = model.preprocessing.prepare(signal).tensor.to(_home(model.module))
-        logits = _as_classes(_logits(model.module(batch)), model.activation)
+        logits = _run(model, model.preprocessing.prepare(signal).tensor)
     return None if logits.ndim == 2 else logits[0].argmax(0).cpu()
 
 

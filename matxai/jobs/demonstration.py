@@ -52,9 +52,9 @@ class Demonstration:
     facts: dict[str, dict[str, str]]
 
 
-def _announced(group: str) -> dict[str, Any]:
+def _samples() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for point in importlib.metadata.entry_points(group=group):
+    for point in importlib.metadata.entry_points(group="matxai.samples"):
         found.update(point.load()())
     return found
 
@@ -95,7 +95,9 @@ def demonstrate(
     Cancelled
         If ``cancel`` is set.
     """
-    samples, models = _announced("matxai.samples"), _announced("matxai.models")
+    from matxai.modelcard.finding import shipped_paths
+
+    samples, models = _samples(), shipped_paths()
     options = options or Options(methods=METHODS)
     if COMPARED_BY not in options.methods:
         msg = f"The two models are compared by {COMPARED_BY}; it has to be among the methods."

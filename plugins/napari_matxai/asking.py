@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import threading
 import time
 from dataclasses import dataclass, field
@@ -90,10 +89,9 @@ class Asking:
 
 def known_models() -> dict[str, Path]:
     """Return the models that come along, by name, without loading one; the one for the sample images first."""
-    found: dict[str, Path] = {}
-    for point in importlib.metadata.entry_points(group="matxai.models"):
-        found.update(point.load()())
-    return dict(sorted(found.items(), key=lambda model: (model[0] != FIRST_MODEL, model[0])))
+    from matxai.modelcard.finding import shipped_paths
+
+    return dict(sorted(shipped_paths().items(), key=lambda model: (model[0] != FIRST_MODEL, model[0])))
 
 
 def known_methods() -> dict[str, str]:
