@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,12 +17,14 @@ class Over:
     """The mean or sum of one class's score over a mask of positions. See :func:`mean`, :func:`point`, :func:`box`.
 
     ``mask`` is ``(*spatial)`` or ``(B, *spatial)`` at the output's size or at any other: it is brought to the output's.
+    ``copies`` is how many copies of its batch of samples an output holds.
     """
 
     mask: Tensor
     index: int | str
     words: str
     reduce: str = "mean"
+    copies: int = 1
 
     def score(self, output: Tensor) -> Tensor:
         """Return (B,)."""
@@ -43,16 +45,23 @@ class Over:
         sums = (plane * weights).flatten(1).sum(1)
         return sums / area if self.reduce == "mean" else sums
 
+    def repeated(self, count: int) -> Over:
+        """Return the same for so many copies of the batch: a mask for each sample is repeated."""
+        return replace(self, copies=self.copies * count)
+
     def _weights(self, plane: Tensor) -> Tensor:
         mask = self.mask.to(plane.device)
         axes = plane.ndim - 1
-        if mask.ndim not in (axes, axes + 1) or (mask.ndim == axes + 1 and len(mask) not in (1, len(plane))):
+        samples = len(plane) // self.copies
+        if mask.ndim not in (axes, axes + 1) or (mask.ndim == axes + 1 and len(mask) not in (1, samples)):
             msg = (
                 f"The target '{self.words}' has a mask {tuple(mask.shape)}; the output {tuple(plane.shape)} needs "
                 f"{axes} spatial axes, with or without one for the samples."
             )
             raise TargetError(msg)
         mask = mask if mask.ndim == axes + 1 else mask[None]
+        if len(mask) > 1:
+            mask = mask.repeat(self.copies, *(1,) * axes)
         if mask.shape[1:] != plane.shape[1:]:
             mask = torch.nn.functional.interpolate(
                 mask[:, None].float(), plane.shape[1:], mode="area" if _shrinks(mask, plane) else "nearest"
@@ -86,12 +95,16 @@ def border(mask: Any, index: int | str = 1, width: int = 1) -> Over:
 
 def point(*place: int, index: int | str = 1) -> Over:
     """Explain a class's score at one position of a dense output, given by its indices."""
-    return _Place(torch.empty(0), index, f"class {index} at {place}", "sum", tuple(slice(p, p + 1) for p in place))
+    return _Place(
+        torch.empty(0), index, f"class {index} at {place}", "sum", slices=tuple(slice(p, p + 1) for p in place)
+    )
 
 
 def box(*ranges: tuple[int, int], index: int | str = 1) -> Over:
     """Explain a class's mean score over a box of a dense output: one ``(start, stop)`` for each spatial axis."""
-    return _Place(torch.empty(0), index, f"class {index} in the box {ranges}", "mean", tuple(slice(*r) for r in ranges))
+    return _Place(
+        torch.empty(0), index, f"class {index} in the box {ranges}", "mean", slices=tuple(slice(*r) for r in ranges)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from matxai.engine.plan import Rule, rule_name
 from matxai.errors import LayerError, MethodError
 
 if TYPE_CHECKING:
+    from matxai.engine.targets import Target
     from matxai.engine.trace import Trace
 
 
@@ -53,6 +54,10 @@ class Captured:
         Passes really run; the comparison at a model's first call is not among them.
     kept_bytes
         Bytes that stand-ins held for relevance and captured tensors at the end of the backwards.
+    fixed
+        The targets as they are at this input: areas that depend on the output keep their positions in copies of it.
+    seconds
+        How long each pass took, by its label; what a prediction goes by.
     """
 
     input: Tensor
@@ -68,6 +73,8 @@ class Captured:
     kept_bytes: int = 0
     places: dict[str, Place] = field(default_factory=dict)
     score_list: list[Tensor] = field(default_factory=list)
+    fixed: tuple[Target, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
     balances: dict[Rule, list[Balance]] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
@@ -19,7 +20,7 @@ from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.state import untouched
-from matxai.engine.targets import AnyTarget, Each, Target, resolve
+from matxai.engine.targets import AnyTarget, Each, Target, fixed, resolve
 from matxai.engine.values import Keep, Spot
 from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
 
@@ -141,6 +142,7 @@ class _Run:
         if self.plan.at_layers and not names:
             raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
         spots: dict[str, Spot] = {}
+        began = time.monotonic()
         with same_randomness(self.x.device) if own is not None else torch.enable_grad():
             result = self.forward(names, spots)
         if own is not None:
@@ -159,6 +161,8 @@ class _Run:
         )  # fmt: skip
         for name, spot in spots.items():
             captured.places[name] = Place(spot.value, spot.cell.tensor)
+        captured.fixed = tuple(fixed(t, logits) for t in chosen)
+        captured.seconds["forward"] = time.monotonic() - began
         self.backwards(captured, chosen, logits, value, spots)
         captured.output = _detached(result)
         return captured
@@ -236,7 +240,9 @@ class _Run:
             for i, backward in enumerate(self.plan.passes):
                 self.step(rule_name(backward.rule))
                 last = number == len(chosen) - 1 and i == len(self.plan.passes) - 1
+                began = time.monotonic()
                 self.backward(captured, backward, score, spots, retain=not last)
+                captured.seconds[rule_name(backward.rule)] = time.monotonic() - began
         captured.score_list = scores
         captured.kept_bytes = self.capture.store.nbytes()
         self.tell("done")

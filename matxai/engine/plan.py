@@ -67,12 +67,15 @@ class Needs:
     backwards
         The backwards that it reads.
     copies
-        How many perturbed copies of the input it runs through the model besides.
+        How many perturbed copies of the input it runs through the model besides, at most.
+    gradients
+        How many of them have a backward, for each target.
     """
 
     activations: bool = False
     backwards: tuple[Backward, ...] = ()
     copies: int = 0
+    gradients: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,16 @@ class Plan:
         One backward for each different rule, in the order in which they were asked for first.
     targets
         For how many targets at once: the forward is shared, each backward runs once for each target.
-    copies
-        Perturbed copies in all; they are forwards of the methods, not of the shared pass.
+    copies, gradients
+        Perturbed copies in all, and how many of them have a backward for each target: passes of the sampling methods,
+        not of the shared one. Methods that depend on the input's size or stop early run fewer.
     """
 
     activations: bool = False
     passes: tuple[Backward, ...] = ()
     targets: int = 1
     copies: int = 0
+    gradients: int = 0
 
     @property
     def forwards(self) -> int:
@@ -104,7 +109,7 @@ class Plan:
     @property
     def backwards(self) -> int:
         """Backwards through the model, over all targets."""
-        return len(self.passes) * self.targets
+        return (len(self.passes) + self.gradients) * self.targets
 
     @property
     def at_input(self) -> bool:
@@ -149,7 +154,8 @@ class Plan:
             where = [w for w, on in (("the input", b.at_input), ("the layers", b.at_layers)) if on]
             lines.append(f"  {rule_name(b.rule)}: read at {' and '.join(where)}")
         if self.copies:
-            lines.append(f"  {self.copies} perturbed copies: one forward each")
+            pulled = f", {self.gradients} of them one backward{many}" if self.gradients else ""
+            lines.append(f"  at most {self.copies} perturbed copies: one forward each{pulled}")
         return "\n".join(lines)
 
 
@@ -168,18 +174,19 @@ def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
     Plan
         Backwards that are read nowhere are left out.
     """
-    activations, copies = False, 0
+    activations, copies, gradients = False, 0, 0
     merged: dict[Rule, Backward] = {}
     for need in needs:
         activations |= need.activations
         copies += need.copies
+        gradients += need.gradients
         for b in need.backwards:
             if b.at_input or b.at_layers:
                 seen = merged.setdefault(b.rule, b)
                 merged[b.rule] = replace(
                     seen, at_input=seen.at_input or b.at_input, at_layers=seen.at_layers or b.at_layers
                 )
-    return Plan(activations, tuple(merged.values()), targets, copies)
+    return Plan(activations, tuple(merged.values()), targets, copies, gradients)
 
 
 def _counted(count: int, word: str) -> str:

@@ -34,7 +34,8 @@ class Target(Protocol):
 
 __all__ = [
     "AnyTarget", "Contrast", "Each", "Index", "Named", "Output", "Over", "Scorer", "Sum", "Target", "border", "box",
-    "contrast", "each", "mean", "output", "point", "region", "resolve", "sum", "top", "total", "with_names",
+    "contrast", "each", "fixed", "mean", "output", "point", "region", "repeated", "resolve", "sum", "top", "total",
+    "with_names",
 ]  # fmt: skip
 
 
@@ -88,10 +89,53 @@ class Index:
         where = top == torch.tensor(chosen, device=output.device).view(-1, *(1,) * (top.ndim - 1))
         return sum_on_top(rows, where, chosen, None)
 
+    def fixed(self, output: Tensor) -> Target:
+        """Return this class over the positions of a dense output where it is on top now."""
+        if output.ndim < 3:
+            return self
+        chosen = per_sample(self.index, output)
+        if is_binary(output):
+            score, sign = positive(output.detach()), signs(chosen, output)
+            where = score * sign.view(-1, *(1,) * (score.ndim - 1)) > 0
+        else:
+            top = output.detach().argmax(1)
+            where = top == torch.tensor(chosen, device=output.device).view(-1, *(1,) * (top.ndim - 1))
+        return OnTop(tuple(chosen), where, self.describe())
+
+    def repeated(self, count: int) -> Index:
+        """Return the same for so many copies of the batch, one after the other."""
+        return self if len(self.index) == 1 else Index(self.index * count)
+
     def describe(self) -> str:
         """Return ``"class 3"`` or ``"classes 3, 5"``."""
         many = len(set(self.index)) > 1
         return f"classes {', '.join(map(str, self.index))}" if many else f"class {self.index[0]}"
+
+
+@dataclass(frozen=True, eq=False)
+class OnTop:
+    """The sum of each sample's class over positions (B, *spatial) that stay the same whatever the output becomes."""
+
+    index: tuple[int, ...]
+    where: Tensor
+    words: str
+
+    def score(self, output: Tensor) -> Tensor:
+        """Return (B,)."""
+        if is_binary(output):
+            sign = signs(self.index, output)
+            return sum_on_top(positive(output), self.where, self.index, sign)
+        classes = torch.tensor(self.index, device=output.device)
+        rows = output[torch.arange(len(output), device=output.device), classes]
+        return sum_on_top(rows, self.where, self.index, None)
+
+    def repeated(self, count: int) -> OnTop:
+        """Return the same for so many copies of the batch."""
+        return OnTop(self.index * count, self.where.repeat(count, *(1,) * (self.where.ndim - 1)), self.words)
+
+    def describe(self) -> str:
+        """Return the words of the class that it was made from."""
+        return self.words
 
 
 @dataclass(frozen=True)
@@ -120,6 +164,14 @@ class Contrast:
         """Return (B,)."""
         return self.a.score(output) - self.b.score(output)
 
+    def fixed(self, output: Tensor) -> Contrast:
+        """Return the contrast of what both are at this output."""
+        return Contrast(fixed(self.a, output), fixed(self.b, output))
+
+    def repeated(self, count: int) -> Contrast:
+        """Return the same for so many copies of the batch."""
+        return Contrast(repeated(self.a, count), repeated(self.b, count))
+
     def describe(self) -> str:
         """Return ``"class 3 against class 5"``."""
         return f"{self.a.describe()} against {self.b.describe()}"
@@ -134,6 +186,14 @@ class Sum:
     def score(self, output: Tensor) -> Tensor:
         """Return (B,)."""
         return torch.stack([p.score(output) for p in self.parts]).sum(0)
+
+    def fixed(self, output: Tensor) -> Sum:
+        """Return the sum of what the parts are at this output."""
+        return Sum(tuple(fixed(p, output) for p in self.parts))
+
+    def repeated(self, count: int) -> Sum:
+        """Return the same for so many copies of the batch."""
+        return Sum(tuple(repeated(p, count) for p in self.parts))
 
     def describe(self) -> str:
         """Return ``"class 3 + class 5"``."""
@@ -226,6 +286,20 @@ def resolve(target: AnyTarget | Each, scores: Any) -> tuple[Target, ...]:
     if target is None:
         return (top(scores),)
     return (_one(target),)
+
+
+def fixed(target: Target, output: Any) -> Target:
+    """Return a target that means at every other output what it means at this one: areas keep their positions."""
+    of_this = getattr(target, "fixed", None)
+    found: Target = of_this(output) if callable(of_this) and isinstance(output, Tensor) else target
+    return found
+
+
+def repeated(target: Target, count: int) -> Target:
+    """Return a target for ``count`` copies of its batch, one after the other."""
+    of_copies = getattr(target, "repeated", None)
+    found: Target = of_copies(count) if callable(of_copies) else target
+    return found
 
 
 def top(scores: Any) -> Index:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Map: TypeAlias = Tensor | tuple[Tensor, ...]
     Bound: TypeAlias = float | Sequence[float] | Tensor | None
+    Baseline: TypeAlias = Callable[[str], Tensor]
 
 Methods: TypeAlias = str | Method | Sequence[str | Method]
 Layers: TypeAlias = Sequence[str | int] | str | int | None
@@ -81,6 +82,10 @@ def attribute(
     cancel: Any = None,
     low: Bound = None,
     high: Bound = None,
+    budget: int | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+    baseline: Baseline | None = None,
 ) -> dict[str, Tensor | tuple[Tensor, ...]]:
     """Return the maps of one or more methods, computed together: one forward, one backward for each rule.
 
@@ -114,6 +119,15 @@ def attribute(
         ``progress(done, total, label)`` is called between passes; ``cancel.is_set()`` is asked.
     low, high
         Smallest and largest value of the input, for the box rule of LRP: a number, or one for each channel.
+    budget
+        Of methods that sample: how many perturbed copies each may run; by default 64 with gradients, 512 without.
+    tolerance
+        Of methods that sample: stop once the standard error of the map is below this share of its largest value.
+    seed
+        Of all random draws.
+    baseline
+        Of methods that replace parts of the input: what the network sees in the place of an image that is ``"black"``,
+        ``"blur"``, ...: a function from the name to a tensor (B, C, *spatial). By default it is made from ``x`` itself.
 
     Returns
     -------
@@ -135,6 +149,7 @@ def attribute(
     result = attribution(
         module, x, methods, target, layers, relu=relu, placement=placement, upsample=upsample, output=output,
         exact=exact, device=device, progress=progress, cancel=cancel, low=low, high=high,
+        budget=budget, tolerance=tolerance, seed=seed, baseline=baseline,
     )  # fmt: skip
     for empty in result.empty:
         warnings.warn(empty.sentence, MatxaiWarning, stacklevel=2)
@@ -158,6 +173,10 @@ def attribution(
     cancel: Any = None,
     low: Bound = None,
     high: Bound = None,
+    budget: int | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+    baseline: Baseline | None = None,
 ) -> Attribution:
     """Return what :func:`attribute` returns, and with it scores, layers, places, passes and what was decided.
 
@@ -169,6 +188,7 @@ def attribution(
         ``maps`` is the dictionary of :func:`attribute`; all-zero CAMs stand in ``empty`` and do not warn.
     """
     from matxai.engine import merge
+    from matxai.engine.copies import Copies
     from matxai.engine.targets import Each
 
     wanted = [_bounded(m, low, high) for m in resolve(methods)]
@@ -186,11 +206,15 @@ def attribution(
     layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
     _with_axes(module, x, captured, layers_of)
     where = lying(module, captured, probe=not all(grid.values()))
+    copies = Copies(module, captured, output, exact, seed, progress, cancel)
     maps: dict[str, Map] = {}
     empty: tuple[Empty, ...] = ()
     method: Method
     for method in wanted:
-        setting = Setting(layers=layers_of.get(method.key, ()), places=where.places, size=tuple(x.shape[2:]))
+        setting = Setting(
+            layers=layers_of.get(method.key, ()), places=where.places, size=tuple(x.shape[2:]),
+            copies=copies if method.samples else None, budget=budget, tolerance=tolerance, baseline=baseline,
+        )  # fmt: skip
         if isinstance(method, LayerMaps):
             setting = _as_asked(method, setting, grid=grid[method.key], relu=relu, upsample=upsample)
         reduced = method.reduce(captured, setting)
@@ -207,8 +231,8 @@ def attribution(
         layers_of=layers_of,
         places=where.places,
         plan=passes,
-        forwards=captured.forwards + where.forwards,
-        backwards=captured.backwards + where.backwards,
+        forwards=captured.forwards + where.forwards + copies.forwards,
+        backwards=captured.backwards + where.backwards + copies.backwards,
         notes=(*captured.notes, *where.notes, *(e.sentence for e in empty)),
         ledger=captured.ledger,
         empty=empty,

@@ -15,11 +15,12 @@ from matxai.errors import MethodError, nearest
 from matxai.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
     from matxai.engine import Captured, Needs
+    from matxai.engine.copies import Copies
     from matxai.engine.place import Place
 
 methods: Registry[type[Method]] = Registry("method", package="matxai.methods.kinds", error=MethodError)
@@ -68,6 +69,13 @@ class Setting:
         The input's pixels along each axis.
     relu, upsample
         As given to the call or to the method's object.
+    copies
+        For methods that sample: what runs perturbed copies of the input.
+    budget, tolerance
+        As given to the call: copies at most, and the standard error, relative to the map's largest value, at which
+        enough were drawn. ``None``: the method's own.
+    baseline
+        For methods that replace parts of the input: name -> what the network sees in their place, (B, C, *spatial).
     """
 
     layers: tuple[str, ...]
@@ -75,6 +83,10 @@ class Setting:
     size: tuple[int, ...]
     relu: bool = True
     upsample: bool = True
+    copies: Copies | None = None
+    budget: int | None = None
+    tolerance: float | None = None
+    baseline: Callable[[str], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,10 @@ class Method(ABC):
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     #: Whether the method reads the layers of the call.
     at_layers: ClassVar[bool] = False
+    #: Whether the method runs perturbed copies of the input: its reduction needs ``setting.copies``.
+    samples: ClassVar[bool] = False
+    #: Whether it needs nothing but predictions, so that a black box will do.
+    black_box: ClassVar[bool] = False
 
     @property
     def key(self) -> str:
@@ -194,7 +210,7 @@ class Method(ABC):
 
     @abstractmethod
     def reduce(self, captured: Captured, setting: Setting) -> Reduced:
-        """Return the map from the captured tensors; no pass of the network happens here."""
+        """Return the map from the captured tensors; passes happen here only through ``setting.copies``."""
 
 
 def resolve(given: str | Method | Sequence[str | Method]) -> tuple[Method, ...]:

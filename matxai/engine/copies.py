@@ -1,0 +1,159 @@
+"""Perturbed copies of one call's input: run in chunks that fit the memory, and reduced as they come.
+
+A sampling method asks for blocks of copy numbers, makes those copies and hands them in; what comes back is a score or a
+gradient for each copy, and nothing of a block outlives it. Counts are in copies of the whole batch, so they depend on
+no chunk; draws depend on the seed and the copy's number alone, so results do not either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from matxai.engine import memory
+from matxai.engine.passes import run
+from matxai.engine.plan import GRADIENT, Backward, Plan
+from matxai.engine.targets import Each, Target, repeated
+from matxai.errors import Cancelled, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matxai.engine.captured import Captured
+    from matxai.engine.passes import Cancel, Progress
+
+_SCORES = Plan()
+_GRADIENTS = Plan(passes=(Backward(GRADIENT, at_input=True),))
+
+
+@dataclass
+class Copies:
+    """Runs perturbed copies of the input of one call.
+
+    Attributes
+    ----------
+    module, output, exact
+        As in :func:`matxai.engine.run`.
+    clean
+        What the unperturbed input gave: its scores are reused, never asked for again.
+    seed
+        Of all draws.
+    forwards, backwards
+        What was run here: one forward for each copy of the batch, one backward for each copy and target.
+    """
+
+    module: nn.Module
+    clean: Captured
+    output: str | None = None
+    exact: bool = False
+    seed: int = 0
+    progress: Progress | None = None
+    cancel: Cancel | None = None
+    forwards: int = 0
+    backwards: int = 0
+    _chunk: dict[bool, int] = field(default_factory=dict)
+
+    @property
+    def x(self) -> Tensor:
+        """The unperturbed input (B, C, *spatial)."""
+        return self.clean.input
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is explained, fixed at the unperturbed input: classes by index, areas by position."""
+        return self.clean.fixed
+
+    @property
+    def scores(self) -> Tensor:
+        """The unperturbed scores (T, B); T is 1 for a single target."""
+        return torch.stack(self.clean.score_list)
+
+    def generator(self, number: int, *, purpose: str = "") -> torch.Generator:
+        """Return a generator on the CPU for one copy: the same for every device, chunk and order of copies."""
+        text = f"{self.seed}:{purpose}:{number}".encode()
+        made = torch.Generator()
+        made.manual_seed(int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big"))
+        return made
+
+    def blocks(self, total: int, label: str, *, gradients: bool = False) -> Iterator[range]:
+        """Yield ranges of copy numbers, as many at once as memory has room for; reports and asks in between.
+
+        Raises
+        ------
+        Cancelled
+            If the caller wants to stop.
+        """
+        done = 0
+        started = time.monotonic()
+        while done < total:
+            if self.cancel is not None and self.cancel.is_set():
+                raise Cancelled("Cancelled.")
+            if self.progress is not None:
+                self.progress(done, total, label)
+            size = min(self._size(gradients=gradients), total - done)
+            yield range(done, done + size)
+            done += size
+        self.clean.seconds[label] = time.monotonic() - started
+        if self.progress is not None:
+            self.progress(total, total, label)
+
+    def score(self, copies: Tensor) -> Tensor:
+        """Return the scores (T, n, B) of copies (n, B, C, *spatial); no graph is made."""
+        found = self._run(copies, _SCORES)
+        self.forwards += len(copies)
+        return torch.cat([self._scores_of(c, n) for c, n in found], 1)
+
+    def gradient(self, copies: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores (T, n, B) of copies and their gradients (T, n, B, C, *spatial) at the input."""
+        found = self._run(copies, _GRADIENTS)
+        self.forwards += len(copies)
+        self.backwards += len(copies) * len(self.targets)
+        scores = torch.cat([self._scores_of(c, n) for c, n in found], 1)
+        gradients = [c.gradient(GRADIENT, "input").view(len(self.targets), n, *copies.shape[1:]) for c, n in found]
+        return scores, torch.cat(gradients, 1)
+
+    def _scores_of(self, captured: Captured, count: int) -> Tensor:
+        return torch.stack(captured.score_list).view(len(self.targets), count, -1)
+
+    def _run(self, copies: Tensor, plan: Plan) -> list[tuple[Captured, int]]:
+        """Run copies as one batch, or in halves where memory does not suffice."""
+        count = len(copies)
+        target: Any = Each(tuple(repeated(t, count) for t in self.targets))
+        try:
+            plan = Plan(plan.activations, plan.passes, len(self.targets))
+            batch = copies.flatten(0, 1)
+            return [(run(self.module, batch, plan, target=target, output=self.output, exact=self.exact,
+                         cancel=self.cancel), count)]  # fmt: skip
+        except (torch.OutOfMemoryError, ModelError) as error:
+            if not _out_of_memory(error):
+                raise
+            if count == 1:
+                msg = (
+                    f"Memory does not suffice for one copy of the input {tuple(self.x.shape)}; give fewer samples at"
+                    " once, or a smaller input."
+                )
+                raise ModelError(msg) from error
+        half = count // 2
+        self._chunk = {kind: max(1, half) for kind in (True, False)}
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return [*self._run(copies[:half], plan), *self._run(copies[half:], plan)]
+
+    def _size(self, *, gradients: bool) -> int:
+        if gradients not in self._chunk:
+            each = memory.bytes_of(self.clean.trace, self.x.element_size(), graph=gradients)
+            fits = memory.fitting(self.x.device, each)
+            most = memory.LARGEST.get(self.x.device.type)
+            self._chunk[gradients] = fits if most is None else min(fits, max(1, most // len(self.x)))
+        return self._chunk[gradients]
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or isinstance(
+        error.__cause__, torch.OutOfMemoryError | MemoryError
+    )

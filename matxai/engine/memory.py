@@ -1,0 +1,35 @@
+"""How much memory is free, and how many copies of a sample fit into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+
+if TYPE_CHECKING:
+    from matxai.engine.trace import Trace
+
+SHARE = 0.4
+"""Of the free memory, what one chunk may take."""
+LARGEST = {"cpu": 32}
+"""Samples in one chunk at most, by the kind of device: on a CPU more bring nothing."""
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the bytes that could be taken on a device now; what PyTorch holds in reserve counts as free."""
+    if device.type == "cuda":
+        reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + reserve)
+    return int(psutil.virtual_memory().available)
+
+
+def bytes_of(trace: Trace, itemsize: int, *, graph: bool) -> int:
+    """Return about how many bytes a forward takes at once: all its values with a graph, else the four largest."""
+    sizes = [torch.Size(shape).numel() * itemsize for op in trace for shape in op.output_shapes]
+    return sum(sizes) if graph else sum(sorted(sizes)[-4:])
+
+
+def fitting(device: torch.device, bytes_each: int) -> int:
+    """Return how many runs of ``bytes_each`` bytes fit into a chunk; at least one."""
+    return max(1, int(SHARE * free_bytes(device)) // max(bytes_each, 1))
