@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -34,6 +37,30 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.fail(f"MATXAI_TEST_DATA is {value!r}, which is no folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def _counters() -> ModuleType:
+    """``tests/benchmarks/flops.py``, loaded by its path: tests are no package."""
+    path = Path(__file__).parent / "benchmarks" / "flops.py"
+    spec = importlib.util.spec_from_file_location("_matxai_test_counters", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def flops(_counters: ModuleType) -> Any:
+    """``with flops() as count: ...`` adds up ``count.total``, and how often what ran in ``count.calls``."""
+    return _counters.Flops
+
+
+@pytest.fixture
+def kept(_counters: ModuleType) -> Any:
+    """``with kept(own) as bag: ...`` counts what autograd saves, tensors in ``own`` apart: ``bag.nbytes``."""
+    return _counters.Kept
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
