@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from matxai.engine.edges import edge_of
-from matxai.engine.nodes import LinearNode, Root, Store, Switch
+from matxai.engine.nodes import Root, Store, Switch
 from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
 from matxai.engine.standins import STAND_INS, Call
 from matxai.engine.trace import INPUT, Operation, Trace
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from matxai.engine.naming import Naming
+    from matxai.engine.standins.linear import LinearNode
 
 _MARK = "_matxai_value"
 _SIGN_BY_OPERANDS = frozenset({"add", "product", "quotient", "cat", "pad", "piecewise", "select", "clamp"})

@@ -1,4 +1,4 @@
-"""What stands in the graph for an operation: it keeps what the planned backwards need, and pulls back what they bring.
+"""What all stand-ins share: one keeps what the planned backwards need, and pulls back what they bring.
 
 Every stand-in is the one autograd function :class:`StandIn` around a node. Which backward runs is asked of the
 :class:`Switch` that all nodes of a run share, when the backward runs: one forward serves plain, guided and LRP
@@ -7,7 +7,6 @@ backwards, on any thread.
 
 from __future__ import annotations
 
-import math
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -15,14 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from matxai.engine.composites import Composite, LinearRule
 from matxai.engine.ledger import Book
-from matxai.engine.plan import DECONVNET, GRADIENT, GUIDED, Rule
+from matxai.engine.plan import GRADIENT, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from matxai.engine.linear import LinearMap
 
 
 @dataclass
@@ -138,227 +134,3 @@ class Root(torch.autograd.Function):
     def backward(_ctx: Any, _g: Tensor) -> tuple[None, None]:
         """Nothing lies in front of a root."""
         return None, None
-
-
-class InPlaceReLU(torch.autograd.Function):
-    """ReLU that writes into its input, as the model asked for."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, switch: Switch) -> Tensor:
-        """Return ``x``, rectified."""
-        ctx.switch = switch
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x > 0)
-        ctx.mark_dirty(x)
-        return x.relu_()
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, None]:
-        """Pass ``g`` where the input was positive."""
-        return (None if g is None else rectified_gradient(g, ctx.saved_tensors[0], ctx.switch.rule)), None
-
-
-def rectified_gradient(g: Tensor, positive: Tensor, rule: Rule) -> Tensor:
-    """Return what a ReLU passes back: where its input was positive; guided: and ``g`` is; deconvnet: where ``g`` is."""
-    if rule is DECONVNET:
-        return g.clamp(min=0)
-    if rule is GUIDED:
-        g = g.clamp(min=0)
-    return g * positive
-
-
-@dataclass(eq=False)
-class ReLUNode:
-    """ReLU; keeps one boolean for each value."""
-
-    switch: Switch
-    value: Tensor | None
-    saved: tuple[Tensor, ...]
-
-    def pull(self, g: Tensor, positive: Tensor) -> tuple[Tensor]:
-        """See :func:`rectified_gradient`."""
-        return (rectified_gradient(g, positive, self.switch.rule),)
-
-
-@dataclass(eq=False)
-class MaxPoolNode:
-    """Max-pooling; keeps the place of each maximum as 32-bit integers, and not the input."""
-
-    value: Tensor | None
-    saved: tuple[Tensor, ...]
-    shape: torch.Size
-    axes: int
-
-    def pull(self, g: Tensor, indices: Tensor) -> tuple[Tensor]:
-        """Give each value to the maximum that it came from."""
-        flat = g.new_zeros(*self.shape[: -self.axes], math.prod(self.shape[-self.axes :]))
-        flat.scatter_add_(-1, indices.flatten(-self.axes).long(), g.flatten(-self.axes))
-        return (flat.view(self.shape),)
-
-
-@dataclass(eq=False)
-class LinearNode:
-    """A linear operation, with the batch norm behind it folded in where there is one.
-
-    Inputs in the graph: x, and z before the batch norm where somebody reads gradients there (``split``).
-
-    Attributes
-    ----------
-    weight, bias
-        The operation's own.
-    scale, shift
-        Of the folded batch norm, (K,) each.
-    x, z
-        Input and output, kept when a composite is planned.
-    index, entry
-        Of the operation that made the output and of the linear one in the trace: they differ with a batch norm.
-    """
-
-    switch: Switch
-    map: LinearMap
-    weight: Tensor
-    bias: Tensor | None
-    shape: torch.Size
-    value: Tensor | None
-    index: int = -1
-    entry: int = -1
-    scale: Tensor | None = None
-    shift: Tensor | None = None
-    x: Cell | None = None
-    z: Cell | None = None
-    nonnegative: bool = False
-    split: bool = False
-    saved: tuple[Tensor, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        """The kind that a composite's table knows."""
-        return self.map.kind
-
-    def folded(self) -> tuple[Tensor, Tensor | None]:
-        """Return weight and bias with the batch norm in them."""
-        if self.scale is None or self.shift is None:
-            return self.weight, self.bias
-        bias = self.shift if self.bias is None else self.bias * self.scale + self.shift
-        return self.map.scaled(self.weight, self.scale), bias
-
-    def pull(self, g: Tensor) -> tuple[Tensor | None, ...]:
-        """Follow the composite, or the plain gradient."""
-        if isinstance(self.switch.rule, Composite):
-            back = self._relevance(g, self.switch.rule)
-            return (back, None) if self.split else (back,)
-        if self.scale is not None:
-            g = g * self.map.per_channel(self.scale, g.ndim)
-        return (None, g) if self.split else (self.map.adjoint(g, self.weight, self.shape),)
-
-    def _relevance(self, g: Tensor, composite: Composite) -> Tensor | None:
-        from matxai.engine.rules import DIRECT, Step, apply_rule
-
-        first = self.entry in self.switch.first
-        rule: LinearRule = composite.rule_for(self.kind, first=first)
-        weight, bias = self.folded()
-        x, z = cast("Cell", self.x).tensor, cast("Cell", self.z).tensor
-        step = Step(
-            self.map, x, z, g, weight, bias,
-            nonnegative=self.nonnegative,
-            rectified=self.index in self.switch.rectified,
-            fallback=composite.no_positive == "fallback",
-            book=self.switch.book,
-        )  # fmt: skip
-        back = apply_rule(rule, step)
-        if rule.name not in DIRECT:
-            return back
-        held = self.switch.deposits.get(self.entry)
-        self.switch.deposits[self.entry] = back if held is None else held + back
-        return None
-
-
-@dataclass(eq=False)
-class TapNode:
-    """Nothing but a place in the graph: where a first-layer rule lays down relevance."""
-
-    value: Tensor | None
-    saved: tuple[Tensor, ...] = ()
-
-    def pull(self, g: Tensor) -> tuple[Tensor]:
-        """Pass."""
-        return (g,)
-
-
-@dataclass(eq=False)
-class AffineNode:
-    """A batch norm that no linear operation made the input of: z = scale * x + shift, for each channel."""
-
-    switch: Switch
-    scale: Tensor
-    value: Tensor | None
-    shift: Tensor | None = None
-    z: Cell | None = None
-    saved: tuple[Tensor, ...] = ()
-
-    def pull(self, g: Tensor) -> tuple[Tensor]:
-        """Follow the epsilon rule, or the plain gradient."""
-        rule = self.switch.rule
-        if self.switch.passing:
-            return (g,)
-        if isinstance(rule, Composite) and self.z is not None:
-            from matxai.engine.rules import affine
-
-            return (affine(rule.rule_for("batch_norm"), self.z.tensor, g, self.scale, self.shift, self.switch.book),)
-        return (g * self.scale,)
-
-
-@dataclass(eq=False)
-class ScaleNode:
-    """A product of a live tensor with a constant; relevance itself passes it unchanged."""
-
-    switch: Switch
-    factor: Tensor | float
-    shape: torch.Size
-    value: Tensor | None
-    saved: tuple[Tensor, ...] = ()
-
-    def pull(self, g: Tensor) -> tuple[Tensor]:
-        """Multiply, and sum over what was broadcast."""
-        back = g if self.switch.passing else g * self.factor
-        return (back.sum_to_size(self.shape),)
-
-
-@dataclass(eq=False)
-class GateNode:
-    """A product of two live tensors; LRP takes the gate for a constant."""
-
-    switch: Switch
-    index: int
-    operands: tuple[Cell, Cell]
-    value: Tensor | None
-    saved: tuple[Tensor, ...] = ()
-
-    def pull(self, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Multiply with the other operand; nothing flows to a gate under LRP."""
-        a, b = (c.tensor for c in self.operands)
-        gate = self.switch.constant.get(self.index) if isinstance(self.switch.rule, Composite) else None
-        to_a = None if gate == 0 else (g * b).sum_to_size(a.shape)
-        to_b = None if gate == 1 else (g * a).sum_to_size(b.shape)
-        return to_a, to_b
-
-
-@dataclass(eq=False)
-class ActivationNode:
-    """An elementwise function: its slope for gradients, (f(x) - f(0)) / x for relevance divided by input."""
-
-    switch: Switch
-    base: str
-    call: dict[str, Any]
-    x: Cell
-    value: Tensor | None
-    saved: tuple[Tensor, ...] = ()
-
-    def pull(self, g: Tensor) -> tuple[Tensor]:
-        """Multiply with slope or ratio."""
-        from matxai.engine.activations import ratio, slope
-
-        if self.switch.passing:
-            return (g,)
-        f = ratio if isinstance(self.switch.rule, Composite) else slope
-        return (g * f(self.base, self.x.tensor, self.call),)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.autograd.graph import GradientEdge
 
-    from matxai.engine.nodes import Cell, LinearNode
+    from matxai.engine.nodes import Cell
+    from matxai.engine.standins.linear import LinearNode
 
 
 @dataclass(eq=False, slots=True)

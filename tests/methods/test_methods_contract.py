@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import matxai
 from matxai.engine import targets
-from matxai.engine.nodes import LinearNode
+from matxai.engine.standins.linear import LinearNode
 from matxai.errors import Cancelled, LayerError, MatxaiError
 from matxai.methods import LRP, attribute, attribution, methods
 

@@ -1,0 +1,46 @@
+"""Which stand-in an operation gets: one function for each kind, called by the capture before the native function.
+
+Each returns the result, or ``NotImplemented`` to leave the operation to PyTorch. It may add geometry to the recorded
+operation, or the reason why LRP cannot pass. A node stands in the file of the function that makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from matxai.engine.standins.batch_norm import batch_norm
+from matxai.engine.standins.call import Call
+from matxai.engine.standins.elementwise import activation
+from matxai.engine.standins.linear import linear
+from matxai.engine.standins.matmul import matmul
+from matxai.engine.standins.pools import average_pool, geometry, max_pool
+from matxai.engine.standins.products import product
+from matxai.engine.standins.relu import relu
+from matxai.engine.standins.selecting import select
+
+__all__ = ["STAND_INS", "Call"]
+
+StandInFor: TypeAlias = Callable[[Call], Any]
+
+STAND_INS: dict[str, StandInFor] = {
+    "convolution": linear,
+    "transposed_convolution": linear,
+    "linear": linear,
+    "matmul": matmul,
+    "batch_norm": batch_norm,
+    "relu": relu,
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "adaptive_pool": geometry,
+    "interpolate": geometry,
+    "pad": geometry,
+    "cat": geometry,
+    "mean": geometry,
+    "sum": geometry,
+    "product": product,
+    "quotient": product,
+    "activation": activation,
+    "clamp": activation,
+    "select": select,
+}

@@ -1,0 +1,25 @@
+"""Pieces of one tensor."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matxai.engine.standins.call import Call
+
+_DIM_AT = {"chunk": 2, "split": 2, "split_with_sizes": 2, "tensor_split": 2, "unbind": 1}
+
+
+def select(call: Call) -> Any:
+    """Pieces of one tensor, each a view of its own: autograd refuses writes into views that were made together."""
+    place = _DIM_AT.get(call.row.base)
+    if place is None or not call.graph or len(call.op.inputs) != 1:
+        return NotImplemented
+    x = call.x
+    dim = call.kwargs.get("dim", call.args[place] if len(call.args) > place else 0)
+    pieces = call.value()
+    if call.row.base == "unbind":
+        return tuple(x.select(dim, i) for i in range(len(pieces)))
+    starts = itertools.accumulate((p.shape[dim] for p in pieces), initial=0)
+    return type(pieces)(x.narrow(dim, start, p.shape[dim]) for start, p in zip(starts, pieces, strict=False))
