@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import Tensor
-
 from matxai.engine.composites import Composite, LinearRule
 from matxai.engine.linear import LinearMap, linear_map
 from matxai.engine.rules import DIRECT, Step, apply_rule
 from matxai.engine.standins.call import Call, put
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from matxai.engine.nodes import Cell, Switch
 
 
