@@ -11,7 +11,7 @@ from torch import Tensor
 from matxai.engine.composites import Composite
 from matxai.engine.ledger import Balance, stack
 from matxai.engine.plan import Rule, rule_name
-from matxai.errors import LayerError, MethodError
+from matxai.errors import LayerError, MethodError, OperationError
 
 if TYPE_CHECKING:
     from matxai.engine.targets import Target
@@ -58,6 +58,8 @@ class Captured:
         The targets as they are at this input: areas that depend on the output keep their positions in copies of it.
     seconds
         How long each pass took, by its label; what a prediction goes by.
+    refused
+        Backwards that were left out, and why.
     """
 
     input: Tensor
@@ -75,6 +77,7 @@ class Captured:
     score_list: list[Tensor] = field(default_factory=list)
     fixed: tuple[Target, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    refused: dict[Rule, str] = field(default_factory=dict)
     balances: dict[Rule, list[Balance]] = field(default_factory=dict)
 
     @property
@@ -132,6 +135,8 @@ class Captured:
         return self.places[name]
 
     def _read(self, held: dict[Rule, list[Tensor]], rule: Rule, at: str) -> list[Tensor]:
+        if rule in self.refused:
+            raise OperationError(self.refused[rule])
         if rule not in held:
             raise MethodError(f"The plan had no backward '{rule_name(rule)}' that is read at '{at}'.")
         return held[rule]

@@ -46,6 +46,7 @@ def run(
     device: str | torch.device | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    leave_out: bool = False,
 ) -> Captured:
     """Run a plan on one batch.
 
@@ -71,6 +72,9 @@ def run(
         Called with (done, total, label) between passes.
     cancel
         Asked between passes, and at every layer of the forward.
+    leave_out
+        Leave out backwards that this network does not allow (an operation without a rule) instead of raising; who reads
+        them gets the sentence then.
 
     Raises
     ------
@@ -87,7 +91,9 @@ def run(
     with torch.inference_mode(mode=False), torch.enable_grad():
         x = _checked(x, devices.of(module, device))
         with untouched(module):
-            return _Run(module, x, plan, output, exact, progress, cancel, notes).all(target, layers)
+            this = _Run(module, x, plan, output, exact, progress, cancel, notes)
+            this.leave_out = leave_out
+            return this.all(target, layers)
 
 
 def inspected(module: nn.Module, x: Tensor) -> Seen:
@@ -133,6 +139,7 @@ class _Run:
         self.capture = Capture(module, self.keep, self.switch)
         self.total = 1 + len(plan.passes) * plan.targets
         self.done = 0
+        self.leave_out = False
 
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
@@ -224,22 +231,22 @@ class _Run:
         self, captured: Captured, chosen: tuple[Target, ...], logits: Any, value: int | None, spots: dict[str, Spot]
     ) -> None:
         """Run every backward for every target."""
-        self.facts(value, spots)
+        passes = self.facts(captured, value, spots)
         scores = []
-        self.total = 1 + len(self.plan.passes) * len(chosen)
+        self.total = 1 + len(passes) * len(chosen)
         self.done = 1
         for number, target in enumerate(chosen):
             score = _score(target, logits, len(self.x))
             scores.append(score.detach())
-            if self.plan.passes and not score.requires_grad:
+            if passes and not score.requires_grad:
                 msg = (
                     f"The score of {target.describe()} has no gradient: the forward cuts the graph (no_grad, detach, "
                     f"NumPy), or the score is a constant."
                 )
                 raise TargetError(msg)
-            for i, backward in enumerate(self.plan.passes):
+            for i, backward in enumerate(passes):
                 self.step(rule_name(backward.rule))
-                last = number == len(chosen) - 1 and i == len(self.plan.passes) - 1
+                last = number == len(chosen) - 1 and i == len(passes) - 1
                 began = time.monotonic()
                 self.backward(captured, backward, score, spots, retain=not last)
                 captured.seconds[rule_name(backward.rule)] = time.monotonic() - began
@@ -247,20 +254,34 @@ class _Run:
         captured.kept_bytes = self.capture.store.nbytes()
         self.tell("done")
 
-    def facts(self, value: int | None, spots: dict[str, Spot]) -> None:
-        """Work out what rules must know of the whole graph, and refuse what LRP cannot pass."""
+    def facts(self, captured: Captured, value: int | None, spots: dict[str, Spot]) -> list[Backward]:
+        """Work out what rules must know of the whole graph, and refuse what LRP cannot pass; return what can run."""
         if not self.keep.relevance:
-            return
+            return list(self.plan.passes)
         trace = self.capture.trace
         self.switch.first = frozenset(self.capture.entries)
         self.switch.rectified = rectified(trace)
         self.switch.constant = gates(trace)
+        found = []
+        for b in self.plan.passes:
+            try:
+                self.allow(b, value, spots)
+            except OperationError as error:
+                if not self.leave_out:
+                    raise
+                captured.refused[b.rule] = str(error)
+            else:
+                found.append(b)
+        return found
+
+    def allow(self, backward: Backward, value: int | None, spots: dict[str, Spot]) -> None:
+        """Raise where relevance cannot come from the scores to where this backward is read."""
+        if not isinstance(backward.rule, Composite):
+            return
         if value is None:
             raise OperationError("LRP needs an output that comes from the input through operations it can see.")
-        for b in self.plan.passes:
-            if isinstance(b.rule, Composite):
-                stop = () if b.at_input else [s.value for n, s in spots.items() if n != "input"]
-                refuse_what_has_no_rule(trace, value, stop, self.switch.constant)
+        stop = () if backward.at_input else [s.value for n, s in spots.items() if n != "input"]
+        refuse_what_has_no_rule(self.capture.trace, value, stop, self.switch.constant)
 
     def backward(
         self, captured: Captured, backward: Backward, score: Tensor, spots: dict[str, Spot], *, retain: bool

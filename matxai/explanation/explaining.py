@@ -41,7 +41,10 @@ def explain(
     low: float | Sequence[float] | None = None,
     high: float | Sequence[float] | None = None,
     device: Any = None,
+    budget: int | None = None,
+    tolerance: float | None = None,
     seed: int = 0,
+    leave_out: bool = False,
     command: str | None = None,
     progress: Any = None,
     cancel: Any = None,
@@ -69,8 +72,12 @@ def explain(
         As in :func:`matxai.attribute`.
     low, high
         Smallest and largest value of the network's input, for the box rule; by default what the preprocessing says.
+    budget, tolerance
+        For methods that sample, as in :func:`matxai.attribute`.
     seed
         For methods that draw random numbers; the state of torch's generators is as before afterwards.
+    leave_out
+        Leave out methods that this model or signal does not allow, instead of raising; the provenance says why.
     command
         What made this, to be written into the result.
     **card
@@ -119,6 +126,10 @@ def explain(
             cancel=cancel,
             low=bounds[0],
             high=bounds[1],
+            budget=budget,
+            tolerance=tolerance,
+            seed=seed,
+            leave_out=leave_out,
         )
     targets = target_records(result, known.classes)
     maps = carry(result, prepared, len(targets))
@@ -132,6 +143,7 @@ def explain(
         **about_run(result, prepared),
         **about_maps(ds, maps, targets, prepared),
         "balance": result.ledger,
+        "left_out": dict(result.left_out),
         "assumptions": list(dict.fromkeys(assumptions)),
         "versions": versions(),
         "seed": seed,

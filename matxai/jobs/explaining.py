@@ -56,6 +56,8 @@ class Options:
         Whether the numbers behind each overlay are written as CSV as well.
     common_scale
         Whether a method's overlays have one colour scale over all inputs.
+    budget, tolerance
+        For methods that sample: copies at most, and the relative standard error at which they stop.
     seed
         As everywhere.
     """
@@ -69,6 +71,8 @@ class Options:
     controls: int = 19
     csv: bool = False
     common_scale: bool = False
+    budget: int | None = None
+    tolerance: float | None = None
     seed: int = 0
 
 
@@ -157,11 +161,12 @@ def explain_files(
     Cancelled
         If ``cancel`` is set; finished inputs stay on disk, and the next run takes them up.
     """
+    from matxai.explanation import provenance
+
     options = options or Options()
     _check(model, options)
     results = writable(out) / "results"
     run = Run(out, failures=list(failures))
-    options = _choose_methods(model, inputs, options, run)
     for number, one in enumerate(inputs):
         if cancel is not None and cancel.is_set():
             msg = f"Cancelled after {number} of {len(inputs)} inputs; they are kept in {results}."
@@ -171,6 +176,7 @@ def explain_files(
         try:
             inside = _inside(progress, number, len(inputs), one.name)
             run.done.append(_explain_one(model, one, results / one.stem, options, command, inside, cancel))
+            run.left_out.update(provenance(run.done[-1].explanation).get("left_out") or {})
         except (Cancelled, MethodError, LayerError):
             raise  # a method or layer that this model does not have is missing for every input
         except MatxaiError as error:
@@ -246,29 +252,11 @@ def writable(folder: Path) -> Path:
     return folder
 
 
-def _choose_methods(model: Model, inputs: Sequence[Input], options: Options, run: Run) -> Options:
-    """Turn ``all`` into the methods that apply to this model, and note why the others were left out."""
-    if options.methods != ("all",):
-        return options
-    from matxai.explanation import explain
+def _methods(options: Options) -> list[str]:
+    """Return the names of the methods; ``all`` are those that the project has."""
     from matxai.methods.method import methods
 
-    for one in inputs:
-        try:
-            signal = one.load()
-            explain(model, signal, methods=["saliency"], target=options.target)
-        except MatxaiError:
-            continue  # the run itself says why; the next input may do for the trial
-        chosen = []
-        for name in methods:
-            try:
-                explain(model, signal, methods=[name], target=options.target, layers=options.layers)
-            except MethodError as error:
-                run.left_out[name] = str(error)
-            else:
-                chosen.append(name)
-        return Options(**{**asdict(options), "methods": tuple(chosen)})
-    return Options(**{**asdict(options), "methods": tuple(methods)})
+    return list(methods) if options.methods == ("all",) else list(options.methods)
 
 
 def _explain_one(
@@ -292,10 +280,13 @@ def _explain_one(
     explanation = explain(
         model,
         signal,
-        methods=list(options.methods),
+        methods=_methods(options),
         target=options.target,
         layers=list(options.layers) if options.layers else None,
+        budget=options.budget,
+        tolerance=options.tolerance,
         seed=options.seed,
+        leave_out=options.methods == ("all",),
         command=command,
         progress=progress,
         cancel=cancel,

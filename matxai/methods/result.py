@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Attribution:
         What each operation of a relevance pass kept and lost.
     empty
         One record for each all-zero CAM.
+    left_out
+        Methods that this model or input does not allow, by key, and why; only where leaving out was asked for.
     """
 
     maps: dict[str, Tensor | tuple[Tensor, ...]]
@@ -63,3 +65,4 @@ class Attribution:
     notes: tuple[str, ...]
     ledger: Any
     empty: tuple[Empty, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)

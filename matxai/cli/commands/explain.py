@@ -48,6 +48,8 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
         "figures": ",".join(options.figures),
         "width-mm": f"{options.width_mm:g}",
         "controls": options.controls,
+        "budget": options.budget,
+        "tolerance": options.tolerance,
         "seed": options.seed,
         "slice": others["slices"],
         **{name: others[name] for name in ("dataset", "arch", "limit", "out")},
@@ -114,6 +116,13 @@ def register(app: typer.Typer) -> None:
         controls: Annotated[int, typer.Option(min=1, help="How many matched regions at most.")] = 19,
         csv: Annotated[bool, typer.Option("--csv", help="The numbers behind each overlay as CSV.")] = False,
         common_scale: Annotated[bool, typer.Option("--common-scale", help="One colour scale over all inputs.")] = False,
+        budget: Annotated[
+            int | None, typer.Option(min=1, help="Copies that a sampling method may run; default 64, masks 512.")
+        ] = None,
+        tolerance: Annotated[
+            float | None,
+            typer.Option(help="Stop sampling at this standard error, as a share of the map's largest."),
+        ] = None,
         out: Out = None,
         device: Device = None,
         seed: Seed = 0,
@@ -153,6 +162,8 @@ def register(app: typer.Typer) -> None:
             controls=controls,
             csv=csv,
             common_scale=common_scale,
+            budget=budget,
+            tolerance=tolerance,
             seed=seed,
         )
         run = explain_files(

@@ -1,0 +1,239 @@
+"""One call: its methods merged into one plan, run once, and reduced one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from matxai.errors import LayerError, MethodError, OperationError, nearest
+from matxai.methods.layered import LayerMaps
+from matxai.methods.lying import Lying, as_stretched, lying
+from matxai.methods.method import Empty, Method, Setting
+from matxai.methods.result import Attribution
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from matxai.engine import Captured, Needs, Plan
+    from matxai.engine.copies import Copies
+
+    Map: TypeAlias = Tensor | tuple[Tensor, ...]
+    Bound: TypeAlias = float | Sequence[float] | Tensor | None
+    Baseline: TypeAlias = Callable[[str], Tensor]
+
+Layers: TypeAlias = Sequence[str | int] | str | int | None
+PLACEMENTS = ("receptive_field", "grid")
+_NOT_ALLOWED = (MethodError, LayerError, OperationError)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a call wants its maps: the parameters of :func:`matxai.methods.attribution` beside model, input, methods."""
+
+    target: Any = None
+    layers: Layers = None
+    relu: bool = True
+    placement: str = "receptive_field"
+    upsample: bool = True
+    output: str | None = None
+    exact: bool = False
+    device: Any = None
+    progress: Any = None
+    cancel: Any = None
+    low: Bound = None
+    high: Bound = None
+    budget: int | None = None
+    tolerance: float | None = None
+    seed: int = 0
+    baseline: Baseline | None = None
+    leave_out: bool = False
+
+
+@dataclass
+class Calling:
+    """What the steps of one call share."""
+
+    module: nn.Module
+    x: Tensor
+    methods: tuple[Method, ...]
+    wish: Wish
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def result(self) -> Attribution:
+        """Plan, run, reduce."""
+        from matxai.engine.copies import Copies
+
+        wanted = self.planned()
+        captured, passes, layers_of, where = self.captured(wanted)
+        copies = Copies(
+            self.module, captured, self.wish.output, self.wish.exact, self.wish.seed, self.wish.progress,
+            self.wish.cancel,
+        )  # fmt: skip
+        maps: dict[str, Map] = {}
+        empty: tuple[Empty, ...] = ()
+        for method in (m for m, _ in wanted if m.key not in self.left_out):
+            setting = self.setting(method, layers_of.get(method.key, ()), where, copies)
+            try:
+                reduced = method.reduce(captured, setting)
+            except _NOT_ALLOWED as error:
+                self.leave(method, error)
+                continue
+            maps[method.key] = _at_home(reduced.map, self.x)
+            maps.update({f"{method.key}:{suffix}": _at_home(m, self.x) for suffix, m in (reduced.beside or {}).items()})
+            empty += reduced.empty
+        done = {m.key: m for m, _ in wanted if m.key not in self.left_out}
+        return Attribution(
+            maps=maps,
+            methods=done,
+            logits=captured.logits,
+            target=captured.target,
+            scores=captured.scores,
+            layers=tuple(dict.fromkeys(captured.layers)),
+            layers_of={k: v for k, v in layers_of.items() if k in done},
+            places=where.places,
+            plan=passes,
+            forwards=captured.forwards + where.forwards + copies.forwards,
+            backwards=captured.backwards + where.backwards + copies.backwards,
+            notes=(*captured.notes, *where.notes, *(e.sentence for e in empty)),
+            ledger=captured.ledger,
+            empty=empty,
+            left_out=self.left_out,
+        )
+
+    def leave(self, method: Method, error: Exception) -> None:
+        """Leave a method out, or raise if nothing may be left out."""
+        if not self.wish.leave_out:
+            raise error
+        self.left_out[method.key] = str(error)
+
+    def planned(self) -> list[tuple[Method, Needs]]:
+        """Return the methods with what they need."""
+        found = []
+        for given in self.methods:
+            try:
+                method = bounded(given, self.wish.low, self.wish.high)
+                found.append((method, method.needs()))
+            except MethodError as error:
+                self.leave(given, error)
+        return found
+
+    def captured(self, wanted: list[tuple[Method, Needs]]) -> tuple[Captured, Plan, dict[str, tuple[str, ...]], Lying]:
+        """Run the shared passes; methods of layers are left out where the model has no layer for them."""
+        from matxai.engine import merge
+        from matxai.engine.targets import Each
+
+        chosen = [(m, n) for m, n in wanted if m.key not in self.left_out]
+        at_layers = [m for m, _ in chosen if isinstance(m, LayerMaps)]
+        grid = all(self.grid(m) for m in at_layers)
+        specs = {m.key: _layers_of(m, self.wish.layers) for m in at_layers}
+        asked = list(dict.fromkeys(spec for several in specs.values() for spec in several))
+        many = len(self.wish.target.targets) if isinstance(self.wish.target, Each) else 1
+        passes = merge([n for _, n in chosen], targets=many)
+        try:
+            captured = self.run(passes, at_layers, asked)
+            names = dict(zip(asked, captured.layers, strict=True))
+            layers_of = {key: tuple(names[spec] for spec in several) for key, several in specs.items()}
+            self.with_axes(captured, layers_of)
+        except (LayerError, MethodError) as error:
+            if not at_layers or self.wish.layers is not None:
+                raise
+            for method in at_layers:
+                self.leave(method, error)
+            return self.captured(wanted)
+        return captured, passes, layers_of, lying(self.module, captured, probe=not grid)
+
+    def run(self, passes: Plan, at_layers: list[LayerMaps], asked: list[str | int | None]) -> Captured:
+        """Run the plan; a default layer that does not exist is the method's problem, and said so."""
+        from matxai.engine import layers as engine_layers
+        from matxai.engine import run
+
+        wish = self.wish
+        try:
+            return run(
+                self.module, self.x, passes, target=wish.target, layers=asked, output=wish.output, exact=wish.exact,
+                device=wish.device, progress=wish.progress, cancel=wish.cancel, leave_out=wish.leave_out,
+            )  # fmt: skip
+        except LayerError as error:
+            if None not in asked:
+                raise
+            table = engine_layers(self.module, self.x)
+            if table.default or table.obstacle is not None or table.convolutions:
+                raise
+            msg = (
+                f"{at_layers[0].key} needs a feature map, and this model has no convolution or other layer with spatial"
+                " axes before its scores; use a method that reads the input, such as saliency or lrp."
+            )
+            raise MethodError(msg) from error
+
+    def with_axes(self, captured: Captured, layers_of: dict[str, tuple[str, ...]]) -> None:
+        """Refuse layers whose output has no spatial axes, and offer those with some that ran next to them."""
+        from matxai.engine import layers as engine_layers
+
+        for key, names in layers_of.items():
+            for name in names:
+                shape = tuple(captured.activation(name).shape)
+                if len(shape) > 2:
+                    continue
+                rows = list(engine_layers(self.module, self.x))
+                at = next((i for i, r in enumerate(rows) if r.name == name.partition("@")[0]), len(rows))
+                near = sorted((abs(i - at), r.name) for i, r in enumerate(rows) if len(r.shape) > 2)[:3]
+                known = " or ".join(f"'{n}'" for _, n in near)
+                msg = f"Layer '{name}' gives {shape}, without spatial axes, so {key} has no map of it; "
+                raise LayerError(msg + (f"the nearest layers with some are {known}." if near else "no layer has some."))
+
+    def setting(self, method: Method, layers: tuple[str, ...], where: Lying, copies: Copies) -> Setting:
+        """Return what a reduction may depend on beside the captured tensors."""
+        wish = self.wish
+        setting = Setting(
+            layers=layers, places=where.places, size=tuple(self.x.shape[2:]),
+            copies=copies if method.samples else None, budget=wish.budget, tolerance=wish.tolerance,
+            baseline=wish.baseline,
+        )  # fmt: skip
+        if not isinstance(method, LayerMaps):
+            return setting
+        places = setting.places
+        if self.grid(method):
+            places = {n: as_stretched(p, setting.size) for n, p in places.items()}
+        return replace(
+            setting,
+            places=places,
+            relu=wish.relu if method.relu is None else method.relu,
+            upsample=wish.upsample if method.upsample is None else method.upsample,
+        )
+
+    def grid(self, method: LayerMaps) -> bool:
+        """Whether a method's maps are stretched over the input."""
+        placement = self.wish.placement if method.placement is None else method.placement
+        if placement not in PLACEMENTS:
+            msg = f"There is no placement '{placement}'. {nearest(str(placement), PLACEMENTS)}"
+            raise MethodError(msg)
+        return placement == "grid"
+
+
+def bounded(method: Method, low: Bound, high: Bound) -> Method:
+    """Return the method with the call's bounds of the input where they matter to it and are open."""
+    if not method.bounded:
+        return method
+    given = {"low": low, "high": high}
+    options: dict[str, Any] = {
+        f.name: given[f.name] for f in fields(method) if f.name in given and getattr(method, f.name) is None
+    }
+    return replace(method, **options) if options else method
+
+
+def _at_home(found: Map, x: Tensor) -> Map:
+    """Return a map on the device of the caller's input, which need not be the model's."""
+    return tuple(m.to(x.device) for m in found) if isinstance(found, tuple) else found.to(x.device)
+
+
+def _layers_of(method: LayerMaps, of_call: Layers) -> list[str | int | None]:
+    """Return the layers that a method asks for, as the user wrote them; ``None`` stands for the default layer."""
+    given = of_call if method.layers is None else method.layers
+    if given is None:
+        return [None]
+    several = [given] if isinstance(given, str | int) else list(given)
+    if not several:
+        msg = f"{method.key} has an empty list of layers; leave layers out for the default one."
+        raise MethodError(msg)
+    return list(several)
