@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Bound: TypeAlias = float | tuple[float, ...]
 NoPositive: TypeAlias = Literal["fallback", "drop"]
+Gate: TypeAlias = Literal["constant", "half"]
+Softmax: TypeAlias = Literal["constant", "attnlrp"]
 
 CONVOLUTIONS = ("convolution", "transposed_convolution")
 FIRST = {"flat": "flat", "w_square": "w_square", "box": "z_box", "z_box": "z_box", "epsilon": "epsilon",
@@ -65,12 +67,20 @@ class Composite:
     no_positive
         What z+ and alpha-beta do where an output has no contribution of the sign they ask for: ``"fallback"`` goes by
         what the output has, ``"drop"`` is the literal rule.
+    gate
+        What a product of two live tensors does: ``"constant"`` takes the gate (sigmoid, softmax, squeeze-excite) for a
+        constant, ``"half"`` gives each of the two operands half, gates or not.
+    softmax
+        ``"constant"``: attention weights are constants; ``"attnlrp"``: relevance passes the softmax by the rule of
+        Achtibat et al. 2024, arXiv:2402.05602, eq. 13, and a matrix product with its weights gives half to each side.
     """
 
     name: str = field(compare=False)
     rules: tuple[tuple[str, LinearRule], ...]
     first: LinearRule | None = None
     no_positive: NoPositive = "fallback"
+    gate: Gate = "constant"
+    softmax: Softmax = "constant"
 
     def __str__(self) -> str:
         return self.name
@@ -132,6 +142,8 @@ def composite(
     high: float | Iterable[float] | None = None,
     no_positive: NoPositive = "fallback",
     first: str | None = None,
+    gate: Gate = "constant",
+    softmax: Softmax = "constant",
 ) -> Composite:
     """Return a named LRP composite.
 
@@ -151,6 +163,8 @@ def composite(
     first
         Another rule for the operation that the input reaches first: ``flat``, ``w_square``, ``box`` (which needs
         ``low`` and ``high``), ``epsilon``, ``gamma``, ``z_plus`` or ``alpha_beta``.
+    gate, softmax
+        ``"constant"`` or ``"half"``, ``"constant"`` or ``"attnlrp"``, see :class:`Composite`.
 
     Raises
     ------
@@ -167,8 +181,13 @@ def composite(
             f"alpha and beta of the composite '{name}' are {alpha} and {beta}; they are positive and alpha - beta is 1."
         )
         raise MethodError(msg)
-    if no_positive not in ("fallback", "drop"):
-        raise MethodError(f"no_positive is '{no_positive}'. {nearest(str(no_positive), ('fallback', 'drop'))}")
+    for option, given, known in (
+        ("no_positive", no_positive, ("fallback", "drop")),
+        ("gate", gate, ("constant", "half")),
+        ("softmax", softmax, ("constant", "attnlrp")),
+    ):
+        if given not in known:
+            raise MethodError(f"{option} is '{given}'. {nearest(str(given), known)}")
     lower, upper = _bound(low), _bound(high)
     if lower is not None and upper is not None and _crossed(lower, upper):
         raise MethodError(f"The box of the composite '{name}' has low={lower} above high={upper}.")
@@ -183,7 +202,7 @@ def composite(
         raise MethodError(msg)
     dense = LinearRule("epsilon", epsilon)
     rules = (*((kind, convolution) for kind in CONVOLUTIONS), ("linear", dense), ("batch_norm", dense))
-    return Composite(name, rules, at_first, no_positive)
+    return Composite(name, rules, at_first, no_positive, gate, softmax)
 
 
 def first_rule(name: str) -> str:
