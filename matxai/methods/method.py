@@ -42,6 +42,12 @@ class About:
         Where it leads astray.
     paper
         Authors, year and identifier.
+    models
+        On which models it works.
+    cost
+        What it costs, in F: the work of one forward; begins with the figure for a convolutional network.
+    verified
+        The independent references that its numbers are tested against.
     tasks, inputs
         Where it applies: ``classification``, ``segmentation``, ``detection``, ``regression``; ``1d``, ``2d``, ``3d``.
     """
@@ -51,6 +57,9 @@ class About:
     guarantee: str
     misleads: str
     paper: str
+    models: str = ""
+    cost: str = ""
+    verified: str = ""
     tasks: tuple[str, ...] = ("classification", "segmentation", "detection", "regression")
     inputs: tuple[str, ...] = ("1d", "2d", "3d")
 

@@ -30,8 +30,11 @@ def register(app: typer.Typer) -> None:
         for method, about in documents.items():
             lines.append(method + (f" (variants: {', '.join(about['variants'])})" if about["variants"] else ""))
             lines.append(f"  answers     {about['question']}")
+            lines.append(f"  works on    {about['models']} ({', '.join(about['inputs'])})")
             lines.append(f"  resolution  {about['resolution']}")
+            lines.append(f"  costs       {about['cost']}")
             lines.append(f"  certain     {about['guarantee']}")
             lines.append(f"  misleads    {about['misleads']}")
+            lines.append(f"  verified    {about['verified']}")
             lines.append(f"  paper       {about['paper']}")
         talk.result("\n".join(lines), documents)
