@@ -8,23 +8,31 @@ is its own; what changes is what the graph keeps and how it is pulled back. Whic
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 
 from matxai.engine.edges import edge_of
+from matxai.engine.nested import tensors_in
 from matxai.engine.nodes import Root, Store, Switch
 from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
 from matxai.engine.standins import STAND_INS, Call
+from matxai.engine.standins.call import put
+from matxai.engine.standins.linear import TapNode
 from matxai.engine.trace import INPUT, Operation, Trace
 from matxai.engine.values import Keep, Spot, Tail, Value
+from matxai.engine.wrapped import in_recomputed_block, is_recomputed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from matxai.engine.naming import Naming
+    from matxai.engine.nodes import Cell
     from matxai.engine.standins.linear import LinearNode
 
 _MARK = "_matxai_value"
@@ -32,7 +40,12 @@ _SIGN_BY_OPERANDS = frozenset({"add", "product", "quotient", "cat", "pad", "piec
 
 
 class Capture(TorchFunctionMode):
-    """Records one forward; see the module's docstring. Made for one run and used once."""
+    """Records one forward; see the module's docstring. Made for one run and used once.
+
+    ``shielded``: what PyTorch's own operations save is held by the run, so that it is copied before the model writes
+    into it, and a block that would recompute itself in the backward keeps it. PyTorch refuses a backward through the
+    first, and recomputes the second without the stand-ins; both are found when a backward fails for the first time.
+    """
 
     def __init__(self, module: nn.Module, keep: Keep, switch: Switch) -> None:
         super().__init__()
@@ -46,9 +59,10 @@ class Capture(TorchFunctionMode):
         self.entries: dict[int, Tensor] = {}
         self.tail: Tail | None = None
         self.watch: Callable[[Operation, Tensor], None] | None = None
+        self.shielded = self.recomputed = False
         self._module = module
         self._next = INPUT + 1
-        self._constants: dict[int, Tensor] = {}
+        self._constants: dict[int, tuple[Tensor, Tensor]] = {}
         self._owned: dict[int, Tensor] | None = None
         self._written: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -61,6 +75,7 @@ class Capture(TorchFunctionMode):
 
     def keep_output(self, name: str, tensor: Tensor) -> Spot:
         """Keep the output of a layer; the graph begins here if it has not begun before."""
+        tensor = self.straight(tensor)
         value = self.value(tensor)
         return self._spot(name, tensor, value.id if value is not None else self._new_id(), root=self.keep.graph)
 
@@ -126,36 +141,62 @@ class Capture(TorchFunctionMode):
             args, target = self._before_write(args, target)
         if not live:
             return func(*args, **kwargs)
+        if self.keep.graph and not torch.is_grad_enabled() and in_recomputed_block():
+            return self._in_recomputed_block(row, func, args, kwargs, live, target)
         return self._perform(row, func, args, kwargs, live, target)
+
+    def _in_recomputed_block(
+        self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+        live: list[Tensor], target: Tensor | None,
+    ) -> Any:  # fmt: skip
+        """Perform an operation with a graph, and keep a way to it: the end of the block puts its own in the place."""
+        self.recomputed = True
+        with torch.enable_grad():
+            result = self._perform(row, func, args, kwargs, live, target)
+            for tensor in tensors_in(result):
+                value = self.value(tensor)
+                if value is not None and tensor.requires_grad:
+                    alias = value.straight = put(TapNode(tensor.detach()), tensor)
+                    alias.__dict__[_MARK] = replace(value, straight=None)
+        return result
 
     def _sift(self, arg: Any, live: list[Tensor]) -> Any:
         """Collect the values that depend on the input, and hide the graph of everything else."""
         if isinstance(arg, Tensor):
             if self.value(arg) is not None:
-                live.append(arg)
+                live.append(arg := self.straight(arg))
                 return arg
-            known = self._constants.get(id(arg))
-            if known is not None:
-                if self.value(known) is not None:
-                    live.append(known)
-                return known
+            held = self._constants.get(id(arg))
+            if held is not None:
+                if self.value(held[1]) is not None:
+                    live.append(held[1])
+                return held[1]
             if arg.is_inference():
-                known = self._constants[id(arg)] = arg.clone()
-                return known
+                return self._stand_in_constant(arg, arg.clone())
             if not arg.requires_grad:
                 return arg
             if not arg.is_leaf and self.keep.graph and self._owner(arg) is None:
                 self.unseen(arg)
                 live.append(arg)
                 return arg
-            known = self._constants[id(arg)] = arg.data  # no view: what is written there stays apart
-            return known
+            return self._stand_in_constant(arg, arg.data)  # no view: what is written there stays apart
         if isinstance(arg, list | tuple) and arg and not isinstance(arg, torch.Size):
             if all(isinstance(a, int | float | str | None) for a in arg):
                 return arg
             sifted = [self._sift(a, live) for a in arg]
             return type(arg)(*sifted) if hasattr(arg, "_fields") else type(arg)(sifted)
         return arg
+
+    def _stand_in_constant(self, tensor: Tensor, other: Tensor) -> Tensor:
+        self._constants[id(tensor)] = (tensor, other)  # holding the first keeps its id its own
+        return other
+
+    def straight(self, tensor: Tensor) -> Tensor:
+        """Return the tensor, or what it was before a block that recomputes itself in the backward hid its graph."""
+        value = self.value(tensor)
+        return (
+            tensor if value is None or value.straight is None or not is_recomputed(tensor.grad_fn) else value.straight
+        )
 
     def unseen(self, tensor: Tensor, name: str = "custom function") -> None:
         """Give a value to the output of something that the capture cannot see into."""
@@ -182,7 +223,7 @@ class Capture(TorchFunctionMode):
         if owner is not None and storage not in self._written:
             self._written[storage] = (owner, owner.detach().clone())
         if owner is target:  # never hang a graph on the module's own tensor
-            alias = self._constants[id(target)] = target.data
+            alias = self._stand_in_constant(target, target.data)
             return tuple(alias if a is target else a for a in args), alias
         return args, target
 
@@ -209,15 +250,8 @@ class Capture(TorchFunctionMode):
         if row.passage is Passage.REFUSED:
             op.refused = "has no LRP rule"
         graph = torch.is_grad_enabled() and any(t.requires_grad for t in live)
-        stand_in = STAND_INS.get(row.kind)
-        result: Any = NotImplemented
-        if stand_in is not None:
-            result = stand_in(Call(self, row, func, args, kwargs, op, graph))
-        if result is NotImplemented:
-            result = func(*args, **kwargs)
-        elif target is not None and result is not target:  # computed apart, written where the model wanted it
-            self.store.before_write(target)  # the stand-in may have kept what is overwritten now
-            result = target.copy_(result[0] if isinstance(result, tuple) else result)
+        with self._shield(target) if self.shielded and graph else nullcontext():
+            result = self._computed(Call(self, row, func, args, kwargs, op, graph), target)
         if op.kind != "constant":  # what does not depend on the input any more
             self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and op.kind not in LINEAR_KINDS)
             self._follow_tail(row, func, args, kwargs, op, live, logits)
@@ -227,6 +261,30 @@ class Capture(TorchFunctionMode):
             value = self.value(made)
             if value is not None:
                 value.node, value.source = node, source
+        return result
+
+    def _shield(self, target: Tensor | None) -> saved_tensors_hooks:
+        """Hold what PyTorch saves inside as it is now, also from what the operation itself writes."""
+        storage = None if target is None else target.untyped_storage().data_ptr()
+
+        def keep(tensor: Tensor) -> Cell:
+            own = tensor.untyped_storage().data_ptr() == storage
+            return self.store.keep(tensor.clone() if own else tensor)
+
+        return saved_tensors_hooks(keep, _held)
+
+    def _computed(self, call: Call, target: Tensor | None) -> Any:
+        """Return what the stand-in gives, or the function itself."""
+        stand_in = STAND_INS.get(call.row.kind)
+        result = NotImplemented if stand_in is None else stand_in(call)
+        if result is NotImplemented:
+            if target is None or not call.graph or call.kwargs.get("out") is not target:
+                return call.function(*call.args, **call.kwargs)
+            kwargs = {k: v for k, v in call.kwargs.items() if k != "out"}  # autograd refuses out=
+            result = call.function(*call.args, **kwargs)
+        if target is not None and result is not target:  # computed apart, written where the model wanted it
+            self.store.before_write(target)  # the stand-in may have kept what is overwritten now
+            return target.copy_(result[0] if isinstance(result, tuple) else result)
         return result
 
     def _record(
@@ -309,15 +367,8 @@ class Capture(TorchFunctionMode):
         return row.kind not in _SIGN_BY_OPERANDS or _constants_nonnegative((args, tuple(kwargs.values())), live)
 
 
-def tensors_in(result: Any) -> list[Tensor]:
-    """Return all tensors in nested tuples, lists and dictionaries."""
-    if isinstance(result, Tensor):
-        return [result]
-    if isinstance(result, list | tuple):
-        return [t for r in result for t in tensors_in(r)]
-    if isinstance(result, dict):
-        return [t for r in result.values() for t in tensors_in(r)]
-    return []
+def _held(cell: Cell) -> Tensor:
+    return cell.tensor
 
 
 def _constants_nonnegative(arg: Any, live: list[Tensor]) -> bool:

@@ -87,7 +87,7 @@ class Captured:
 
     def activation(self, name: str) -> Tensor:
         """Return the output of a layer, (B, K, *spatial)."""
-        return _wide(self._place(name).tensor)
+        return wide(self._place(name).tensor)
 
     def value(self, name: str) -> int:
         """Return the id in the trace of a layer's output; of ``"input"`` it is 0."""
@@ -118,12 +118,12 @@ class Captured:
         place = self.places[name]
         g = torch.zeros_like(kept) if g is None else g
         if isinstance(rule, Composite):
-            relevance = _wide(kept) * _wide(g)
+            relevance = wide(kept) * wide(g)
             if laid is not None:
-                relevance = relevance + _wide(laid)
+                relevance = relevance + wide(laid)
                 g = torch.where(kept == 0, g, relevance / torch.where(kept == 0, torch.ones_like(kept), kept))
             place.relevances.setdefault(rule, []).append(relevance)
-        place.gradients.setdefault(rule, []).append(_wide(g))
+        place.gradients.setdefault(rule, []).append(wide(g))
 
     def latest_relevance(self, rule: Rule, name: str) -> Tensor:
         """Return the relevance of the target that came last."""
@@ -145,5 +145,6 @@ class Captured:
         return many[0] if self.targets is None else torch.stack(many)
 
 
-def _wide(tensor: Tensor) -> Tensor:
+def wide(tensor: Tensor) -> Tensor:
+    """Return half precision as float32, everything else as it is."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from matxai.engine import memory
+from matxai.engine import devices, memory
 from matxai.engine.passes import run
 from matxai.engine.plan import GRADIENT, Backward, Plan
 from matxai.engine.targets import Each, Target, repeated
@@ -57,6 +57,9 @@ class Copies:
     forwards: int = 0
     backwards: int = 0
     _chunk: dict[bool, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._precision = devices.precision(self.clean.input.device)
 
     @property
     def x(self) -> Tensor:
@@ -127,8 +130,9 @@ class Copies:
         try:
             plan = Plan(plan.activations, plan.passes, len(self.targets))
             batch = copies.flatten(0, 1)
-            return [(run(self.module, batch, plan, target=target, output=self.output, exact=self.exact,
-                         cancel=self.cancel), count)]  # fmt: skip
+            with self._precision.context():
+                return [(run(self.module, batch, plan, target=target, output=self.output, exact=self.exact,
+                             cancel=self.cancel), count)]  # fmt: skip
         except (torch.OutOfMemoryError, ModelError) as error:
             if not _out_of_memory(error):
                 raise

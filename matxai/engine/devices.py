@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +13,7 @@ from matxai.errors import MatxaiError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 
 def choose(name: str | torch.device | None = None) -> torch.device:
@@ -56,3 +59,28 @@ def of(module: nn.Module, asked: str | torch.device | None = None) -> torch.devi
             f"The model is on '{tensor.device}', not on '{device}': move it first with model.to('{device}')."
         )
     return tensor.device
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The automatic precision of a caller's ``torch.autocast``: the model runs in it, and nothing else does."""
+
+    device: str
+    dtype: torch.dtype | None
+
+    def context(self) -> AbstractContextManager[object]:
+        """Return a context with this precision."""
+        if self.dtype is None:
+            return full_precision(self.device)
+        return torch.autocast(self.device, self.dtype)
+
+
+def precision(device: torch.device) -> Precision:
+    """Return the precision that the caller has asked for on a device."""
+    on = torch.is_autocast_enabled(device.type)
+    return Precision(device.type, torch.get_autocast_dtype(device.type) if on else None)
+
+
+def full_precision(device: str) -> AbstractContextManager[object]:
+    """Return a context in which every tensor keeps its type: sums over half-precision values lose digits."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _BY_TORCHSCRIPT = "The following operation failed"
+
+
+class BrokenBackward(Exception):  # noqa: N818 - a signal between a run and its caller
+    """PyTorch could not run a backward: a tensor that it had saved was overwritten, or would have been recomputed."""
+
+
+@contextmanager
+def breaking() -> Iterator[None]:
+    """Turn what a backward raises into :class:`BrokenBackward`; memory that does not suffice is another matter."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise BrokenBackward from error
+
+
+def backward_failure(error: BrokenBackward) -> str:
+    """Return one sentence about a backward that cannot be run."""
+    return (
+        f"The model's backward stopped with '{_first_line(error.__cause__ or error)}', so it has no gradient; use a "
+        f"method that needs predictions alone."
+    )
 
 
 def failure(module: nn.Module, x: Tensor, where: str, error: Exception) -> str:
@@ -33,7 +57,7 @@ def failure(module: nn.Module, x: Tensor, where: str, error: Exception) -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     """Return what the error says in its first line, or in TorchScript's last, without a full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from matxai.engine.capture import Capture, tensors_in
+from matxai.engine.capture import Capture
 from matxai.engine.failing import failure
 from matxai.engine.layers import Layer, Layers, table
 from matxai.engine.naming import Naming
+from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.values import Keep
@@ -32,7 +33,8 @@ _TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, t
 class Seen:
     """What is known of one model: its layers for the last shape of input, and whether its output was compared.
 
-    ``output`` is the entry of the model's output that the default layer belongs to.
+    ``output`` is the entry of the model's output that the default layer belongs to, ``shielded`` says that its forward
+    overwrites or recomputes what PyTorch's own backward needs (see :class:`~matxai.engine.capture.Capture`).
     """
 
     signature: int
@@ -40,6 +42,7 @@ class Seen:
     layers: Layers
     output: str | None = None
     compared: set[tuple[bool, bool, bool, bool, bool]] = field(default_factory=set)
+    shielded: bool = False
 
 
 _seen: weakref.WeakKeyDictionary[nn.Module, Seen] = weakref.WeakKeyDictionary()
@@ -85,7 +88,7 @@ def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = F
     old = _seen.get(module)
     new = Seen(signature(module), tuple(x.shape), layers, output)
     if old is not None and old.signature == new.signature:
-        new.compared = old.compared
+        new.compared, new.shielded = old.compared, old.shielded
     _seen[module] = new
     return new, tensors_in(result)
 
@@ -100,7 +103,8 @@ def forward(
     capture.begin(inner)
     try:
         with capture:
-            return naming.call(inner)
+            result = naming.call(inner)
+        return mapped(result, capture.straight) if capture.recomputed else result
     except MatxaiError:
         raise
     except Exception as error:

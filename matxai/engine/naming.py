@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from matxai.engine.wrapped import inner
+
 OnOutput: TypeAlias = Callable[[str, int, str, Any], None]
 """Called with a layer's name, which call of it this was (from 1), its type, and its output."""
 
@@ -39,7 +41,7 @@ class Naming:
         if isinstance(self._module, torch.fx.GraphModule) and is_exported(self._module):
             return _Exported(self._module, self).run(*inputs)
         with self._hooks():
-            return self._module(*inputs)
+            return inner(self._module)(*inputs)
 
     def enter(self, name: str) -> None:
         """Note that a layer has begun."""

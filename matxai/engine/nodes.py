@@ -110,8 +110,8 @@ class StandIn(torch.autograd.Function):
         ctx.node = node
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*node.saved)
-        value, node.value, node.saved = node.value, None, ()
-        return cast("Tensor", value)
+        value, node.value, node.saved = cast("Tensor", node.value), None, ()
+        return value.detach() if value._is_view() else value  # 1-D pools come as views, which refuse writes
 
     @staticmethod
     def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, ...]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from matxai.engine.nested import entries
 from matxai.errors import TargetError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matxai.engine.capture import Capture
 
 
 def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor | None:
     """Return the tensor of scores in a model's output.
 
-    Of a dictionary: what ``name`` says, else ``out``, ``logits``, or the only tensor. Of a tuple or list likewise by
-    number, or the first tensor.
+    Of a dictionary, a dataclass or a named tuple: what ``name`` says, else ``out``, ``logits``, or the only tensor. Of
+    a tuple or list by number, else the first tensor; of a named tuple too, where no name is known.
 
     Raises
     ------
@@ -26,36 +28,47 @@ def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor
     """
     if isinstance(result, Tensor):
         return result
-    if isinstance(result, Mapping):
-        tensors = {str(k): v for k, v in result.items() if isinstance(v, Tensor)}
-        if name is not None and name not in tensors and required:
-            raise TargetError(f"The model's output has no '{name}'. {nearest(name, tensors, label='It has')}")
-        chosen = name or next((k for k in ("out", "logits") if k in tensors), None)
-        if chosen is None and len(tensors) == 1:
-            chosen = next(iter(tensors))
-        if chosen in tensors:
-            return tensors[chosen]
-        if required:
-            raise TargetError(
-                f"The model's output is a dictionary of {sorted(tensors)}; name one of them with output=."
-            )
-        return None
-    if isinstance(result, tuple | list):
-        items = [t for t in result if isinstance(t, Tensor)]
-        number = 0 if name is None else int(name) if name.isdigit() else len(items)
-        if name is not None and number >= len(items) > 0 and required:
-            kind, last = type(result).__name__, len(items) - 1
-            raise TargetError(
-                f"The model's output is a {kind} of tensors 0 to {last}; output='{name}' is none of them."
-            )
-        if number < len(items):
-            return items[number]
-    if required:
-        msg = (
+    inside = entries(result)
+    items = [t for t in result if isinstance(t, Tensor)] if isinstance(result, tuple | list) else []
+    try:
+        if inside is not None and not (items and name is not None and name.isdigit()):
+            return _named(inside, name, first=bool(items))
+        if items:
+            return _numbered(items, name, type(result).__name__)
+        raise TargetError(
             f"The model returns a {type(result).__name__} without a tensor of scores; give target= as a function of it."
         )
-        raise TargetError(msg)
-    return None
+    except TargetError:
+        if required:
+            raise
+        return None
+
+
+def _named(inside: Mapping[str, Any], name: str | None, *, first: bool) -> Tensor:
+    """Return one tensor of a dictionary; the first of several without a known name where ``first`` says so."""
+    tensors = {k: v for k, v in inside.items() if isinstance(v, Tensor)}
+    if name is not None and name not in tensors:
+        raise TargetError(f"The model's output has no '{name}'. {nearest(name, tensors, label='It has')}")
+    chosen = name or next((k for k in ("out", "logits") if k in tensors), None)
+    if chosen is None and tensors and (first or len(tensors) == 1):
+        chosen = next(iter(tensors))
+    if chosen is not None:
+        return tensors[chosen]
+    if not tensors:
+        raise TargetError(
+            f"The model's output is a dictionary of {sorted(inside)} without a tensor of scores; give target= as a"
+            f" function of it."
+        )
+    raise TargetError(f"The model's output is a dictionary of {sorted(tensors)}; name one of them with output=.")
+
+
+def _numbered(items: list[Tensor], name: str | None, kind: str) -> Tensor:
+    number = 0 if name is None else int(name) if name.isdigit() else len(items)
+    if number >= len(items):
+        raise TargetError(
+            f"The model's output is a {kind} of tensors 0 to {len(items) - 1}; output='{name}' is none of them."
+        )
+    return items[number]
 
 
 def explained(capture: Capture, scores: Tensor) -> tuple[Tensor, int | None, str]:

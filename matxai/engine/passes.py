@@ -10,18 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine import devices
-from matxai.engine.capture import Capture, tensors_in
-from matxai.engine.captured import Captured, Place
+from matxai.engine.capture import Capture
+from matxai.engine.captured import Captured, Place, wide
 from matxai.engine.composites import Composite
 from matxai.engine.facts import gates, rectified, refuse_what_has_no_rule
+from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
 from matxai.engine.ledger import Book, balance
+from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.state import untouched
 from matxai.engine.targets import AnyTarget, Each, Target, fixed, resolve
 from matxai.engine.values import Keep, Spot
+from matxai.engine.wrapped import COMPILED, original
 from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
 
 Progress = Callable[[int, int, str], None]
@@ -84,22 +87,27 @@ def run(
         In one sentence each.
     """
     notes: list[str] = []
-    original = getattr(module, "_orig_mod", None)
-    if isinstance(original, nn.Module):
-        module = original
-        notes.append("the model is compiled: it is explained through its original")
+    if original(module) is not module:
+        module = original(module)
+        notes.append(COMPILED)
     with torch.inference_mode(mode=False), torch.enable_grad():
         x = _checked(x, devices.of(module, device))
-        with untouched(module):
-            this = _Run(module, x, plan, output, exact, progress, cancel, notes)
-            this.leave_out = leave_out
-            return this.all(target, layers)
+        with untouched(module) as decided:
+            notes += decided
+            for shielded in (False, True):
+                this = _Run(module, x, plan, output, exact, progress, cancel, list(notes), shielded=shielded)
+                this.leave_out = leave_out
+                try:
+                    return this.all(target, layers)
+                except BrokenBackward as error:
+                    if this.shielded:
+                        raise ModelError(backward_failure(error)) from error.__cause__
+    raise AssertionError  # a shielded run returns or raises
 
 
 def inspected(module: nn.Module, x: Tensor) -> Seen:
     """Return what one forward shows of a module for inputs like ``x``; from memory where it was seen before."""
-    original = getattr(module, "_orig_mod", None)
-    module = original if isinstance(original, nn.Module) else module
+    module = original(module)
     with torch.inference_mode(mode=False), torch.no_grad():
         x = _checked(x, devices.of(module))
         with untouched(module):
@@ -130,13 +138,14 @@ class _Run:
 
     def __init__(
         self, module: nn.Module, x: Tensor, plan: Plan, output: str | None, exact: bool,
-        progress: Progress | None, cancel: Cancel | None, notes: list[str],
+        progress: Progress | None, cancel: Cancel | None, notes: list[str], *, shielded: bool,
     ) -> None:  # fmt: skip
         self.module, self.x, self.plan, self.output = module, x, plan, output
         self.progress, self.cancel, self.notes = progress, cancel, notes
         self.keep = Keep(bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact)
         self.switch = Switch()
         self.capture = Capture(module, self.keep, self.switch)
+        self.shielded = shielded
         self.total = 1 + len(plan.passes) * plan.targets
         self.done = 0
         self.leave_out = False
@@ -145,6 +154,7 @@ class _Run:
         """Forward, targets, backwards."""
         self.step("forward")
         seen, own = self.first_look(scored=not _free(target))
+        self.shielded = self.capture.shielded = seen.shielded = seen.shielded or self.shielded
         names = tuple(seen.layers.resolve(name) for name in layers) if layers else ()
         if self.plan.at_layers and not names:
             raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
@@ -160,6 +170,13 @@ class _Run:
             if name not in spots:
                 raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
         spots["input"] = self.input
+        with devices.full_precision(self.x.device.type):
+            return self.read(result, target, names, spots, began)
+
+    def read(
+        self, result: Any, target: AnyTarget | Each, names: tuple[str, ...], spots: dict[str, Spot], began: float
+    ) -> Captured:
+        """Take the scores out of what the forward gave, and run the backwards."""
         logits, value, chosen = self.scores(result, target)
         captured = Captured(
             input=self.x, output=result, logits=logits.detach() if isinstance(logits, Tensor) else None,
@@ -171,7 +188,7 @@ class _Run:
         captured.fixed = tuple(fixed(t, logits) for t in chosen)
         captured.seconds["forward"] = time.monotonic() - began
         self.backwards(captured, chosen, logits, value, spots)
-        captured.output = _detached(result)
+        captured.output = mapped(result, Tensor.detach)
         return captured
 
     def first_look(self, *, scored: bool) -> tuple[Seen, list[Tensor] | None]:
@@ -225,7 +242,7 @@ class _Run:
             raise TargetError(
                 f"The output is {tuple(logits.shape)}; it needs one entry for each of {len(self.x)} samples."
             )
-        return logits, value, resolve(target, logits)
+        return wide(logits), value, resolve(target, logits)
 
     def backwards(
         self, captured: Captured, chosen: tuple[Target, ...], logits: Any, value: int | None, spots: dict[str, Spot]
@@ -293,9 +310,10 @@ class _Run:
         edges = [_edge(spots[n], n, fused=relevance) for n in names]
         self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(), {}
         again = retain or bool(self.capture.entries)
-        found: Sequence[Tensor | None] = torch.autograd.grad(
-            score, edges, torch.ones_like(score), retain_graph=again, allow_unused=True
-        )
+        with breaking():
+            found: Sequence[Tensor | None] = torch.autograd.grad(
+                score, edges, torch.ones_like(score), retain_graph=again, allow_unused=True
+            )
         captured.backwards += 1
         direct: Sequence[Tensor | None] = self.pass_on(edges) if self.switch.deposits else [None] * len(names)
         for name, g, laid in zip(names, found, direct, strict=True):
@@ -355,15 +373,3 @@ def _score(target: Target, logits: Any, batch: int) -> Tensor:
         got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
         raise TargetError(f"The target '{target.describe()}' gives {got}; it must give one score a sample, ({batch},).")
     return score
-
-
-def _detached(result: Any) -> Any:
-    if isinstance(result, Tensor):
-        return result.detach()
-    if isinstance(result, dict):
-        return type(result)((k, _detached(v)) for k, v in result.items()) if type(result) is dict else {
-            k: _detached(v) for k, v in result.items()}  # fmt: skip
-    if isinstance(result, list | tuple):
-        items = [_detached(r) for r in result]
-        return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
-    return result

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from matxai.engine.wrapped import run_as_written
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,8 +21,10 @@ _CONTENTS = ("_parameters", "_buffers", "_modules")
 
 
 @contextmanager
-def untouched(module: nn.Module) -> Iterator[None]:
-    """Hold a module in evaluation mode, and put back every attribute that its forward rebinds.
+def untouched(module: nn.Module) -> Iterator[list[str]]:
+    """Hold a module in evaluation mode and out of compiled code, and put back every attribute that its forward rebinds.
+
+    What was decided about wrappers comes as sentences.
 
     Calls on the same module wait for each other: its modes and hooks belong to all of them. Values that a forward
     writes into parameters and buffers are put back by the capture, which sees the writes.
@@ -35,7 +39,7 @@ def untouched(module: nn.Module) -> Iterator[None]:
                     m.train(mode=False)
                 else:
                     m.training = False
-            yield
+            yield run_as_written(module)
         finally:
             for m, snapshot in before:
                 _put_back(m, snapshot)

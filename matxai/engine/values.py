@@ -33,6 +33,9 @@ class Value:
         The linear operation that made it and that operation's input: a batch norm that follows is folded into it.
     spot
         The layer that it is the output of, when that is kept.
+    straight
+        The same tensor with the graph that it had inside a block that recomputes itself; see
+        :mod:`matxai.engine.wrapped`.
     """
 
     owner: object
@@ -43,6 +46,7 @@ class Value:
     node: LinearNode | None = None
     source: Tensor | None = None
     spot: Spot | None = None
+    straight: Tensor | None = None
 
 
 @dataclass(eq=False)

@@ -63,6 +63,7 @@ class Calling:
     def result(self) -> Attribution:
         """Plan, run, reduce."""
         from matxai.engine.copies import Copies
+        from matxai.engine.devices import full_precision
 
         wanted = self.planned()
         captured, passes, layers_of, where = self.captured(wanted)
@@ -75,7 +76,8 @@ class Calling:
         for method in (m for m, _ in wanted if m.key not in self.left_out):
             setting = self.setting(method, layers_of.get(method.key, ()), where, copies)
             try:
-                reduced = method.reduce(captured, setting)
+                with full_precision(captured.input.device.type):
+                    reduced = method.reduce(captured, setting)
             except _NOT_ALLOWED as error:
                 self.leave(method, error)
                 continue
