@@ -39,16 +39,27 @@ def data_dir() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def _counters() -> ModuleType:
-    """``tests/benchmarks/flops.py``, loaded by its path: tests are no package."""
-    path = Path(__file__).parent / "benchmarks" / "flops.py"
-    spec = importlib.util.spec_from_file_location("_matxai_test_counters", path)
+def _by_path(name: str) -> ModuleType:
+    """A module of this folder, loaded by its path: tests are no package."""
+    path = Path(__file__).parent / name
+    spec = importlib.util.spec_from_file_location(f"_matxai_test_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def _counters() -> ModuleType:
+    """``tests/benchmarks/flops.py``."""
+    return _by_path("benchmarks/flops.py")
+
+
+@pytest.fixture(scope="session")
+def families() -> Any:
+    """``tests/families.py``: one network of every family: ``build(name)``, ``images(name)``, ``unbiased(net, x)``."""
+    return _by_path("families.py")
 
 
 @pytest.fixture
