@@ -1,7 +1,5 @@
 from . import targets as targets
 from .captured import Captured as Captured
-from .composites import Composite as Composite
-from .composites import LinearRule as LinearRule
 from .composites import composite as composite
 from .layers import layers as layers
 from .passes import run as run
@@ -25,4 +23,13 @@ from .plan import (
 )
 from .plan import (
     merge as merge,
+)
+from .ruletable import (
+    At as At,
+)
+from .ruletable import (
+    Composite as Composite,
+)
+from .ruletable import (
+    LinearRule as LinearRule,
 )

@@ -14,6 +14,7 @@ from matxai.engine.plan import Rule, rule_name
 from matxai.errors import LayerError, MethodError, OperationError
 
 if TYPE_CHECKING:
+    from matxai.engine.assignment import Assignment
     from matxai.engine.targets import Target
     from matxai.engine.trace import Trace
 
@@ -60,6 +61,8 @@ class Captured:
         How long each pass took, by its label; what a prediction goes by.
     refused
         Backwards that were left out, and why.
+    assignments
+        For each composite: which operation got which rule.
     """
 
     input: Tensor
@@ -78,6 +81,7 @@ class Captured:
     fixed: tuple[Target, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     refused: dict[Rule, str] = field(default_factory=dict)
+    assignments: dict[Rule, Assignment] = field(default_factory=dict)
     balances: dict[Rule, list[Balance]] = field(default_factory=dict)
 
     @property

@@ -1,29 +1,84 @@
-"""Where relevance went: what biases, stabilisers and missing signs absorbed on the way from the score to the input."""
+"""Where relevance went: what biases, stabilisers and missing signs absorbed on the way from the score to the input.
+
+A :class:`Book` is written while a backward runs: a few sums for each linear operation, no pass of its own. A
+:class:`Balance` closes it; what every other operation and layer held follows from the trace when it is asked for
+(:mod:`.flow`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matxai.engine.flow import Flow, Row
+
+ACCOUNTS = ("biases", "stabilisers", "missing")
+
 
 class Book:
-    """What the rules of one backward wrote down, per sample; it adds up without waiting for the device."""
+    """What the rules of one backward wrote down, per sample; it adds up without waiting for the device.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    samples
+        The batch size; by default the first axis of what is written.
+
+    Attributes
+    ----------
+    entries
+        Account -> (B,), over all operations.
+    lost
+        Index of an operation -> account -> (B,).
+    before, after
+        Index of an operation -> relevance at its output, and what it handed on to its input.
+    """
+
+    def __init__(self, samples: int | None = None) -> None:
+        self.samples = samples
         self.entries: dict[str, Tensor] = {}
+        self.lost: dict[int, dict[str, Tensor]] = {}
+        self.before: dict[int, Tensor] = {}
+        self.after: dict[int, Tensor] = {}
 
-    def write(self, account: str, amount: Tensor) -> None:
-        """Add relevance (B, ...) that one operation absorbed to an account; it is summed over all but the batch."""
-        total = amount.detach().flatten(1).sum(1) if amount.ndim > 1 else amount.detach()
-        held = self.entries.get(account)
-        self.entries[account] = total if held is None else held + total
+    def write(self, account: str, amount: Tensor, index: int = -1) -> None:
+        """Add relevance (B, ...) that operation ``index`` absorbed to an account, summed over all but the batch."""
+        total = self._summed(amount)
+        for book in (self.entries, self.lost.setdefault(index, {})):
+            held = book.get(account)
+            book[account] = total if held is None else held + total
+
+    def flow(self, index: int, *, before: Tensor | None = None, after: Tensor | None = None) -> None:
+        """Write down the relevance (B, ...) at an operation's output or what it handed to its input."""
+        for book, amount in ((self.before, before), (self.after, after)):
+            if amount is not None:
+                total = self._summed(amount)
+                held = book.get(index)
+                book[index] = total if held is None else held + total
+
+    def _summed(self, amount: Tensor) -> Tensor:
+        """Return sums per sample: also of windows or heads that were folded into the batch, and of (N, B, C)."""
+        amount = amount.detach()
+        count = self.samples
+        if count is None or amount.shape[0] == count or amount.ndim == 0:
+            return amount.sum(tuple(range(1, amount.ndim))) if amount.ndim > 1 else amount
+        if amount.shape[0] % count == 0 or count == 1:
+            return amount.reshape(count, -1).sum(1)
+        if amount.ndim > 1 and amount.shape[1] == count:
+            return amount.sum((0, *range(2, amount.ndim)))
+        return amount.sum().expand(count) / count  # no axis is the batch's: nobody's share is known
 
 
 @dataclass(frozen=True)
 class Balance:
     """The account of one LRP backward; every tensor is (B,), or (T, B) for several targets.
+
+    ``print(balance)`` shows it layer by layer for the first sample.
 
     Attributes
     ----------
@@ -38,7 +93,9 @@ class Balance:
         rule asks for (only with ``no_positive="drop"``).
     other
         What is left of ``score - total``: constants that were added, f(0) of activations, first-layer rules on inputs
-        that nothing reaches.
+        that nothing reaches, operations that were passed by their plain gradient.
+    flows
+        One for each target: where :attr:`operations` and :attr:`layers` come from.
     """
 
     score: Tensor
@@ -48,22 +105,74 @@ class Balance:
     stabilisers: Tensor
     missing: Tensor
     other: Tensor
+    flows: tuple[Flow, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def operations(self) -> tuple[Row, ...]:
+        """Relevance before and after every operation, from the score to the input."""
+        return self._rows([flow.operations for flow in self.flows])
+
+    @property
+    def layers(self) -> tuple[Row, ...]:
+        """Relevance before and after every named layer, from the score to the input."""
+        return self._rows([flow.layers for flow in self.flows])
+
+    def _rows(self, several: list[tuple[Row, ...]]) -> tuple[Row, ...]:
+        if not several or self.score.ndim == 1:
+            return several[0] if several else ()
+        return tuple(type(rows[0]).stack(rows) for rows in zip(*several, strict=True))
+
+    def table(self, sample: int = 0, target: int = 0) -> str:
+        """Return the account as text: a line for each operation with a rule or that absorbed relevance.
+
+        Parameters
+        ----------
+        sample, target
+            Which sample of the batch, and which of several targets.
+        """
+        at = (target, sample) if self.score.ndim == 2 else (sample,)
+        head = ("layer", "operation", "rule", "before", "after", *ACCOUNTS, "other")
+        lines: list[tuple[str, ...]] = [head]
+        for row in self.operations:
+            if row.rule or row.absorbs(at):
+                numbers = (row.before, row.after, row.biases, row.stabilisers, row.missing, row.other)
+                words = (row.layer or "-", row.operation, row.rule or "-")
+                lines.append((*words, *(f"{float(n[at]):.5g}" for n in numbers)))
+        totals = (self.score, self.total, self.biases, self.stabilisers, self.missing, self.other)
+        lines.append(("in all", "", "", *(f"{float(n[at]):.5g}" for n in totals)))
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        text = [
+            "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+            for line in lines
+        ]
+        text.append(f"sum |R| / |score| = {float(self.magnitude[at]):.5g}")
+        return "\n".join(line.rstrip() for line in text)
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def record(self) -> dict[str, Any]:
+        """Return the account as JSON holds it: totals, and under ``operations`` the rows of :meth:`table`."""
+        names = ("score", "total", "magnitude", *ACCOUNTS, "other")
+        rows = [row.record() for row in self.operations if row.rule or row.absorbs()]
+        return {name: getattr(self, name).tolist() for name in names} | {"operations": rows}
 
 
-def balance(score: Tensor, relevance: Tensor, book: Book) -> Balance:
+def balance(score: Tensor, relevance: Tensor, book: Book, flow: Flow | None = None) -> Balance:
     """Close the book of one backward: ``score`` (B,), ``relevance`` at the input (B, ...)."""
     flat = relevance.flatten(1)
     total = flat.sum(1)
     zero = torch.zeros_like(total)
-    biases, stabilisers, missing = (book.entries.get(k, zero) for k in ("biases", "stabilisers", "missing"))
+    biases, stabilisers, missing = (book.entries.get(k, zero) for k in ACCOUNTS)
     size = score.abs().clamp(min=torch.finfo(score.dtype).tiny)
     return Balance(
         score, total, flat.abs().sum(1) / size, biases, stabilisers, missing,
-        score - total - biases - stabilisers - missing,
+        score - total - biases - stabilisers - missing, () if flow is None else (flow,),
     )  # fmt: skip
 
 
-def stack(balances: list[Balance]) -> Balance:
+def stack(balances: Sequence[Balance]) -> Balance:
     """Put the accounts of several targets side by side: (T, B)."""
-    fields = Balance.__dataclass_fields__
-    return Balance(**{name: torch.stack([getattr(b, name) for b in balances]) for name in fields})
+    names = [name for name in Balance.__dataclass_fields__ if name != "flows"]
+    stacked: dict[str, Any] = {name: torch.stack([getattr(b, name) for b in balances]) for name in names}
+    return Balance(**stacked, flows=tuple(f for b in balances for f in b.flows))

@@ -16,9 +16,12 @@ from torch import Tensor
 
 from matxai.engine.ledger import Book
 from matxai.engine.plan import GRADIENT, Rule
+from matxai.engine.step import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matxai.engine.ruletable import LinearRule
 
 
 @dataclass
@@ -29,6 +32,10 @@ class Switch:
     ----------
     rule
         The rule of the running backward.
+    rules
+        Of a composite: index of a linear operation -> its rule.
+    parts
+        What several composites share of an operation.
     passing
         Whether what flows is relevance itself, on its way from a first-layer rule to the input.
     first
@@ -44,6 +51,8 @@ class Switch:
     """
 
     rule: Rule = GRADIENT
+    rules: Mapping[int, LinearRule] = field(default_factory=dict)
+    parts: Parts = field(default_factory=Parts)
     passing: bool = False
     first: frozenset[int] = frozenset()
     rectified: frozenset[int] = frozenset()

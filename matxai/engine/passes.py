@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine import devices
+from matxai.engine.assignment import assign, uses
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place, wide
 from matxai.engine.composites import Composite
 from matxai.engine.facts import gates, rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
+from matxai.engine.flow import Flow
 from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
@@ -22,6 +24,7 @@ from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.state import untouched
+from matxai.engine.step import Parts
 from matxai.engine.targets import AnyTarget, Each, Target, fixed, resolve
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import COMPILED, original
@@ -149,6 +152,7 @@ class _Run:
         self.total = 1 + len(plan.passes) * plan.targets
         self.done = 0
         self.leave_out = False
+        self.start: int | None = None
 
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
@@ -282,23 +286,29 @@ class _Run:
         found = []
         for b in self.plan.passes:
             try:
-                self.allow(b, value, spots)
+                self.allow(captured, b, value, spots)
             except OperationError as error:
                 if not self.leave_out:
                     raise
                 captured.refused[b.rule] = str(error)
             else:
                 found.append(b)
+        self.start = value
+        for made in captured.assignments.values():
+            self.notes += [note for note in made.notes() if note not in self.notes]
+        self.switch.parts = Parts(uses(captured.assignments.values(), trace, len(captured.target)))
         return found
 
-    def allow(self, backward: Backward, value: int | None, spots: dict[str, Spot]) -> None:
-        """Raise where relevance cannot come from the scores to where this backward is read."""
+    def allow(self, captured: Captured, backward: Backward, value: int | None, spots: dict[str, Spot]) -> None:
+        """Raise where relevance cannot come from the scores to where this backward is read; give rules to the rest."""
         if not isinstance(backward.rule, Composite):
             return
         if value is None:
             raise OperationError("LRP needs an output that comes from the input through operations it can see.")
         stop = () if backward.at_input else [s.value for n, s in spots.items() if n != "input"]
         refuse_what_has_no_rule(self.capture.trace, value, stop, self.switch.constant)
+        rule = backward.rule
+        captured.assignments[rule] = assign(rule, self.capture.trace, value, self.switch.first)
 
     def backward(
         self, captured: Captured, backward: Backward, score: Tensor, spots: dict[str, Spot], *, retain: bool
@@ -308,7 +318,8 @@ class _Run:
         names = [n for n in spots if (backward.at_input if n == "input" else backward.at_layers)]
         relevance = isinstance(rule, Composite)
         edges = [_edge(spots[n], n, fused=relevance) for n in names]
-        self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(), {}
+        self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(len(self.x)), {}
+        self.switch.rules = captured.assignments[rule].rules if relevance else {}
         again = retain or bool(self.capture.entries)
         with breaking():
             found: Sequence[Tensor | None] = torch.autograd.grad(
@@ -325,8 +336,14 @@ class _Run:
             captured.add(rule, name, kept.tensor, g, laid)
         if relevance and backward.at_input:
             total = captured.latest_relevance(rule, "input")
-            captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book))
+            flow = self.flow(score.detach())
+            captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book, flow))
         self.switch.book, self.switch.deposits = Book(), {}
+
+    def flow(self, score: Tensor) -> Flow:
+        """Return how relevance went from operation to operation in the backward that ran last."""
+        words = {index: rule.label for index, rule in self.switch.rules.items()}
+        return Flow(self.capture.trace, cast("int", self.start), score, self.switch.book, words, self.switch.constant)
 
     def pass_on(self, edges: Sequence[Any]) -> list[Tensor | None]:
         """Bring relevance that first-layer rules laid down from their operations' inputs to the input."""

@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from matxai.engine import GRADIENT, composite, run
+from matxai.engine import GRADIENT, At, Composite, LinearRule, composite, run
 from matxai.engine.activations import FUNCTIONS, ratio
-from matxai.engine.composites import CONVOLUTIONS, Composite, LinearRule
 from matxai.engine.linear import linear_map
 
 OPERATIONS = {
@@ -30,8 +29,7 @@ OPERATIONS = {
 
 
 def rules_of(rule: LinearRule, no_positive: Any = "drop", first: LinearRule | None = None) -> Composite:
-    kinds = (*CONVOLUTIONS, "linear", "batch_norm")
-    return Composite("test", tuple((k, rule) for k in kinds), first, no_positive)
+    return Composite("test", [] if first is None else [(At(depth="first"), first)], rule, no_positive=no_positive)
 
 
 def dense(layer: nn.Module, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -10,11 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from matxai.engine import Composite, LinearRule, composite
+from matxai.engine import At, Composite, LinearRule, composite
 from matxai.errors import MethodError
 from matxai.methods import LRP, attribute, attribution
-
-KINDS = ("convolution", "transposed_convolution", "linear", "batch_norm")
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def test_a_table_of_rules(make_gap_net, make_input):
     got = attribution(net, x, [same, LRP("epsilon_plus_flat", name="named")], 1)
     assert got.backwards == 1  # equal tables are one backward
     assert torch.equal(got.maps["lrp:epsilon_plus_flat"], got.maps["named"])
-    mine = Composite("mine", tuple((k, LinearRule("gamma", gamma=2.0)) for k in KINDS), LinearRule("w_square"))
+    mine = Composite("mine", [(At(depth="first"), "w_square")], LinearRule("gamma", gamma=2.0))
     maps = attribute(net, x, [LRP(mine), "lrp"], 1, low=-1, high=1)
     assert list(maps) == ["lrp:mine", "lrp"]
     assert not torch.allclose(maps["lrp:mine"], maps["lrp"])
@@ -104,7 +102,7 @@ def test_a_table_of_rules(make_gap_net, make_input):
         ({"composite": "epsilon", "no_positive": "drop"}, "no_positive has no effect"),
         ({"composite": "epsilon_plus", "alpha": 3.0, "beta": 2.0}, "alpha, beta have no effect"),
         ({"composite": "epsilon_gamma", "low": torch.zeros(3)}, "options are epsilon, gamma"),
-        ({"composite": "epsilon_alpha2_beta1", "gamma": 1}, "options are alpha, beta, epsilon, no_positive"),
+        ({"composite": "epsilon_alpha2_beta1", "gamma": 1}, "options are alpha, beta, epsilon, gate, no_positive"),
         ({"composite": "epsilon_gamma_box", "first": "flat", "high": 1}, "'epsilon_gamma_box' with first='flat'"),
         ({"composite": "epsilon", "first": "bax"}, "no first-layer rule 'bax'. Did you mean 'box'"),
         ({"composite": composite("epsilon"), "gamma": 1, "first": "flat"}, "set gamma, first there"),

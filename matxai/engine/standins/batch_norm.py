@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from matxai.engine.assignment import FOLDED
 from matxai.engine.composites import Composite
 from matxai.engine.edges import edge_of
-from matxai.engine.rules import affine
+from matxai.engine.rules import apply_rule
 from matxai.engine.standins.call import Call, put
 from matxai.engine.standins.linear import LinearNode
+from matxai.engine.step import ChannelMap, Step
 
 if TYPE_CHECKING:
     from matxai.engine.nodes import Cell, Switch
@@ -41,7 +43,7 @@ def batch_norm(call: Call) -> Any:
         shape = (1, -1, *(1,) * (x.ndim - 2))
         node = AffineNode(run.switch, scale.view(shape), value)
         if run.keep.relevance:
-            node.z, node.shift = run.store.keep(value), shift.view(shape)
+            node.z, node.shift, node.index = run.store.keep(value), shift.view(shape), call.op.index
         out = put(node, x)
     return out if rest is None else (out, *rest)
 
@@ -58,6 +60,7 @@ def _folded(call: Call, x: Tensor, value: Tensor, scale: Tensor, shift: Tensor) 
     spot = made.spot
     node = LinearNode(run.switch, before.map, before.weight, before.bias, before.shape, value)
     node.index, node.entry = call.op.index, before.entry
+    call.op.params[FOLDED] = before.entry
     node.scale, node.shift, node.x, node.z = scale, shift, before.x, run.store.keep(value)
     node.nonnegative, node.split = before.nonnegative, spot is not None
     if spot is None:
@@ -77,13 +80,30 @@ class AffineNode:
     value: Tensor | None
     shift: Tensor | None = None
     z: Cell | None = None
+    index: int = -1
     saved: tuple[Tensor, ...] = ()
 
     def pull(self, g: Tensor) -> tuple[Tensor]:
-        """Follow the epsilon rule, or the plain gradient."""
-        rule = self.switch.rule
+        """Follow the composite, or the plain gradient."""
         if self.switch.passing:
             return (g,)
-        if isinstance(rule, Composite) and self.z is not None:
-            return (affine(rule.rule_for("batch_norm"), self.z.tensor, g, self.scale, self.shift, self.switch.book),)
+        if isinstance(self.switch.rule, Composite) and self.z is not None:
+            return (self._relevance(g, self.switch.rule, self.z.tensor),)
         return (g * self.scale,)
+
+    def _relevance(self, g: Tensor, composite: Composite, z: Tensor) -> Tensor:
+        """Follow the rule; the input comes from the output, and where the scale is 0 none is needed."""
+        above = z if self.shift is None else z - self.shift
+        x = torch.where(self.scale == 0, 0, above / self.scale)
+        step = Step(
+            self.switch.rules[self.index], ChannelMap(), x, z, g, self.scale, self.shift,
+            nonnegative=False,
+            rectified=self.index in self.switch.rectified,
+            fallback=composite.no_positive == "fallback",
+            book=self.switch.book,
+            index=self.index,
+            parts=self.switch.parts,
+        )  # fmt: skip
+        back = apply_rule(step)
+        step.refuse_within(not step.direct)
+        return back

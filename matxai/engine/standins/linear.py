@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from matxai.engine.composites import Composite, LinearRule
+from matxai.engine.composites import Composite
 from matxai.engine.linear import LinearMap, linear_map
-from matxai.engine.rules import DIRECT, Step, apply_rule
+from matxai.engine.rules import apply_rule
 from matxai.engine.standins.call import Call, put
+from matxai.engine.step import Step
 
 if TYPE_CHECKING:
     import torch
@@ -115,20 +116,21 @@ class LinearNode:
         return (None, g) if self.split else (self.map.adjoint(g, self.weight, self.shape),)
 
     def _relevance(self, g: Tensor, composite: Composite) -> Tensor | None:
-        first = self.entry in self.switch.first
-        rule: LinearRule = composite.rule_for(self.kind, first=first)
         weight, bias = self.folded()
-        x, z = cast("Cell", self.x).tensor, cast("Cell", self.z).tensor
         step = Step(
-            self.map, x, z, g, weight, bias,
+            self.switch.rules[self.entry], self.map, cast("Cell", self.x).tensor, cast("Cell", self.z).tensor, g,
+            weight, bias,
             nonnegative=self.nonnegative,
             rectified=self.index in self.switch.rectified,
             fallback=composite.no_positive == "fallback",
             book=self.switch.book,
+            index=self.index,
+            parts=self.switch.parts,
         )  # fmt: skip
-        back = apply_rule(rule, step)
-        if rule.name not in DIRECT:
+        back = apply_rule(step)
+        if not step.direct:
             return back
+        step.refuse_within(self.entry in self.switch.first)
         held = self.switch.deposits.get(self.entry)
         self.switch.deposits[self.entry] = back if held is None else held + back
         return None
