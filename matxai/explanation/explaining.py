@@ -142,7 +142,7 @@ def explain(
         **about_input(signal, prepared),
         **about_run(result, prepared),
         **about_maps(ds, maps, targets, prepared),
-        "balance": result.ledger,
+        "balance": {name: account.record() for name, account in result.ledger.items()},
         "left_out": dict(result.left_out),
         "assumptions": list(dict.fromkeys(assumptions)),
         "versions": versions(),
