@@ -78,13 +78,30 @@ class Copies:
 
     def generator(self, number: int, *, purpose: str = "") -> torch.Generator:
         """Return a generator on the CPU for one copy: the same for every device, chunk and order of copies."""
-        text = f"{self.seed}:{purpose}:{number}".encode()
-        made = torch.Generator()
-        made.manual_seed(int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big"))
-        return made
+        return generator(self.seed, purpose, number)
 
-    def blocks(self, total: int, label: str, *, gradients: bool = False) -> Iterator[range]:
+    def normal(self, numbers: range, *, purpose: str = "") -> Tensor:
+        """Return a standard normal draw (n, 1, C, *spatial) for each copy, of the input's type and on its device.
+
+        One draw serves the whole batch: what a sample gets depends on no other sample.
+        """
+        shape = self.x.shape[1:]
+        drawn = [torch.randn(shape, generator=self.generator(k, purpose=purpose)) for k in numbers]
+        return torch.stack(drawn).unsqueeze(1).to(self.x)
+
+    def blocks(self, total: int, label: str, *, gradients: bool = False, pause: int | None = None) -> Iterator[range]:
         """Yield ranges of copy numbers, as many at once as memory has room for; reports and asks in between.
+
+        Parameters
+        ----------
+        total
+            How many copies at most; whoever has enough leaves the loop.
+        label
+            What progress is reported as.
+        gradients
+            Whether each copy will have a backward, which takes more memory.
+        pause
+            No range goes beyond a multiple of this: whether to go on is decided there, the same for every chunk.
 
         Raises
         ------
@@ -93,15 +110,19 @@ class Copies:
         """
         done = 0
         started = time.monotonic()
-        while done < total:
-            if self.cancel is not None and self.cancel.is_set():
-                raise Cancelled("Cancelled.")
-            if self.progress is not None:
-                self.progress(done, total, label)
-            size = min(self._size(gradients=gradients), total - done)
-            yield range(done, done + size)
-            done += size
-        self.clean.seconds[label] = time.monotonic() - started
+        try:
+            while done < total:
+                if self.cancel is not None and self.cancel.is_set():
+                    raise Cancelled("Cancelled.")
+                if self.progress is not None:
+                    self.progress(done, total, label)
+                size = min(self._size(gradients=gradients), total - done)
+                if pause is not None:
+                    size = min(size, pause - done % pause)
+                yield range(done, done + size)
+                done += size
+        finally:  # also where the caller had enough
+            self.clean.seconds[label] = time.monotonic() - started
         if self.progress is not None:
             self.progress(total, total, label)
 
@@ -127,26 +148,29 @@ class Copies:
         """Run copies as one batch, or in halves where memory does not suffice."""
         count = len(copies)
         target: Any = Each(tuple(repeated(t, count) for t in self.targets))
+        plan = Plan(plan.activations, plan.passes, len(self.targets))
         try:
-            plan = Plan(plan.activations, plan.passes, len(self.targets))
             batch = copies.flatten(0, 1)
             with self._precision.context():
                 return [(run(self.module, batch, plan, target=target, output=self.output, exact=self.exact,
                              cancel=self.cancel), count)]  # fmt: skip
-        except (torch.OutOfMemoryError, ModelError) as error:
-            if not _out_of_memory(error):
-                raise
-            if count == 1:
+        except (torch.OutOfMemoryError, MemoryError, ModelError) as error:
+            full = _out_of_memory(error)
+            if full and count == 1:
                 msg = (
                     f"Memory does not suffice for one copy of the input {tuple(self.x.shape)}; give fewer samples at"
                     " once, or a smaller input."
                 )
                 raise ModelError(msg) from error
-        half = count // 2
-        self._chunk = {kind: max(1, half) for kind in (True, False)}
-        if torch.cuda.is_available():
+            if count == 1:
+                raise
+        # outside of the handler: what the failed run held goes with its error. A model that fails for another reason
+        # takes the clean batch and no other, as some exported programs do: then its copies go one by one.
+        first = count // 2 if full else 1
+        self._chunk[bool(plan.passes)] = first
+        if full and torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return [*self._run(copies[:half], plan), *self._run(copies[half:], plan)]
+        return [f for part in torch.split(copies, first) for f in self._run(part, plan)]
 
     def _size(self, *, gradients: bool) -> int:
         if gradients not in self._chunk:
@@ -155,6 +179,14 @@ class Copies:
             most = memory.LARGEST.get(self.x.device.type)
             self._chunk[gradients] = fits if most is None else min(fits, max(1, most // len(self.x)))
         return self._chunk[gradients]
+
+
+def generator(seed: int, purpose: str, number: int) -> torch.Generator:
+    """Return a generator on the CPU that depends on the seed, the purpose and a number alone."""
+    made = torch.Generator()
+    digest = hashlib.blake2b(f"{seed}:{purpose}:{number}".encode(), digest_size=7).digest()
+    made.manual_seed(int.from_bytes(digest, "big"))
+    return made
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -16,13 +16,16 @@ from .kinds.gradient_cam import (
 from .kinds.gradient_cam import (
     XGradCAM as XGradCAM,
 )
+from .kinds.gradient_shap import GradientSHAP as GradientSHAP
 from .kinds.gradients import InputXGradient as InputXGradient
 from .kinds.gradients import Saliency as Saliency
 from .kinds.guided import GuidedBackprop as GuidedBackprop
 from .kinds.guided import GuidedGradCAM as GuidedGradCAM
 from .kinds.head_cam import CAM as CAM
+from .kinds.integrated_gradients import IntegratedGradients as IntegratedGradients
 from .kinds.lrp import LRP as LRP
 from .kinds.multilayer import MultilayerGradCAM as MultilayerGradCAM
+from .kinds.smooth_grad import SmoothGrad as SmoothGrad
 from .method import About as About
 from .method import Empty as Empty
 from .method import Method as Method

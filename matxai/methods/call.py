@@ -25,6 +25,7 @@ def plan(
     *,
     low: Bound = None,
     high: Bound = None,
+    budget: int | None = None,
 ) -> Plan:
     """Return the passes that the methods need together; nothing is run.
 
@@ -34,6 +35,8 @@ def plan(
         Names, ``name:variant``, or objects of :mod:`matxai.methods`.
     low, high
         Bounds of the input, for the box rule.
+    budget
+        Of methods that sample: how many perturbed copies each may run.
 
     Returns
     -------
@@ -53,9 +56,9 @@ def plan(
     (1, 3)
     """
     from matxai.engine import merge
-    from matxai.methods.calling import bounded
+    from matxai.methods.calling import as_called
 
-    return merge([bounded(m, low, high).needs() for m in resolve(methods)])
+    return merge([as_called(m, low, high, budget).needs() for m in resolve(methods)])
 
 
 def attribute(
@@ -79,6 +82,7 @@ def attribute(
     tolerance: float | None = None,
     seed: int = 0,
     baseline: Baseline | None = None,
+    references: Tensor | None = None,
 ) -> dict[str, Tensor | tuple[Tensor, ...]]:
     """Return the maps of one or more methods, computed together: one forward, one backward for each rule.
 
@@ -120,7 +124,11 @@ def attribute(
         Of all random draws.
     baseline
         Of methods that replace parts of the input: what the network sees in the place of an image that is ``"black"``,
-        ``"blur"``, ...: a function from the name to a tensor (B, C, *spatial). By default it is made from ``x`` itself.
+        ``"blur"``, ...: a function from the name to a tensor (B, C, *spatial). By default it is made from ``x`` itself;
+        black and white are then ``low`` and ``high``.
+    references
+        Of methods that compare: other inputs (N, C, *spatial) that the model knows. Gradient SHAP draws from them, and
+        the baseline ``"mean"`` is their mean.
 
     Returns
     -------
@@ -137,15 +145,18 @@ def attribute(
     Warns
     -----
     MatxaiWarning
-        If a CAM is zero everywhere: there is no positive evidence at its layer.
+        If a CAM is zero everywhere: there is no positive evidence at its layer. If a region of the input is close to
+        the baseline that it is compared with, or the completeness asked for was not reached.
     """
     result = attribution(
         module, x, methods, target, layers, relu=relu, placement=placement, upsample=upsample, output=output,
         exact=exact, device=device, progress=progress, cancel=cancel, low=low, high=high,
-        budget=budget, tolerance=tolerance, seed=seed, baseline=baseline,
+        budget=budget, tolerance=tolerance, seed=seed, baseline=baseline, references=references,
     )  # fmt: skip
     for empty in result.empty:
         warnings.warn(empty.sentence, MatxaiWarning, stacklevel=2)
+    for sentence in result.warnings:
+        warnings.warn(sentence, MatxaiWarning, stacklevel=2)
     return result.maps
 
 
@@ -170,6 +181,7 @@ def attribution(
     tolerance: float | None = None,
     seed: int = 0,
     baseline: Baseline | None = None,
+    references: Tensor | None = None,
     leave_out: bool = False,
 ) -> Attribution:
     """Return what :func:`attribute` returns, and with it scores, layers, places, passes and what was decided.
@@ -187,6 +199,6 @@ def attribution(
     wish = Wish(
         target=target, layers=layers, relu=relu, placement=placement, upsample=upsample, output=output, exact=exact,
         device=device, progress=progress, cancel=cancel, low=low, high=high, budget=budget, tolerance=tolerance,
-        seed=seed, baseline=baseline, leave_out=leave_out,
+        seed=seed, baseline=baseline, references=references, leave_out=leave_out,
     )  # fmt: skip
     return Calling(module, x, resolve(methods), wish).result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from matxai.engine import Captured, Needs, Plan
     from matxai.engine.copies import Copies
+    from matxai.methods.baselines import Baselines, Provider
 
     Map: TypeAlias = Tensor | tuple[Tensor, ...]
     Bound: TypeAlias = float | Sequence[float] | Tensor | None
-    Baseline: TypeAlias = Callable[[str], Tensor]
+    Baseline: TypeAlias = Provider | Callable[[str], Tensor]
 
 Layers: TypeAlias = Sequence[str | int] | str | int | None
 PLACEMENTS = ("receptive_field", "grid")
@@ -47,6 +48,7 @@ class Wish:
     tolerance: float | None = None
     seed: int = 0
     baseline: Baseline | None = None
+    references: Tensor | None = None
     leave_out: bool = False
 
 
@@ -64,6 +66,7 @@ class Calling:
         """Plan, run, reduce."""
         from matxai.engine.copies import Copies
         from matxai.engine.devices import full_precision
+        from matxai.methods.baselines import Baselines
 
         wanted = self.planned()
         captured, passes, layers_of, where = self.captured(wanted)
@@ -71,10 +74,16 @@ class Calling:
             self.module, captured, self.wish.output, self.wish.exact, self.wish.seed, self.wish.progress,
             self.wish.cancel,
         )  # fmt: skip
+        baselines = Baselines(
+            captured.input, self.wish.low, self.wish.high, self.wish.references, self.wish.baseline, self.wish.seed
+        )
         maps: dict[str, Map] = {}
         empty: tuple[Empty, ...] = ()
+        figures: dict[str, Mapping[str, Any]] = {}
+        warnings: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
         for method in (m for m, _ in wanted if m.key not in self.left_out):
-            setting = self.setting(method, layers_of.get(method.key, ()), where, copies)
+            setting = self.setting(method, layers_of.get(method.key, ()), where, copies, baselines)
             try:
                 with full_precision(captured.input.device.type):
                     reduced = method.reduce(captured, setting)
@@ -84,6 +93,10 @@ class Calling:
             maps[method.key] = _at_home(reduced.map, self.x)
             maps.update({f"{method.key}:{suffix}": _at_home(m, self.x) for suffix, m in (reduced.beside or {}).items()})
             empty += reduced.empty
+            warnings += reduced.warnings
+            notes += reduced.notes
+            if reduced.figures:
+                figures[method.key] = reduced.figures
         done = {m.key: m for m, _ in wanted if m.key not in self.left_out}
         return Attribution(
             maps=maps,
@@ -97,9 +110,11 @@ class Calling:
             plan=passes,
             forwards=captured.forwards + where.forwards + copies.forwards,
             backwards=captured.backwards + where.backwards + copies.backwards,
-            notes=(*captured.notes, *where.notes, *(e.sentence for e in empty)),
+            notes=(*captured.notes, *where.notes, *(e.sentence for e in empty), *warnings, *notes),
             ledger=captured.ledger,
             empty=empty,
+            figures=figures,
+            warnings=warnings,
             left_out=self.left_out,
         )
 
@@ -114,7 +129,7 @@ class Calling:
         found = []
         for given in self.methods:
             try:
-                method = bounded(given, self.wish.low, self.wish.high)
+                method = as_called(given, self.wish.low, self.wish.high, self.wish.budget)
                 found.append((method, method.needs()))
             except MethodError as error:
                 self.leave(given, error)
@@ -184,13 +199,15 @@ class Calling:
                 msg = f"Layer '{name}' gives {shape}, without spatial axes, so {key} has no map of it; "
                 raise LayerError(msg + (f"the nearest layers with some are {known}." if near else "no layer has some."))
 
-    def setting(self, method: Method, layers: tuple[str, ...], where: Lying, copies: Copies) -> Setting:
+    def setting(
+        self, method: Method, layers: tuple[str, ...], where: Lying, copies: Copies, baselines: Baselines
+    ) -> Setting:
         """Return what a reduction may depend on beside the captured tensors."""
         wish = self.wish
         setting = Setting(
             layers=layers, places=where.places, size=tuple(self.x.shape[2:]),
             copies=copies if method.samples else None, budget=wish.budget, tolerance=wish.tolerance,
-            baseline=wish.baseline,
+            baseline=baselines,
         )  # fmt: skip
         if not isinstance(method, LayerMaps):
             return setting
@@ -213,11 +230,11 @@ class Calling:
         return placement == "grid"
 
 
-def bounded(method: Method, low: Bound, high: Bound) -> Method:
-    """Return the method with the call's bounds of the input where they matter to it and are open."""
-    if not method.bounded:
-        return method
-    given = {"low": low, "high": high}
+def as_called(method: Method, low: Bound, high: Bound, budget: int | None) -> Method:
+    """Return the method with the call's budget and bounds of the input where they matter to it and are open."""
+    given: dict[str, Any] = {"low": low, "high": high} if method.bounded else {}
+    if method.samples:
+        given["budget"] = budget
     options: dict[str, Any] = {
         f.name: given[f.name] for f in fields(method) if f.name in given and getattr(method, f.name) is None
     }

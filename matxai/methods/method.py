@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from matxai.errors import MethodError, nearest
 from matxai.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor
 
     from matxai.engine import Captured, Needs
     from matxai.engine.copies import Copies
     from matxai.engine.place import Place
+    from matxai.methods.baselines import Baselines
 
 methods: Registry[type[Method]] = Registry("method", package="matxai.methods.kinds", error=MethodError)
 
@@ -95,7 +96,7 @@ class Setting:
     copies: Copies | None = None
     budget: int | None = None
     tolerance: float | None = None
-    baseline: Callable[[str], Tensor] | None = None
+    baseline: Baselines | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,20 @@ class Reduced:
         Further maps, by the suffix of their key (``layers`` becomes ``NAME:layers``).
     empty
         One record for each all-zero layer map.
+    figures
+        Numbers that belong to the map, by name: tensors (B,) or (T, B), or plain numbers.
+    warnings
+        What the user should be warned about, in sentences.
+    notes
+        What should be read with the map, in sentences.
     """
 
     map: Tensor | tuple[Tensor, ...]
     beside: Mapping[str, Tensor | tuple[Tensor, ...]] | None = None
     empty: tuple[Empty, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

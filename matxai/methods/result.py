@@ -47,6 +47,10 @@ class Attribution:
         What each operation of a relevance pass kept and lost.
     empty
         One record for each all-zero CAM.
+    figures
+        By method: numbers that belong to its map, such as what the quadrature missed; tensors (B,) or (T, B).
+    warnings
+        What the user should be warned about, in sentences; they stand in ``notes`` as well.
     left_out
         Methods that this model or input does not allow, by key, and why; only where leaving out was asked for.
     """
@@ -65,4 +69,6 @@ class Attribution:
     notes: tuple[str, ...]
     ledger: Any
     empty: tuple[Empty, ...]
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -9,6 +9,8 @@ from matxai.errors import MethodError
 from matxai.methods.method import Method
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from matxai.engine.copies import Copies
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 GRADIENT_BUDGET = 64
 MASK_BUDGET = 512
+PAUSE = 8
+"""Copies between two looks at the standard error: fixed, so that where a stream ends depends on no chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,15 @@ class Sampled(Method):
     def enough(self, setting: Setting) -> float | None:
         """Return the relative standard error at which this call may stop."""
         return self.tolerance if self.tolerance is not None else setting.tolerance
+
+    def blocks(self, setting: Setting, *, gradients: bool) -> Iterator[range]:
+        """Yield the numbers of the copies that this call may run; with a tolerance every 8 copies end a block."""
+        pause = PAUSE if self.enough(setting) is not None else None
+        return copies_of(setting).blocks(self.most(setting), self.key, gradients=gradients, pause=pause)
+
+    def pausing(self, block: range, setting: Setting) -> bool:
+        """Whether this is where the stream's standard error is looked at."""
+        return self.enough(setting) is not None and block.stop % PAUSE == 0
 
 
 def copies_of(setting: Setting) -> Copies:
