@@ -40,10 +40,13 @@ class GradientSHAP(Sampled):
         question="How is the score's difference to what the model usually sees made up from the pixels?",
         resolution="one pixel",
         guarantee="Its expectation sums to the score minus the references' mean score; the standard error beside it"
-        " says how near it is. 64 forwards and backwards by default, or fewer with a tolerance.",
+        " says how near it is.",
         misleads="Depends on the references: without a set of them it draws noise. The share of a single pixel is"
         " uncertain long after the sum is known.",
         paper="Lundberg and Lee 2017, arXiv:1705.07874; Erion et al. 2021, arXiv:1906.10670",
+        models="any with a gradient",
+        cost="128 F: 64 forwards and backwards (budget), fewer with a tolerance",
+        verified="the mean of integrated gradients over the references, within its standard error",
     )
 
     def needs(self) -> Needs:

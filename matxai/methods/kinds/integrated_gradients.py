@@ -64,11 +64,13 @@ class IntegratedGradients(Sampled):
     about: ClassVar[About] = About(
         question="How is the score's difference to a baseline made up from the pixels?",
         resolution="one pixel",
-        guarantee="Completeness: the map sums to the score minus the baseline's score, up to the gap that is reported."
-        " 64 forwards and backwards by default, fewer or more by steps, budget or completeness.",
+        guarantee="Completeness: the map sums to the score minus the baseline's score, up to the gap that is reported.",
         misleads="Everything hangs on the baseline: the map is 0 wherever the input equals it, so black pores get"
         " nothing against black. Often noisy; completeness is bookkeeping, not faithfulness.",
         paper="Sundararajan et al. 2017, arXiv:1703.01365",
+        models="any with a gradient",
+        cost="128 F: 64 forwards and backwards (steps, budget), or what completeness takes",
+        verified="captum with the same nodes; the paper's values; polynomials, exactly",
     )
 
     def __post_init__(self) -> None:

@@ -56,12 +56,15 @@ class SmoothGrad(Sampled):
         question="Which pixels change the score most, whatever little noise lies over the input?",
         resolution="one pixel",
         guarantee="The mean is the gradient of the score smoothed by the noise, to within the standard error beside"
-        " it. 64 forwards and backwards by default, or fewer with a tolerance.",
+        " it.",
         misleads="Sensitivity, not contribution. The noise level decides what survives, and noisy copies are inputs"
         " that the network never saw. Square and variance have lost the sign; the variance says where the gradient is"
         " unstable, not where it is large.",
         paper="Smilkov et al. 2017, arXiv:1706.03825; Hooker et al. 2019, arXiv:1806.10758 (square); Adebayo et al."
         " 2018, arXiv:1810.03307 (variance)",
+        models="any with a gradient",
+        cost="128 F: 64 forwards and backwards (budget), fewer with a tolerance",
+        verified="closed forms of linear and quadratic scores; captum's NoiseTunnel with the same noise",
     )
 
     def __post_init__(self) -> None:
