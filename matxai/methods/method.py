@@ -65,6 +65,35 @@ class About:
     inputs: tuple[str, ...] = ("1d", "2d", "3d")
 
 
+def help_of(name: str) -> dict[str, str]:
+    """Return what a user should know of a method before choosing it: heading -> text, in the order of reading.
+
+    Raises
+    ------
+    MethodError
+        If there is no such method; the nearest are offered.
+
+    Examples
+    --------
+    >>> help_of("grad_cam")["answers"]
+    'Where does the layer see evidence for the target?'
+    """
+    about = methods[name].about
+    inputs = ", ".join(i.upper().replace("D", "-D") for i in about.inputs)
+    rows = {
+        "answers": about.question,
+        "works on": f"{about.models}; {inputs}; {', '.join(about.tasks)}",
+        "resolution": about.resolution,
+        "costs": about.cost,
+        "certain": about.guarantee,
+        "misleads": about.misleads,
+        "variants": ", ".join(f"{name}:{v}" for v in methods[name].variants),
+        "verified": about.verified,
+        "paper": about.paper,
+    }
+    return {heading: text for heading, text in rows.items() if text}
+
+
 @dataclass(frozen=True)
 class Setting:
     """How one call wants its maps: what a reduction may depend on besides the captured tensors.

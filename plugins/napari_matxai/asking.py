@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,10 +96,13 @@ def known_models() -> dict[str, Path]:
 
 
 def known_methods() -> dict[str, str]:
-    """Return the methods with the question that each answers, without importing torch."""
-    from matxai.methods.method import methods
+    """Return the methods, each with its help as rich text, without importing torch."""
+    from matxai.methods.method import help_of, methods
 
-    return {name: methods[name].about.question for name in methods}
+    return {
+        name: "<br>".join(f"<b>{heading}</b> {escape(text)}" for heading, text in help_of(name).items())
+        for name in methods
+    }
 
 
 def load(source: str | Path, arch: str | None = None) -> Model:

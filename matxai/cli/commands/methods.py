@@ -21,20 +21,13 @@ def register(app: typer.Typer) -> None:
         verbose: Verbose = False,
     ) -> None:
         """Which method when: the question each answers, what is certain about it, and where it misleads."""
-        from matxai.methods.method import methods
+        from matxai.methods.method import help_of, methods
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         chosen = [name] if name else list(methods)
         documents = {n: {**asdict(methods[n].about), "variants": list(methods[n].variants)} for n in chosen}
         lines = []
-        for method, about in documents.items():
-            lines.append(method + (f" (variants: {', '.join(about['variants'])})" if about["variants"] else ""))
-            lines.append(f"  answers     {about['question']}")
-            lines.append(f"  works on    {about['models']} ({', '.join(about['inputs'])})")
-            lines.append(f"  resolution  {about['resolution']}")
-            lines.append(f"  costs       {about['cost']}")
-            lines.append(f"  certain     {about['guarantee']}")
-            lines.append(f"  misleads    {about['misleads']}")
-            lines.append(f"  verified    {about['verified']}")
-            lines.append(f"  paper       {about['paper']}")
+        for method in chosen:
+            lines.append(method)
+            lines += [f"  {heading:<11} {text}" for heading, text in help_of(method).items()]
         talk.result("\n".join(lines), documents)

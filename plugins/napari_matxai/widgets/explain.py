@@ -82,11 +82,11 @@ class ExplainDock(QWidget):
         self.model_text = _words(name="model_text")
         self.method_list = QListWidget()
         self.method_list.setToolTip("Several methods share their passes through the network.")
-        for name, question in asking.known_methods().items():
+        for name, help_ in asking.known_methods().items():
             item = QListWidgetItem(name)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked if name in asking.FIRST_CHOICE else Qt.CheckState.Unchecked)
-            item.setToolTip(question)
+            item.setToolTip(help_)
             self.method_list.addItem(item)
         self.method_list.setMaximumHeight(150)
         self.target_box = QComboBox()
