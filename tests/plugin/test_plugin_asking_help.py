@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from matxai.methods.method import help_of, methods
 from napari_matxai import asking
+
+from matxai.methods.method import help_of, methods
 
 
 def test_every_method_has_its_own_text_as_help() -> None:
