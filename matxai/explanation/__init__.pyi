@@ -1,3 +1,4 @@
+from .baselines import baselines_seen as baselines_seen
 from .dataset import Explanation as Explanation
 from .dataset import provenance as provenance
 from .explaining import explain as explain

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # What a method's map counts, where its class does not say so in an attribute `quantity`.
 QUANTITIES = {
+    "smooth_grad": "magnitude",
     "saliency": "magnitude",
     "guided_backprop": "gradient",
     "guided_grad_cam": "gradient",
@@ -33,11 +34,19 @@ UNITS = {
     "magnitude": "score per unit of the network's input",
     "cam": "relative",
 }
+# Beside a map: how far it is off. An error is a size, not a share of the score, so it goes back by its magnitude.
+ERRORS = (":standard_error", ":error")
 REDUCTIONS = {
     "relevance": "sum over channels",
     "gradient": "sum over channels",
     "magnitude": "largest magnitude over channels",
     "cam": "sum over the layer's channels",
+}
+ERROR_REDUCTIONS = {
+    "relevance": "sum of magnitudes over channels and pixels, an upper bound",
+    "gradient": "sum of magnitudes over channels, an upper bound",
+    "magnitude": "largest magnitude over channels",
+    "cam": "as the map",
 }
 
 
@@ -74,9 +83,14 @@ def quantity(method: Method, key: str) -> str:
     said = getattr(type(method), "quantity", None)
     if isinstance(said, str):
         return said
-    if method.kind in QUANTITIES and ":" not in key.removeprefix(method.key):
+    if method.kind in QUANTITIES and (is_error(method, key) or ":" not in key.removeprefix(method.key)):
         return QUANTITIES[method.kind]
     return "cam" if method.at_layers else "relevance"
+
+
+def is_error(method: Method, key: str) -> bool:
+    """Whether a map says how far another one is off."""
+    return key.removeprefix(method.key) in ERRORS
 
 
 def carry(result: Attribution, prepared: Prepared, targets: int) -> list[Carried]:
@@ -120,9 +134,13 @@ def _on_signal(
     placement = prepared.placement
     ndim = len(placement.dims)
     net = value.shape[-ndim:]
-    kind = quantity(method, key)
+    kind, error = quantity(method, key), is_error(method, key)
     lost = 0.0
-    if kind == "cam":
+    if error and kind != "cam":
+        named = layers
+        sizes = np.abs(value).reshape(targets, -1, prepared.tensor.shape[1], *net)
+        maps = _error(sizes, kind, placement)
+    elif kind == "cam":
         fused = value.reshape(targets, -1, *net)
         named = layers if fused.shape[1] == len(layers) else ()
         maps = placement.to_source_interpolated(fused, unseen=0.0)
@@ -141,9 +159,17 @@ def _on_signal(
     attrs = _attrs(key, method, kind, maps, layers)
     sums = [float(v.sum()) for v in value.reshape(targets, -1)]
     record: dict[str, Any] = {"quantity": kind, "sum_at_input": sums}
-    if kind == "relevance":
+    if error:
+        attrs.update(error_of=method.key, reduction=ERROR_REDUCTIONS[kind], signed=0)
+        record["error_of"] = method.key
+    record.update(_figures(result.figures.get(method.key, {})) if key == method.key else {})
+    if kind == "relevance" and not error:
         record["lost_on_padding"] = attrs["lost_on_padding"] = lost
-        record["conservation"] = _conservation(sums, value.reshape(targets, -1), result.scores)
+        whole: Any = result.scores
+        if method.to_baseline:  # such a map sums to the score minus the baseline's, where that is known
+            whole = result.figures.get(method.key, {}).get("difference")
+        if whole is not None:
+            record["conservation"] = _conservation(sums, value.reshape(targets, -1), whole)
     if kind == "cam":
         places = {name: result.places[name] for name in layers if name in result.places}
         _resolution(attrs, record, placement, places)
@@ -156,11 +182,30 @@ def _on_signal(
     return Carried(key, np.where(placement.seen, maps, np.nan), named, attrs, record)
 
 
+def _error(sizes: Floats, kind: str, placement: Placement) -> Floats:
+    """Return errors (T, C, *spatial) at the network's input on the measured grid, none of them negative."""
+    if kind == "relevance":  # of sums over channels and neighbours: as if all erred together
+        return np.asarray(np.abs(placement.to_source_adjoint(sizes, unseen=0.0).values).sum(2))
+    back = np.abs(placement.to_source_transposed(sizes, unseen=0.0))
+    return np.asarray(back.max(2) if kind == "magnitude" else back.sum(2))
+
+
+def _figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers that belong to a map, as JSON holds them."""
+    found = {
+        k: v.detach().cpu().double().reshape(-1).tolist() if hasattr(v, "detach") else v for k, v in figures.items()
+    }
+    return {"figures": found} if found else {}
+
+
 def proportional(method: Method) -> bool:
     """Return whether relevance at the input is a multiple of the input's value, pixel by pixel.
 
-    Flat and box rules give a pixel its share whatever its value is, so a ratio to the value means nothing there.
+    Flat and box rules give a pixel its share whatever its value is, so a ratio to the value means nothing there; no
+    more does it where the input is compared with a baseline.
     """
+    if method.to_baseline:
+        return False
     composite = getattr(method, "composite", "")
     if not isinstance(composite, str):  # an object of the engine
         from matxai.engine.rules import DIRECT

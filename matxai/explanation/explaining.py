@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.errors import SignalError
+from matxai.explanation.baselines import SignalBaselines, prepared_references
 from matxai.explanation.carrying import carry
 from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, jsonable
 from matxai.explanation.recording import about_input, about_maps, about_model, about_run, call_text, device_of, versions
@@ -44,6 +45,7 @@ def explain(
     budget: int | None = None,
     tolerance: float | None = None,
     seed: int = 0,
+    references: Sequence[xr.DataArray] | xr.DataArray | None = None,
     leave_out: bool = False,
     command: str | None = None,
     progress: Any = None,
@@ -76,6 +78,9 @@ def explain(
         For methods that sample, as in :func:`matxai.attribute`.
     seed
         For methods that draw random numbers; the state of torch's generators is as before afterwards.
+    references
+        Signals of the kind that the model knows: gradient SHAP draws its baselines from them, and the baseline ``mean``
+        is their mean. All baselines are made in the signal's own values and go through the model's preprocessing.
     leave_out
         Leave out methods that this model or signal does not allow, instead of raising; the provenance says why.
     command
@@ -109,6 +114,8 @@ def explain(
     bounds = _bounds(known, signal, prepared, low, high, wanted, assumptions)
     chosen = layers if layers is not None else (list(known.layers) or None)
     asked = resolve_names(target, known.classes, known.name)
+    others = prepared_references(known, references)
+    baselines = SignalBaselines(known.preprocessing, prepared, others, seed)
     with _seeded(seed), class_names(known.classes, signal_name(signal)):
         result = attribution(
             known.module,
@@ -129,6 +136,8 @@ def explain(
             budget=budget,
             tolerance=tolerance,
             seed=seed,
+            baseline=baselines,
+            references=others,
             leave_out=leave_out,
         )
     targets = target_records(result, known.classes)
@@ -144,6 +153,9 @@ def explain(
         **about_maps(ds, maps, targets, prepared),
         "balance": {name: account.record() for name, account in result.ledger.items()},
         "left_out": dict(result.left_out),
+        "baselines": baselines.seen,
+        "budget": budget,
+        "tolerance": tolerance,
         "assumptions": list(dict.fromkeys(assumptions)),
         "versions": versions(),
         "seed": seed,

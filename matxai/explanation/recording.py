@@ -127,7 +127,9 @@ def about_maps(
     return {
         "maps": {str(name): c.record for name, c in zip(ds.data_vars, maps, strict=True)},
         "ledger": _ledger(maps, targets),
-        "agreement": agreement({str(k): v for k, v in ds.data_vars.items()}, prepared.placement.dims),
+        "agreement": agreement(
+            {str(k): v for k, v in ds.data_vars.items() if "error_of" not in v.attrs}, prepared.placement.dims
+        ),
     }
 
 

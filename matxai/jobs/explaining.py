@@ -330,7 +330,7 @@ def _evidence(
     records: list[dict[str, Any]] = []
     for name, variable in explanation.data_vars.items():
         method = str(variable.attrs.get("method", name))
-        if list(variable.dims) != spatial:
+        if list(variable.dims) != spatial or "error_of" in variable.attrs:
             continue
         if not isinstance(index, int):
             records.append(

@@ -35,6 +35,9 @@ class ModelCheck:
         What a user should know, a sentence each.
     assumptions
         What was assumed because nobody said it.
+    baselines
+        For each baseline the mean of every channel as the network sees it, of an 8-bit image; None where it hangs on
+        the image.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ModelCheck:
     reference: float | None
     findings: tuple[str, ...]
     assumptions: tuple[str, ...]
+    baselines: dict[str, list[float] | None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return names and plain values, ready for JSON."""
@@ -68,6 +72,7 @@ def check_model(model: Model) -> ModelCheck:
     import torch
 
     from matxai.engine import layers as list_layers
+    from matxai.explanation import baselines_seen
     from matxai.modelcard import check_reference
 
     shape = trial_input(model)
@@ -109,4 +114,10 @@ def check_model(model: Model) -> ModelCheck:
         )
     spatial = tuple((n, s) for n, s in known.items() if len(s) > 2)
     deviation = None if reference is None else reference.deviation
-    return ModelCheck(model.name, ok, shape, spatial, default, deviation, tuple(findings), model.assumptions)
+    seen = baselines_seen(model)
+    if seen["black"] is not None and seen["black"] == seen["white"]:
+        findings.append(
+            "The preprocessing goes by each image's own range, so black, white and constant are all the same to the"
+            " network: as baselines take blur, mean or noise."
+        )
+    return ModelCheck(model.name, ok, shape, spatial, default, deviation, tuple(findings), model.assumptions, seen)

@@ -213,6 +213,8 @@ class Method(ABC):
     at_layers: ClassVar[bool] = False
     #: Whether the method runs perturbed copies of the input: its reduction needs ``setting.copies``.
     samples: ClassVar[bool] = False
+    #: Whether the input is compared with a baseline: its map is 0 where they are equal, not where the input is 0.
+    to_baseline: ClassVar[bool] = False
     #: Whether it needs nothing but predictions, so that a black box will do.
     black_box: ClassVar[bool] = False
 

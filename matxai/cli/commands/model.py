@@ -29,6 +29,15 @@ def _rows(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _baselines(seen: dict[str, list[float] | None]) -> list[str]:
+    """Return a line for each baseline: what the network sees of it, channel by channel."""
+    lines = ["baselines as the network sees them (of an 8-bit image, the mean of each channel):"]
+    for name, numbers in seen.items():
+        text = ", ".join(f"{v:.4g}" for v in numbers) if numbers is not None else "made from each input"
+        lines.append(f"  {name:<10}{text}")
+    return lines
+
+
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Cards, and the models that come with matxai.", no_args_is_help=True)
@@ -58,11 +67,14 @@ def register(app: typer.Typer) -> None:
         verbose: Verbose = False,
     ) -> None:
         """What a model is: task, classes, input, preprocessing, licence, and what was assumed."""
+        from matxai.explanation import baselines_seen
         from matxai.modelcard import describe, load_model
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
-        document = describe(load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit)))
-        talk.result(_rows(document), document)
+        loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit))
+        document, seen = describe(loaded), baselines_seen(loaded)
+        lines = [_rows(document), *_baselines(seen)]
+        talk.result("\n".join(lines), {**document, "baselines": seen})
 
     @group.command()
     def check(
@@ -89,7 +101,7 @@ def register(app: typer.Typer) -> None:
             lines.append(f"  {name:<28} {' x '.join(map(str, shape[1:]))}{mark}")
         if found.reference is not None:
             lines.append(f"reference output reproduced to {found.reference:.2g} of its largest value")
-        lines += [*found.findings, *(f"assumed: {a}" for a in found.assumptions)]
+        lines += [*_baselines(found.baselines), *found.findings, *(f"assumed: {a}" for a in found.assumptions)]
         talk.result("\n".join(lines), found.to_dict())
         raise typer.Exit(0 if found.ok else 1)
 

@@ -36,6 +36,7 @@ class GradientSHAP(Sampled):
 
     kind: ClassVar[str] = "gradient_shap"
     quantity: ClassVar[str] = "relevance"
+    to_baseline: ClassVar[bool] = True
     about: ClassVar[About] = About(
         question="How is the score's difference to what the model usually sees made up from the pixels?",
         resolution="one pixel",

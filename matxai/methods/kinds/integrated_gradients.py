@@ -60,6 +60,7 @@ class IntegratedGradients(Sampled):
 
     kind: ClassVar[str] = "integrated_gradients"
     quantity: ClassVar[str] = "relevance"
+    to_baseline: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: {"baselines": (name,)} for name in known}
     about: ClassVar[About] = About(
         question="How is the score's difference to a baseline made up from the pixels?",

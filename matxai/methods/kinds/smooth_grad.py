@@ -78,11 +78,6 @@ class SmoothGrad(Sampled):
         if self.statistic == "variance" and self.budget == 1:
             raise MethodError(f"The budget of {self.key} is 1; a variance needs at least 2 copies.")
 
-    @property
-    def quantity(self) -> str:
-        """What the map counts: squares have no sign, and go back to the signal as magnitudes."""
-        return "magnitude"
-
     def needs(self) -> Needs:
         """Ask for copies with a gradient each."""
         from matxai.engine import Needs
