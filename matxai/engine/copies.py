@@ -22,10 +22,11 @@ from matxai.engine.targets import Each, Target, repeated
 from matxai.errors import Cancelled, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matxai.engine.captured import Captured
     from matxai.engine.passes import Cancel, Progress
+    from matxai.engine.tail import Tail
 
 _SCORES = Plan()
 _GRADIENTS = Plan(passes=(Backward(GRADIENT, at_input=True),))
@@ -45,6 +46,8 @@ class Copies:
         Of all draws.
     forwards, backwards
         What was run here: one forward for each copy of the batch, one backward for each copy and target.
+    tails, tail_backwards
+        Runs of what follows a layer alone, counted likewise: :meth:`tail`.
     """
 
     module: nn.Module
@@ -56,10 +59,13 @@ class Copies:
     cancel: Cancel | None = None
     forwards: int = 0
     backwards: int = 0
+    tails: int = 0
+    tail_backwards: int = 0
     _chunk: dict[bool, int] = field(default_factory=dict)
+    _tails: dict[str, Tail] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._precision = devices.precision(self.clean.input.device)
+        self.precision = devices.precision(self.clean.input.device)
 
     @property
     def x(self) -> Tensor:
@@ -89,7 +95,29 @@ class Copies:
         drawn = [torch.randn(shape, generator=self.generator(k, purpose=purpose)) for k in numbers]
         return torch.stack(drawn).unsqueeze(1).to(self.x)
 
-    def blocks(self, total: int, label: str, *, gradients: bool = False, pause: int | None = None) -> Iterator[range]:
+    def tail(self, layer: str) -> Tail:
+        """Return what runs the part of the model behind one of the call's layers, from activations handed in.
+
+        Raises
+        ------
+        LayerError
+            If the call's run did not read this layer.
+        """
+        from matxai.engine.tail import Tail
+
+        if layer not in self._tails:
+            self._tails[layer] = Tail(self, layer)
+        return self._tails[layer]
+
+    def blocks(
+        self,
+        total: int,
+        label: str,
+        *,
+        gradients: bool = False,
+        pause: int | None = None,
+        fits: Callable[[], int] | None = None,
+    ) -> Iterator[range]:
         """Yield ranges of copy numbers, as many at once as memory has room for; reports and asks in between.
 
         Parameters
@@ -102,6 +130,8 @@ class Copies:
             Whether each copy will have a backward, which takes more memory.
         pause
             No range goes beyond a multiple of this: whether to go on is decided there, the same for every chunk.
+        fits
+            Says how many are run at once, where they are no copies of the input.
 
         Raises
         ------
@@ -116,7 +146,7 @@ class Copies:
                     raise Cancelled("Cancelled.")
                 if self.progress is not None:
                     self.progress(done, total, label)
-                size = min(self._size(gradients=gradients), total - done)
+                size = min(self._size(gradients=gradients) if fits is None else fits(), total - done)
                 if pause is not None:
                     size = min(size, pause - done % pause)
                 yield range(done, done + size)
@@ -151,7 +181,7 @@ class Copies:
         plan = Plan(plan.activations, plan.passes, len(self.targets))
         try:
             batch = copies.flatten(0, 1)
-            with self._precision.context():
+            with self.precision.context():
                 return [(run(self.module, batch, plan, target=target, output=self.output, exact=self.exact,
                              cancel=self.cancel), count)]  # fmt: skip
         except (torch.OutOfMemoryError, MemoryError, ModelError) as error:

@@ -12,8 +12,11 @@ from torch import Tensor, nn
 
 from matxai.engine.wrapped import inner
 
-OnOutput: TypeAlias = Callable[[str, int, str, Any], None]
-"""Called with a layer's name, which call of it this was (from 1), its type, and its output."""
+OnOutput: TypeAlias = Callable[[str, int, str, Any], Any]
+"""Called with a layer's name, which call of it this was (from 1), its type, and its output.
+
+What it returns takes the output's place, unless it is ``None``.
+"""
 
 
 class Naming:
@@ -49,12 +52,12 @@ class Naming:
             self._on_enter()
         self._stack.append(name)
 
-    def leave(self, name: str, type_: str, output: Any) -> None:
-        """Note that a layer has ended, and report its output."""
+    def leave(self, name: str, type_: str, output: Any) -> Any:
+        """Note that a layer has ended, report its output, and return what takes its place, if anything."""
         while len(self._stack) > 1 and self._stack.pop() != name:
             pass
         self._calls[name] = self._calls.get(name, 0) + 1
-        self._on_output(name, self._calls[name], type_, output)
+        return self._on_output(name, self._calls[name], type_, output)
 
     @contextmanager
     def _hooks(self) -> Iterator[None]:
@@ -77,10 +80,11 @@ class Naming:
 
         return hook
 
-    def _after(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(layer: nn.Module, _args: Any, output: Any) -> None:
+    def _after(self, name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(layer: nn.Module, _args: Any, output: Any) -> Any:
             if threading.get_ident() == self._thread:
-                self.leave(name, type(layer).__name__, output)
+                return self.leave(name, type(layer).__name__, output)
+            return None
 
         return hook
 
@@ -135,7 +139,8 @@ class _Exported(torch.fx.Interpreter):
         following = self._next[n]
         ahead = _layers_of(following) if following is not None else []
         for _, name, type_ in reversed(layers[_shared(layers, ahead) :]):
-            self._naming.leave(name, type_, result)
+            instead = self._naming.leave(name, type_, result)
+            result = result if instead is None else instead
         self._open = layers[: _shared(layers, ahead)]
         return result
 

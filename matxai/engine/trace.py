@@ -85,3 +85,12 @@ class Trace(list[Operation]):
             if wanted.intersection(op.outputs):
                 wanted.update(op.inputs)
         return wanted
+
+    def following(self, value: int) -> Trace:
+        """Return the operations that depend on a value."""
+        reached, found = {value}, Trace()
+        for op in self:
+            if reached.intersection(op.inputs):
+                reached.update(op.outputs)
+                found.append(op)
+        return found

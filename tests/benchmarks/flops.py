@@ -41,11 +41,17 @@ class Flops(TorchDispatchMode):
             if parts is not NotImplemented:
                 return parts
         result = func(*args, **kwargs)
-        if formula is not None:
+        if formula is not None and not _without_storage(result):
             self.total += int(formula(*args, **kwargs, out_val=result))
             name = func._overloadpacket.__name__
             self.calls[name] = self.calls.get(name, 0) + 1
         return result
+
+
+def _without_storage(result: Any) -> bool:
+    """Whether only a shape was worked out, and nothing computed."""
+    first = result[0] if isinstance(result, tuple | list) and result else result
+    return isinstance(first, Tensor) and first.is_meta
 
 
 class Kept(saved_tensors_hooks):
