@@ -1,4 +1,5 @@
 from ._version import __version__ as __version__
+from .engine import forget as forget
 from .engine import layers as layers
 from .engine import targets as targets
 from .errors import Cancelled as Cancelled

@@ -1,6 +1,7 @@
 from . import targets as targets
 from .captured import Captured as Captured
 from .composites import composite as composite
+from .forgetting import forget as forget
 from .layers import layers as layers
 from .passes import run as run
 from .plan import (

@@ -31,8 +31,10 @@ from matxai.engine.wrapped import in_recomputed_block, is_recomputed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from matxai.engine.folds import Norm
     from matxai.engine.naming import Naming
     from matxai.engine.nodes import Cell
+    from matxai.engine.prepared import Noted, Passing, Ready
     from matxai.engine.standins.linear import LinearNode
 
 _MARK = "_matxai_value"
@@ -58,11 +60,15 @@ class Capture(TorchFunctionMode):
         self.pending: tuple[Tensor, LinearNode, Tensor] | None = None
         self.entries: dict[int, Tensor] = {}
         self.tail: Tail | None = None
+        self.ready: Ready | None = None
+        self.noted: dict[int, Noted | Norm] | None = None
+        self.passing: Passing | None = None
         self.watch: Callable[[Operation, Tensor], None] | None = None
         self.shielded = self.recomputed = False
         self._module = module
         self._next = INPUT + 1
         self._constants: dict[int, tuple[Tensor, Tensor]] = {}
+        self._origins: dict[int, Tensor] = {}
         self._owned: dict[int, Tensor] | None = None
         self._written: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -77,6 +83,8 @@ class Capture(TorchFunctionMode):
         """Keep the output of a layer; the graph begins here if it has not begun before."""
         tensor = self.straight(tensor)
         value = self.value(tensor)
+        if value is not None and value.passing is not None and self.ready is not None:
+            raise self.ready.deviates(value.passing)
         return self._spot(name, tensor, value.id if value is not None else self._new_id(), root=self.keep.graph)
 
     def _spot(self, name: str, tensor: Tensor, value_id: int, *, root: bool) -> Spot:
@@ -189,6 +197,7 @@ class Capture(TorchFunctionMode):
 
     def _stand_in_constant(self, tensor: Tensor, other: Tensor) -> Tensor:
         self._constants[id(tensor)] = (tensor, other)  # holding the first keeps its id its own
+        self._origins[id(other)] = tensor
         return other
 
     def straight(self, tensor: Tensor) -> Tensor:
@@ -197,6 +206,10 @@ class Capture(TorchFunctionMode):
         return (
             tensor if value is None or value.straight is None or not is_recomputed(tensor.grad_fn) else value.straight
         )
+
+    def origin(self, tensor: Tensor) -> Tensor:
+        """Return the module's own tensor for a constant that a call was given in its place."""
+        return self._origins.get(id(tensor), tensor)
 
     def unseen(self, tensor: Tensor, name: str = "custom function") -> None:
         """Give a value to the output of something that the capture cannot see into."""
@@ -250,11 +263,19 @@ class Capture(TorchFunctionMode):
         if row.passage is Passage.REFUSED:
             op.refused = "has no LRP rule"
         graph = torch.is_grad_enabled() and any(t.requires_grad for t in live)
+        if self.ready is not None and row.kind not in ("batch_norm", "relu"):
+            for mark in marks:
+                if mark.passing is not None:
+                    raise self.ready.deviates(mark.passing)
         with self._shield(target) if self.shielded and graph else nullcontext():
             result = self._computed(Call(self, row, func, args, kwargs, op, graph), target)
         if op.kind != "constant":  # what does not depend on the input any more
             self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and op.kind not in LINEAR_KINDS)
             self._follow_tail(row, func, args, kwargs, op, live, logits)
+        if self.passing is not None:
+            value, passing, self.passing = self.value(result), self.passing, None
+            if value is not None:
+                value.passing = passing
         if self.pending is not None:  # a batch norm that follows is folded into the operation that made its input
             made, node, source = self.pending
             self.pending = None

@@ -33,3 +33,11 @@ def bytes_of(trace: Trace, itemsize: int, *, graph: bool) -> int:
 def fitting(device: torch.device, bytes_each: int) -> int:
     """Return how many runs of ``bytes_each`` bytes fit into a chunk; at least one."""
     return max(1, int(SHARE * free_bytes(device)) // max(bytes_each, 1))
+
+
+def exhausted(error: BaseException | None) -> bool:
+    """Whether an error, or the one that it came from, says that memory did not suffice."""
+    if error is None:
+        return False
+    words = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # a CPU's allocator
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or words or exhausted(error.__cause__)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from matxai.engine import devices
+from matxai.engine import devices, memory
 from matxai.engine.assignment import assign, uses
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place, wide
@@ -17,12 +17,13 @@ from matxai.engine.composites import Composite
 from matxai.engine.facts import gates, rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.flow import Flow
-from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
+from matxai.engine.inspection import Seen, agree, compare, forward, known, look, randomness, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.plan import Backward, Plan, rule_name
+from matxai.engine.prepared import DeviatedError
 from matxai.engine.state import untouched
 from matxai.engine.step import Parts
 from matxai.engine.targets import AnyTarget, Each, Target, fixed, resolve
@@ -97,15 +98,22 @@ def run(
         x = _checked(x, devices.of(module, device))
         with untouched(module) as decided:
             notes += decided
-            for shielded in (False, True):
-                this = _Run(module, x, plan, output, exact, progress, cancel, list(notes), shielded=shielded)
+            this = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
+            while True:
                 this.leave_out = leave_out
+                again = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
+                again.shielded, again.unprepared = this.shielded, this.unprepared
                 try:
                     return this.all(target, layers)
                 except BrokenBackward as error:
                     if this.shielded:
                         raise ModelError(backward_failure(error)) from error.__cause__
-    raise AssertionError  # a shielded run returns or raises
+                    again.shielded = True
+                except (RuntimeError, MemoryError, ModelError) as error:
+                    if not this.lets_go(error):
+                        raise
+                    again.unprepared, again.forwards = True, this.forwards
+                this = again
 
 
 def inspected(module: nn.Module, x: Tensor) -> Seen:
@@ -141,18 +149,18 @@ class _Run:
 
     def __init__(
         self, module: nn.Module, x: Tensor, plan: Plan, output: str | None, exact: bool,
-        progress: Progress | None, cancel: Cancel | None, notes: list[str], *, shielded: bool,
+        progress: Progress | None, cancel: Cancel | None, notes: list[str],
     ) -> None:  # fmt: skip
         self.module, self.x, self.plan, self.output = module, x, plan, output
         self.progress, self.cancel, self.notes = progress, cancel, notes
         self.keep = Keep(bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact)
         self.switch = Switch()
         self.capture = Capture(module, self.keep, self.switch)
-        self.shielded = shielded
         self.total = 1 + len(plan.passes) * plan.targets
         self.done = 0
-        self.leave_out = False
+        self.leave_out = self.shielded = self.unprepared = False
         self.start: int | None = None
+        self.forwards = 0
 
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
@@ -165,11 +173,12 @@ class _Run:
         spots: dict[str, Spot] = {}
         began = time.monotonic()
         with same_randomness(self.x.device) if own is not None else torch.enable_grad():
-            result = self.forward(names, spots)
-        if own is not None:
+            result = self.attempt(seen, names, spots, own)
+        self.forwards += 1
+        if own is not None and self.capture.ready is None:
             note = compare(self.module, self.x, own, tensors_in(result), self.keep)
-            seen.compared.add(self.flags())
             self.notes += [note] if note else []
+        seen.compared.add(self.flags())
         for name in names:
             if name not in spots:
                 raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
@@ -185,7 +194,7 @@ class _Run:
         captured = Captured(
             input=self.x, output=result, logits=logits.detach() if isinstance(logits, Tensor) else None,
             target=[t.describe() for t in chosen], targets=len(chosen) if isinstance(target, Each) else None,
-            layers=names, trace=self.capture.trace, notes=self.notes,
+            layers=names, trace=self.capture.trace, notes=self.notes, forwards=self.forwards,
         )  # fmt: skip
         for name, spot in spots.items():
             captured.places[name] = Place(spot.value, spot.cell.tensor)
@@ -203,7 +212,44 @@ class _Run:
         with torch.no_grad(), same_randomness(self.x.device):
             return look(self.module, self.x, self.output, required=scored)
 
-    def flags(self) -> tuple[bool, bool, bool, bool, bool]:
+    def attempt(
+        self, seen: Seen, names: tuple[str, ...], spots: dict[str, Spot], own: list[Tensor] | None
+    ) -> Any:  # fmt: skip
+        """Run the forward as it is prepared; where it deviates, fails, or gives another output, run it as it is."""
+        plan = None if self.keep.exact or self.unprepared else seen.plan
+        ready = self.capture.ready = None if plan is None else plan.ready(self.x, names)
+        if plan is None or ready is None:
+            return self.forward(names, spots)
+        put_back = randomness(self.x.device)
+        try:
+            result = self.forward(names, spots)
+            ready.settle()
+        except DeviatedError:
+            pass
+        except ModelError as error:
+            if memory.exhausted(error):
+                raise
+            plan.give_up(self.x, ready)
+        else:
+            if own is None or agree(own, tensors_in(result)):
+                return result
+            plan.give_up(self.x, ready)
+            del result
+        put_back()
+        spots.clear()
+        self.forwards += 1
+        self.capture = Capture(self.module, self.keep, self.switch)
+        return self.forward(names, spots)
+
+    def lets_go(self, error: BaseException) -> bool:
+        """Whether memory did not suffice and there were prepared copies to let go, which is done."""
+        seen = known(self.module) if memory.exhausted(error) else None
+        if seen is None or seen.plan is None or self.capture.ready is None:
+            return False
+        seen.plan.drop()
+        return True
+
+    def flags(self) -> tuple[bool, ...]:
         """Return what decides which stand-ins are used."""
         k = self.keep
         return k.graph, k.at_input, k.relevance, k.rectified, k.exact

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-import weakref
 from typing import TYPE_CHECKING, Any
 
+from matxai.engine.forgetting import cache_on_models
 from matxai.engine.inspection import signature
 from matxai.engine.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
 #: What was found, kept with the model for as long as its layers are the same objects: a place is the architecture's.
-_found: weakref.WeakKeyDictionary[nn.Module, dict[tuple[object, ...], Place | None]] = weakref.WeakKeyDictionary()
+_found: MutableMapping[nn.Module, dict[tuple[object, ...], Place | None]] = cache_on_models()
 
 #: Where along each axis cells are probed: in the middle, where no border cuts their receptive field.
 FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7)

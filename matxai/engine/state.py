@@ -29,9 +29,7 @@ def untouched(module: nn.Module) -> Iterator[list[str]]:
     Calls on the same module wait for each other: its modes and hooks belong to all of them. Values that a forward
     writes into parameters and buffers are put back by the capture, which sees the writes.
     """
-    with _guard:
-        lock = _locks.setdefault(module, threading.RLock())
-    with lock:
+    with locked(module):
         before = [(m, _snapshot(m)) for m in module.modules()]
         try:
             for m, _ in before:
@@ -43,6 +41,15 @@ def untouched(module: nn.Module) -> Iterator[list[str]]:
         finally:
             for m, snapshot in before:
                 _put_back(m, snapshot)
+
+
+@contextmanager
+def locked(module: nn.Module) -> Iterator[None]:
+    """Keep other threads from this module, and from what is remembered of it."""
+    with _guard:
+        lock = _locks.setdefault(module, threading.RLock())
+    with lock:
+        yield
 
 
 def _snapshot(module: nn.Module) -> tuple[bool, dict[str, Any], dict[str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch.autograd.graph import GradientEdge
 
     from matxai.engine.nodes import Cell
+    from matxai.engine.prepared import Passing
     from matxai.engine.standins.linear import LinearNode
 
 
@@ -36,6 +37,8 @@ class Value:
     straight
         The same tensor with the graph that it had inside a block that recomputes itself; see
         :mod:`matxai.engine.wrapped`.
+    passing
+        What it stands for in a prepared plan, until the operations that were computed along with it have come.
     """
 
     owner: object
@@ -47,6 +50,7 @@ class Value:
     source: Tensor | None = None
     spot: Spot | None = None
     straight: Tensor | None = None
+    passing: Passing | None = None
 
 
 @dataclass(eq=False)

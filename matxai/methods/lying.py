@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from matxai.engine.forgetting import cache_on_models
 from matxai.engine.place import Place, stretched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from torch import nn
 
@@ -34,7 +34,7 @@ class Lying:
 
 
 #: The arithmetic of a model's last call, good for as long as it runs through the same operations.
-_known: weakref.WeakKeyDictionary[nn.Module, tuple[object, dict[str, Place | None]]] = weakref.WeakKeyDictionary()
+_known: MutableMapping[nn.Module, tuple[object, dict[str, Place | None]]] = cache_on_models()
 
 
 def _arithmetic(module: nn.Module, captured: Captured, values: dict[str, tuple[int, Shape]]) -> dict[str, Place | None]:

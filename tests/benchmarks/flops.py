@@ -14,6 +14,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+_NAMES = {"_convolution_pointwise": "convolution"}
+
 
 class Flops(TorchDispatchMode):
     """Adds up convolutions and matrix products, forward and backward, whoever calls them; elementwise work is free.
@@ -23,7 +25,7 @@ class Flops(TorchDispatchMode):
     total
         Floating-point operations so far: 2 for each multiply-add.
     calls
-        How often each counted operation ran, by its name in ATen.
+        How often each counted operation ran, by its name in ATen; a packed convolution is a convolution.
     """
 
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ class Flops(TorchDispatchMode):
         result = func(*args, **kwargs)
         if formula is not None and not _without_storage(result):
             self.total += int(formula(*args, **kwargs, out_val=result))
-            name = func._overloadpacket.__name__
+            name = _NAMES.get(name := func._overloadpacket.__name__, name)
             self.calls[name] = self.calls.get(name, 0) + 1
         return result
 

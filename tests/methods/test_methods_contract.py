@@ -137,8 +137,9 @@ def test_layers_by_name_by_index_and_by_call(make_gap_net, make_input):
     net, x = make_gap_net(2), make_input(2)
     by_name = attribute(net, x, "grad_cam", 1, ["4", "0"])["grad_cam"]
     assert torch.equal(attribute(net, x, "grad_cam", 1, [-1, -2])["grad_cam"], by_name)
-    assert torch.equal(attribute(net, x, "grad_cam", 1, "4")["grad_cam"], by_name[:, :1])
-    assert torch.equal(attribute(net, x, "grad_cam", 1, ["4", -1])["grad_cam"][:, :1], by_name[:, :1])
+    for alone in ("4", ["4", -1]):  # here the norm behind layer "0" is folded into it
+        found = attribute(net, x, "grad_cam", 1, alone)["grad_cam"][:, :1]
+        assert (found - by_name[:, :1]).abs().max() <= 1e-5 * by_name[:, :1].abs().max()
 
     class Twice(nn.Module):
         def __init__(self):

@@ -11,9 +11,11 @@ from torch import Tensor
 from matxai.engine.assignment import FOLDED
 from matxai.engine.composites import Composite
 from matxai.engine.edges import edge_of
+from matxai.engine.folds import Norm
 from matxai.engine.rules import apply_rule
 from matxai.engine.standins.call import Call, put
 from matxai.engine.standins.linear import LinearNode
+from matxai.engine.standins.prepared import pass_norm
 from matxai.engine.step import ChannelMap, Step
 
 if TYPE_CHECKING:
@@ -27,6 +29,12 @@ def batch_norm(call: Call) -> Any:
     if given.get("training") or mean is None or var is None:
         call.op.kind = "norm"
         return call.refuse("takes its statistics from the batch and has no LRP rule")
+    if run.noted is not None:
+        weight, bias = (None if t is None else run.origin(t) for t in (given["weight"], given["bias"]))
+        run.noted[call.op.index] = Norm(run.origin(mean), run.origin(var), weight, bias, given["eps"])
+    if (made := run.value(x)) is not None and made.passing is not None:
+        passed = pass_norm(call, made.passing)
+        return (passed, *(x.new_empty(0),) * 2) if "native" in call.row.base else passed
     if not call.lean:
         return NotImplemented
     result = call.value()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from matxai.engine.composites import Composite
 from matxai.engine.linear import LinearMap, linear_map
+from matxai.engine.prepared import Noted
 from matxai.engine.rules import apply_rule
 from matxai.engine.standins.call import Call, put
 from matxai.engine.step import Step
@@ -39,6 +40,14 @@ def linear(call: Call) -> Any:
             "groups": map_.groups,
             "margin": map_.margin,
         }
+    if run.noted is not None:
+        run.noted[call.op.index] = Noted(map_, run.origin(weight), None if bias is None else run.origin(bias))
+    if run.ready is not None:
+        from matxai.engine.standins.prepared import prepared_linear  # it builds on this file
+
+        result = prepared_linear(call, map_, weight, bias, x)
+        if result is not NotImplemented:
+            return result
     if not call.lean:
         return NotImplemented
     return linear_node(call, LinearNode(run.switch, map_, weight, bias, x.shape, call.value()), x)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from matxai.engine.plan import DECONVNET, GUIDED, Rule
 from matxai.engine.standins.call import Call, put
+from matxai.engine.standins.prepared import pass_relu
 
 if TYPE_CHECKING:
     from matxai.engine.nodes import Switch
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 def relu(call: Call) -> Any:
     """ReLU, in place where the model asked for that."""
     x, keep = call.x, call.run.keep
+    if (made := call.run.value(x)) is not None and made.passing is not None:
+        return pass_relu(call, made.passing)
     if not call.graph or (keep.exact and not keep.rectified):
         return NotImplemented
     if call.op.in_place and x._base is None and not x.is_leaf:
