@@ -12,5 +12,6 @@ from .methods import attribute as attribute
 from .methods import plan as plan
 from .modelcard import Model as Model
 from .modelcard import load_model as load_model
+from .opaque import black_box as black_box
 from .report import plot as plot
 from .signals import read as read

@@ -20,6 +20,7 @@ from matxai.engine.passes import run
 from matxai.engine.plan import GRADIENT, Backward, Plan
 from matxai.engine.targets import Each, Target, repeated
 from matxai.errors import Cancelled, ModelError
+from matxai.opaque import BlackBox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,14 +121,16 @@ class Copies:
     ) -> Iterator[range]:
         """Yield ranges of copy numbers, as many at once as memory has room for; reports and asks in between.
 
+        What is reported says how long it will take: by the time of the clean passes, then by that of the copies so far.
+
         Parameters
         ----------
         total
             How many copies at most; whoever has enough leaves the loop.
         label
-            What progress is reported as.
+            Whose copies they are.
         gradients
-            Whether each copy will have a backward, which takes more memory.
+            Whether each has a backward.
         pause
             No range goes beyond a multiple of this: whether to go on is decided there, the same for every chunk.
         fits
@@ -140,12 +143,16 @@ class Copies:
         """
         done = 0
         started = time.monotonic()
+        expected = self._expected(gradients=gradients)
         try:
             while done < total:
                 if self.cancel is not None and self.cancel.is_set():
                     raise Cancelled("Cancelled.")
+                if done:
+                    expected = (time.monotonic() - started) / done
                 if self.progress is not None:
-                    self.progress(done, total, label)
+                    left = f"about {duration(expected * (total - done))}{' left' if done else ''}"
+                    self.progress(done, total, f"{label}: {total} copies, {left}")
                 size = min(self._size(gradients=gradients) if fits is None else fits(), total - done)
                 if pause is not None:
                     size = min(size, pause - done % pause)
@@ -155,6 +162,10 @@ class Copies:
             self.clean.seconds[label] = time.monotonic() - started
         if self.progress is not None:
             self.progress(total, total, label)
+
+    def _expected(self, *, gradients: bool) -> float:
+        """Return the seconds that one copy should take, by the clean forward; a backward counts as two forwards."""
+        return self.clean.seconds.get("forward", 0.0) * (1 + 2 * len(self.targets) * gradients)
 
     def score(self, copies: Tensor) -> Tensor:
         """Return the scores (T, n, B) of copies (n, B, C, *spatial); no graph is made."""
@@ -205,8 +216,10 @@ class Copies:
     def _size(self, *, gradients: bool) -> int:
         if gradients not in self._chunk:
             each = memory.bytes_of(self.clean.trace, self.x.element_size(), graph=gradients)
-            fits = memory.fitting(self.x.device, each)
+            fits = memory.fitting(self.x.device, max(each, 4 * self.x.numel() * self.x.element_size()))
             most = memory.LARGEST.get(self.x.device.type)
+            if isinstance(self.module, BlackBox) and self.module.batch is not None:
+                most = self.module.batch
             self._chunk[gradients] = fits if most is None else min(fits, max(1, most // len(self.x)))
         return self._chunk[gradients]
 
@@ -217,6 +230,19 @@ def generator(seed: int, purpose: str, number: int) -> torch.Generator:
     digest = hashlib.blake2b(f"{seed}:{purpose}:{number}".encode(), digest_size=7).digest()
     made.manual_seed(int.from_bytes(digest, "big"))
     return made
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time for people, in the unit that fits it.
+
+    Examples
+    --------
+    >>> duration(0.2), duration(40.4), duration(400), duration(9000)
+    ('1 s', '40 s', '7 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _out_of_memory(error: BaseException) -> bool:

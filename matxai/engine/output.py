@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matxai.engine.capture import Capture
+    from matxai.engine.targets import Target
 
 
 def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor | None:
@@ -80,3 +81,12 @@ def explained(capture: Capture, scores: Tensor) -> tuple[Tensor, int | None, str
     if tail is not None and tail.value == value.id:
         return tail.logits, tail.source, f"the last operation is a {tail.name}: its input is explained"
     return scores, value.id, ""
+
+
+def score_of(target: Target, logits: Any, batch: int) -> Tensor:
+    """Return a target's score of each sample, (B,); a ``TargetError`` if it is none."""
+    score = target.score(logits)
+    if not isinstance(score, Tensor) or score.shape != (batch,):
+        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        raise TargetError(f"The target '{target.describe()}' gives {got}; it must give one score a sample, ({batch},).")
+    return score

@@ -21,8 +21,9 @@ from matxai.engine.inspection import Seen, agree, compare, forward, known, look,
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
-from matxai.engine.output import explained, scores_of
+from matxai.engine.output import explained, score_of, scores_of
 from matxai.engine.plan import Backward, Plan, rule_name
+from matxai.engine.predicting import predicted
 from matxai.engine.prepared import DeviatedError
 from matxai.engine.state import untouched
 from matxai.engine.step import Parts
@@ -30,6 +31,7 @@ from matxai.engine.targets import AnyTarget, Each, Target, fixed, resolve
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import COMPILED, original
 from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
+from matxai.opaque import BlackBox
 
 Progress = Callable[[int, int, str], None]
 
@@ -98,6 +100,10 @@ def run(
         x = _checked(x, devices.of(module, device))
         with untouched(module) as decided:
             notes += decided
+            if isinstance(module, BlackBox):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("Cancelled.")
+                return predicted(module, x, plan, target, output)
             this = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
             while True:
                 this.leave_out = leave_out
@@ -119,6 +125,8 @@ def run(
 def inspected(module: nn.Module, x: Tensor) -> Seen:
     """Return what one forward shows of a module for inputs like ``x``; from memory where it was seen before."""
     module = original(module)
+    if isinstance(module, BlackBox):
+        raise LayerError(f"{module.title} gives predictions only; it has no layers to list.")
     with torch.inference_mode(mode=False), torch.no_grad():
         x = _checked(x, devices.of(module))
         with untouched(module):
@@ -303,7 +311,7 @@ class _Run:
         self.total = 1 + len(passes) * len(chosen)
         self.done = 1
         for number, target in enumerate(chosen):
-            score = _score(target, logits, len(self.x))
+            score = score_of(target, logits, len(self.x))
             scores.append(score.detach())
             if passes and not score.requires_grad:
                 msg = (
@@ -428,11 +436,3 @@ def _edge(spot: Spot, name: str, *, fused: bool) -> Any:
     if edge is None:
         raise LayerError(f"The graph does not reach {name!r}: the forward cuts it (no_grad, detach, NumPy).")
     return edge
-
-
-def _score(target: Target, logits: Any, batch: int) -> Tensor:
-    score = target.score(logits)
-    if not isinstance(score, Tensor) or score.shape != (batch,):
-        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-        raise TargetError(f"The target '{target.describe()}' gives {got}; it must give one score a sample, ({batch},).")
-    return score

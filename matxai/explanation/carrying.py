@@ -30,6 +30,7 @@ QUANTITIES = {
 }
 UNITS = {
     "relevance": "score",
+    "change": "score",
     "gradient": "score per unit of the network's input",
     "magnitude": "score per unit of the network's input",
     "cam": "relative",
@@ -38,6 +39,7 @@ UNITS = {
 ERRORS = (":standard_error", ":error")
 REDUCTIONS = {
     "relevance": "sum over channels",
+    "change": "sum over channels",
     "gradient": "sum over channels",
     "magnitude": "largest magnitude over channels",
     "cam": "sum over the layer's channels",
@@ -46,6 +48,7 @@ ERROR_REDUCTIONS = {
     "relevance": "sum of magnitudes over channels and pixels, an upper bound",
     "gradient": "sum of magnitudes over channels, an upper bound",
     "magnitude": "largest magnitude over channels",
+    "change": "sum over channels",
     "cam": "as the map",
 }
 
@@ -79,7 +82,12 @@ class Carried:
 
 
 def quantity(method: Method, key: str) -> str:
-    """Return what a map counts: ``relevance``, ``gradient``, ``magnitude`` or ``cam``."""
+    """Return what a map counts: ``relevance``, ``change``, ``gradient``, ``magnitude`` or ``cam``.
+
+    Relevance is a share of the score, or of its change from a baseline, and keeps its sum on the measured grid. A
+    change of the score, when something around a pixel is replaced, is a value of the pixel that sums to nothing: it is
+    interpolated.
+    """
     said = getattr(type(method), "quantity", None)
     if isinstance(said, str):
         return said
@@ -152,6 +160,8 @@ def _on_signal(
             x = prepared.tensor[0].double().numpy() if proportional(method) else None
             returned = placement.to_source_adjoint(flat, values=x, unseen=0.0)
             maps, lost = returned.values.sum(2), returned.lost
+        elif kind == "change":
+            maps = placement.to_source_interpolated(flat.sum(2), unseen=0.0)
         elif kind == "magnitude":
             maps = np.abs(placement.to_source_transposed(flat, unseen=0.0)).max(2)
         else:
@@ -186,6 +196,8 @@ def _error(sizes: Floats, kind: str, placement: Placement) -> Floats:
     """Return errors (T, C, *spatial) at the network's input on the measured grid, none of them negative."""
     if kind == "relevance":  # of sums over channels and neighbours: as if all erred together
         return np.asarray(np.abs(placement.to_source_adjoint(sizes, unseen=0.0).values).sum(2))
+    if kind == "change":
+        return placement.to_source_interpolated(sizes.sum(2), unseen=0.0)
     back = np.abs(placement.to_source_transposed(sizes, unseen=0.0))
     return np.asarray(back.max(2) if kind == "magnitude" else back.sum(2))
 

@@ -23,8 +23,12 @@ from .kinds.guided import GuidedBackprop as GuidedBackprop
 from .kinds.guided import GuidedGradCAM as GuidedGradCAM
 from .kinds.head_cam import CAM as CAM
 from .kinds.integrated_gradients import IntegratedGradients as IntegratedGradients
+from .kinds.kernel_shap import KernelSHAP as KernelSHAP
+from .kinds.lime import LIME as LIME
 from .kinds.lrp import LRP as LRP
 from .kinds.multilayer import MultilayerGradCAM as MultilayerGradCAM
+from .kinds.occlusion import Occlusion as Occlusion
+from .kinds.rise import RISE as RISE
 from .kinds.smooth_grad import SmoothGrad as SmoothGrad
 from .method import About as About
 from .method import Empty as Empty

@@ -129,6 +129,7 @@ class Calling:
         found = []
         for given in self.methods:
             try:
+                refuse_black_box(self.module, given)
                 method = as_called(given, self.wish.low, self.wish.high, self.wish.budget)
                 found.append((method, method.needs()))
             except MethodError as error:
@@ -228,6 +229,22 @@ class Calling:
             msg = f"There is no placement '{placement}'. {nearest(str(placement), PLACEMENTS)}"
             raise MethodError(msg)
         return placement == "grid"
+
+
+def refuse_black_box(module: nn.Module, method: Method) -> None:
+    """Raise a ``MethodError`` for a method that needs more than predictions of a model that gives nothing else."""
+    from matxai.methods.method import methods
+    from matxai.opaque import BlackBox
+
+    if not isinstance(module, BlackBox) or method.black_box:
+        return
+    needed = "layers" if isinstance(method, LayerMaps) else "gradients"
+    able = [name for name in methods if methods[name].black_box]
+    msg = (
+        f"'{method.key}' needs the {needed} of a PyTorch model; {module.title[0].lower()}{module.title[1:]} is a"
+        f" black box, which {', '.join(able[:-1])} and {able[-1]} can explain."
+    )
+    raise MethodError(msg)
 
 
 def as_called(method: Method, low: Bound, high: Bound, budget: int | None) -> Method:

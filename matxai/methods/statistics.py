@@ -42,15 +42,18 @@ class Stream:
 
     def add(self, block: Tensor, axis: int) -> None:
         """Take in a block of maps that lie along ``axis``."""
-        import torch
-
         new = accumulating(block)
         number = new.shape[axis]
         if number == 0:
             return
         mean = new.mean(axis)
         apart = new - mean.unsqueeze(axis)
-        sums = [apart.pow(power).sum(axis) for power in range(2, self.order + 1)]
+        self.merge(number, mean, [apart.pow(power).sum(axis) for power in range(2, self.order + 1)])
+
+    def merge(self, number: int, mean: Tensor, sums: list[Tensor]) -> None:
+        """Take in ``number`` maps of which mean and sums of powers of the deviations are known, as :meth:`add` does."""
+        import torch
+
         total = self.count + number
         if self.mean is not None:
             step = mean - self.mean

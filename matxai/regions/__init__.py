@@ -8,5 +8,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "region": ["KINDS", "Region"],
         "from_map": ["random_top_region", "smoothing_width", "top_region"],
         "matched": ["matched_regions"],
+        "superpixels": ["consecutive", "zones"],
     },
 )

@@ -131,7 +131,7 @@ def test_cancelling_stops_between_blocks_and_early_leaving_is_timed(small_net, x
     with pytest.raises(Cancelled):
         next(blocks)
     assert copies.forwards == 2
-    assert said == [(0, 6, "masks")]
+    assert said == [(0, 6, "masks: 6 copies, about 1 s")]
     stop.clear()
     for _ in copies.blocks(6, "other"):
         break

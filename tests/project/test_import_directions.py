@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RANK = {
-    "_version": 0, "errors": 0, "registry": 0.5,
+    "_version": 0, "errors": 0, "registry": 0.5, "opaque": 0.5,
     "signals": 1, "regions": 1, "reference": 1,
     "modelcard": 2, "engine": 3, "methods": 4, "explanation": 5, "checks": 6, "report": 7, "jobs": 8, "cli": 9,
 }  # fmt: skip
