@@ -33,7 +33,35 @@ FUNCTIONS: dict[str, Callable[[Tensor, Mapping[str, Any]], Tensor]] = {
     "gelu": lambda x, c: F.gelu(x, approximate=c["approximate"]),
     "celu": lambda x, c: F.celu(x, c["alpha"]),
     "clamp": lambda x, c: torch.clamp(x, c.get("min"), c.get("max")),
+    "exp": lambda x, _: torch.exp(x),
+    "square": lambda x, _: torch.square(x),
+    "sqrt": lambda x, _: torch.sqrt(x),
+    "cosh": lambda x, _: torch.cosh(x),
+    "softsign": lambda x, _: F.softsign(x),
+    "expm1": lambda x, _: torch.expm1(x),
+    "log1p": lambda x, _: torch.log1p(x),
+    "sinh": lambda x, _: torch.sinh(x),
+    "asinh": lambda x, _: torch.asinh(x),
+    "atan": lambda x, _: torch.atan(x),
+    "erf": lambda x, _: torch.erf(x),
+    "sin": lambda x, _: torch.sin(x),
+    "tan": lambda x, _: torch.tan(x),
+    "asin": lambda x, _: torch.asin(x),
+    "cos": lambda x, _: torch.cos(x),
+    "logsigmoid": lambda x, _: F.logsigmoid(x),
+    "tanhshrink": lambda x, _: F.tanhshrink(x),
+    "hardshrink": lambda x, c: F.hardshrink(x, c["lambd"]),
+    "softshrink": lambda x, c: F.softshrink(x, c["lambd"]),
+    "threshold": lambda x, c: F.threshold(x, c["threshold"], c["value"]),
+    "pow": lambda x, c: torch.pow(x, c["exponent"]),
+    "rpow": lambda x, c: torch.pow(c["base"], x),
 }
+OFFSET = frozenset({"sigmoid", "hardsigmoid", "softplus", "clamp", "hardtanh", "exp", "cosh", "cos", "logsigmoid",
+                    "threshold", "rpow"})  # fmt: skip
+"""Functions whose value at 0 may be another than 0."""
+
+_ALIASES = {"arctan": "atan", "arcsin": "asin", "arcsinh": "asinh", "_threshold": "threshold",
+            "log_sigmoid": "logsigmoid"}  # fmt: skip
 
 
 def ratio(base: str, x: Tensor, call: Mapping[str, Any]) -> Tensor:
@@ -55,12 +83,18 @@ def slope(base: str, x: Tensor, call: Mapping[str, Any]) -> Tensor:
     return back
 
 
+def offset(base: str, x: Tensor, call: Mapping[str, Any]) -> Tensor | None:
+    """Return f(0), in the type and on the device of ``x``; ``None`` for functions that are 0 there."""
+    base, call = _canonical(base, call)
+    return FUNCTIONS[base](torch.zeros((), dtype=x.dtype, device=x.device), call) if base in OFFSET else None
+
+
 def _canonical(base: str, call: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     if base in ("clip", "clamp_min", "clamp_max"):
         if base == "clamp_max":  # its only bound stands where clamp has the lower one
             call = {"min": None, "max": call["max"] if call["max"] is not None else call["min"]}
         return "clamp", call
-    return base, call
+    return _ALIASES.get(base, base), call
 
 
 @RATIOS.register("sigmoid")
@@ -107,10 +141,84 @@ def _hardswish(x: Tensor, _: Mapping[str, Any]) -> Tensor:
     return F.relu6(x + 3) / 6
 
 
-@RATIOS.register("clamp")
-def _clamp(x: Tensor, call: Mapping[str, Any]) -> Tensor:
-    """(clamp(x) - clamp(0)) / x; at 0 the slope there."""
-    zero = torch.zeros((), dtype=x.dtype, device=x.device)
-    moved = FUNCTIONS["clamp"](x, call) - FUNCTIONS["clamp"](zero, call)
+@RATIOS.register("logsigmoid")
+def _logsigmoid(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """The ratio of softplus at -x, since f(x) = -softplus(-x)."""
+    return _softplus(-x, {"beta": 1.0})
+
+
+@RATIOS.register("softsign")
+def _softsign(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """1 / (1 + |x|)."""
+    return 1 / (1 + x.abs())
+
+
+@RATIOS.register("square")
+def _square(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """The factor that x has in x * x."""
+    return x
+
+
+@RATIOS.register("sqrt")
+def _sqrt(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """1 / sqrt(x), and 0 at 0."""
+    return torch.rsqrt(x).masked_fill(x == 0, 0)
+
+
+@RATIOS.register("pow")
+def _pow(x: Tensor, call: Mapping[str, Any]) -> Tensor:
+    """x^(p - 1); at 0 it is 0 for a root."""
+    p = call["exponent"]
+    return torch.where((x == 0) & torch.as_tensor(p < 1, device=x.device), torch.zeros_like(x), torch.pow(x, p - 1))
+
+
+@RATIOS.register("exp")
+def _exp(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """(e^x - 1) / x."""
     safe = torch.where(x == 0, torch.ones_like(x), x)
-    return torch.where(x == 0, slope("clamp", zero, call), moved / safe)
+    return torch.where(x == 0, torch.ones_like(x), torch.expm1(x) / safe)
+
+
+@RATIOS.register("rpow")
+def _rpow(x: Tensor, call: Mapping[str, Any]) -> Tensor:
+    """(c^x - 1) / x = ln c (e^u - 1) / u with u = x ln c."""
+    ln = torch.as_tensor(call["base"], dtype=x.dtype, device=x.device).log()
+    return ln * _exp(x * ln, call)
+
+
+@RATIOS.register("cos")
+def _cos(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """(cos x - 1) / x = -2 sin(x/2)^2 / x."""
+    safe = torch.where(x == 0, torch.ones_like(x), x)
+    return -2 * torch.sin(x / 2) ** 2 / safe
+
+
+@RATIOS.register("cosh")
+def _cosh(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """(cosh x - 1) / x = 2 sinh(x/2)^2 / x."""
+    safe = torch.where(x == 0, torch.ones_like(x), x)
+    return 2 * torch.sinh(x / 2) ** 2 / safe
+
+
+@RATIOS.register("tanhshrink")
+def _tanhshrink(x: Tensor, _: Mapping[str, Any]) -> Tensor:
+    """1 - tanh(x) / x, near 0 its series x^2 / 3 - 2 x^4 / 15."""
+    small = x.abs() < 1e-2
+    safe = torch.where(small, torch.ones_like(x), x)
+    return torch.where(small, x**2 / 3 - 2 * x**4 / 15, 1 - torch.tanh(x) / safe)
+
+
+def _measured(base: str) -> None:
+    """Register (f(x) - f(0)) / x for a piecewise linear function; at 0 the slope there."""
+
+    def of(x: Tensor, call: Mapping[str, Any]) -> Tensor:
+        zero = torch.zeros((), dtype=x.dtype, device=x.device)
+        moved = FUNCTIONS[base](x, call) - FUNCTIONS[base](zero, call)
+        safe = torch.where(x == 0, torch.ones_like(x), x)
+        return torch.where(x == 0, slope(base, zero, call), moved / safe)
+
+    RATIOS.add(base, of)
+
+
+for _name in ("clamp", "hardtanh", "threshold"):
+    _measured(_name)

@@ -21,7 +21,7 @@ from matxai.engine.edges import edge_of
 from matxai.engine.nested import tensors_in
 from matxai.engine.nodes import Root, Store, Switch
 from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
-from matxai.engine.standins import STAND_INS, Call
+from matxai.engine.standins import STAND_INS, WRITTEN_OUT, Call
 from matxai.engine.standins.call import put
 from matxai.engine.standins.linear import TapNode
 from matxai.engine.trace import INPUT, Operation, Trace
@@ -269,8 +269,11 @@ class Capture(TorchFunctionMode):
                     raise self.ready.deviates(mark.passing)
         with self._shield(target) if self.shielded and graph else nullcontext():
             result = self._computed(Call(self, row, func, args, kwargs, op, graph), target)
+        if op.kind == WRITTEN_OUT:  # its steps are in the trace in its place
+            return result
+        mixes = op.kind in LINEAR_KINDS or row.kind in LINEAR_KINDS
         if op.kind != "constant":  # what does not depend on the input any more
-            self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and op.kind not in LINEAR_KINDS)
+            self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and not mixes)
             self._follow_tail(row, func, args, kwargs, op, live, logits)
         if self.passing is not None:
             value, passing, self.passing = self.value(result), self.passing, None
@@ -283,6 +286,15 @@ class Capture(TorchFunctionMode):
             if value is not None:
                 value.node, value.source = node, source
         return result
+
+    def replaced(self, before: Tensor, after: Tensor) -> Tensor:
+        """Let ``after`` stand for ``before``: the same value from the graph's point of view."""
+        mark = cast("Value", self.value(before))
+        op = Operation(
+            len(self.trace), "identity", "identity", self._place(), (mark.id,), (), (tuple(before.shape),), ()
+        )
+        self._record(op, after, [before], None, nonnegative=mark.nonnegative, clean=mark.clean)
+        return after
 
     def _shield(self, target: Tensor | None) -> saved_tensors_hooks:
         """Hold what PyTorch saves inside as it is now, also from what the operation itself writes."""

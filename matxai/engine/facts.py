@@ -1,26 +1,19 @@
-"""Facts that need the whole forward: gates, what only ReLUs use, and where LRP cannot pass. Each in linear time."""
+"""Facts that need the whole forward: what only ReLUs use, and where LRP cannot pass. Each in linear time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from matxai.engine.gates import PRODUCTS, Gate
 from matxai.engine.trace import INPUT, Operation, Trace
 from matxai.errors import OperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-_THROUGH = frozenset({"view", "select", "identity", "scale", "interpolate", "cat"})
-_GATE_RANK = {
-    "softmax": 3,
-    "sigmoid": 3,
-    "_softmax": 3,
-    "hardsigmoid": 3,
-    "relu6": 2,
-    "clamp": 2,
-    "hardtanh": 2,
-    "tanh": 1,
-}
+    from matxai.engine.composites import Composite
+
+SOFTMAXES = frozenset({"softmax", "log_softmax"})
 
 
 def rectified(trace: Trace) -> frozenset[int]:
@@ -33,29 +26,9 @@ def rectified(trace: Trace) -> frozenset[int]:
     )
 
 
-def gates(trace: Trace) -> dict[int, int]:
-    """Return, for each product of two live tensors, which operand (0 or 1) is the gate; none where that is open.
-
-    The gate is the operand that a sigmoid, a softmax or another bounded function made, directly or behind views.
-    """
-    producers = trace.producers()
-    found: dict[int, int] = {}
-    for op in trace:
-        if op.kind == "gate" and len(op.inputs) == 2:
-            ranks = [_rank(v, producers) for v in op.inputs]
-            if ranks[0] != ranks[1]:
-                found[op.index] = 0 if ranks[0] > ranks[1] else 1
-    return found
-
-
-def _rank(value: int, producers: dict[int, Operation]) -> int:
-    op = producers.get(value)
-    while op is not None and op.kind in _THROUGH:
-        op = producers.get(op.inputs[0])
-    return 0 if op is None else _GATE_RANK.get(op.name, 0)
-
-
-def refuse_what_has_no_rule(trace: Trace, start: int, stop: Iterable[int], constant: dict[int, int]) -> None:
+def refuse_what_has_no_rule(
+    trace: Trace, start: int, stop: Iterable[int], gates: Mapping[int, Gate], composite: Composite
+) -> None:
     """Raise where relevance from ``start`` would meet an operation that LRP has no rule for.
 
     Raises
@@ -67,13 +40,7 @@ def refuse_what_has_no_rule(trace: Trace, start: int, stop: Iterable[int], const
     for op in reversed(trace):
         if not wanted.intersection(op.outputs):
             continue
-        reason = op.refused
-        inputs = op.inputs
-        if op.kind == "gate":
-            if op.index in constant:
-                inputs = (op.inputs[1 - constant[op.index]],)
-            else:
-                reason = "multiplies two tensors of which neither is a gate (sigmoid, softmax)"
+        reason, inputs = passage(op, gates, composite)
         if reason:
             msg = (
                 f"LRP cannot pass the operation {op.where()}: it {reason}. Use a gradient or CAM method, or LRP down"
@@ -81,3 +48,21 @@ def refuse_what_has_no_rule(trace: Trace, start: int, stop: Iterable[int], const
             )
             raise OperationError(msg)
         wanted.update(v for v in inputs if v not in ends)
+
+
+def passage(op: Operation, gates: Mapping[int, Gate], composite: Composite) -> tuple[str, tuple[int, ...]]:
+    """Return why LRP cannot pass an operation (empty where it can), and the inputs that get relevance."""
+    if op.refused:
+        return op.refused, op.inputs
+    if op.kind in SOFTMAXES and composite.softmax == "constant":
+        return (
+            "is no gate or attention weight here, and mixes what it normalises; the composite's option"
+            " softmax='attnlrp' has a rule for it"
+        ), op.inputs
+    if op.kind in PRODUCTS and op.index in gates:
+        gate = gates[op.index]
+        shares = gate.shares(composite)
+        if shares is None:
+            return gate.reason, op.inputs
+        return "", tuple(v for v, share in zip(op.inputs, shares, strict=True) if share)
+    return "", op.inputs

@@ -21,6 +21,7 @@ from matxai.engine.step import Parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from matxai.engine.gates import Gate
     from matxai.engine.ruletable import LinearRule
 
 
@@ -42,8 +43,8 @@ class Switch:
         Indices of the operations that the input reaches first.
     rectified
         Indices of the operations whose output only ReLUs use.
-    constant
-        For products: index -> which operand is the gate (0 or 1).
+    gates
+        What is known of products of two live tensors: index -> which operand is the gate.
     deposits
         Relevance that first-layer rules laid down at their operation's input: index -> (B, C, *spatial).
     book
@@ -56,7 +57,7 @@ class Switch:
     passing: bool = False
     first: frozenset[int] = frozenset()
     rectified: frozenset[int] = frozenset()
-    constant: dict[int, int] = field(default_factory=dict)
+    gates: dict[int, Gate] = field(default_factory=dict)
     deposits: dict[int, Tensor] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
 

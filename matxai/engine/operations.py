@@ -94,12 +94,30 @@ _AVERAGE_POOL = {"kernel_size": None, "stride": None, "padding": 0, "ceil_mode":
 _INTERPOLATE = {"size": None, "scale_factor": None, "mode": "nearest", "align_corners": None}
 _PAD = {"pad": None, "mode": "constant", "value": None}
 _REDUCE = {"dim": None, "keepdim": False}
+_LP_POOL = {"norm_type": 2.0, "kernel_size": None, "stride": None, "ceil_mode": False}
+_LAYER_NORM = {"normalized_shape": None, "weight": None, "bias": None, "eps": 1e-5}
+_INSTANCE_NORM = {"running_mean": None, "running_var": None, "weight": None, "bias": None, "use_input_stats": True,
+                  "momentum": 0.1, "eps": 1e-5}  # fmt: skip
+_ATEN_INSTANCE_NORM = {k: _INSTANCE_NORM[k] for k in (
+    "weight", "bias", "running_mean", "running_var", "use_input_stats", "momentum", "eps")}  # fmt: skip
+_ATEN_GROUP_NORM = dict.fromkeys(("weight", "bias", "N", "C", "HxW", "group", "eps"))
+_SDPA = {"key": None, "value": None, "attn_mask": None, "dropout_p": 0.0, "is_causal": False, "scale": None,
+         "enable_gqa": False}  # fmt: skip
+_SDPA_CPU = {"key": None, "value": None, "dropout_p": 0.0, "is_causal": False, "attn_mask": None, "scale": None}
+_MULTI_HEAD = {
+    "key": None, "value": None, "embed_dim_to_check": 0, "num_heads": 1, "in_proj_weight": None, "in_proj_bias": None,
+    "bias_k": None, "bias_v": None, "add_zero_attn": False, "dropout_p": 0.0, "out_proj_weight": None,
+    "out_proj_bias": None, "training": True, "key_padding_mask": None, "need_weights": True, "attn_mask": None,
+    "use_separate_proj_weight": False, "q_proj_weight": None, "k_proj_weight": None, "v_proj_weight": None,
+    "static_k": None, "static_v": None, "average_attn_weights": True, "is_causal": False,
+}  # fmt: skip
 
-_PLACES = (torch, torch.Tensor, F, torch._C._nn, torch.special)
+_PLACES = (torch, torch.Tensor, F, torch._C._nn, torch.special, torch.linalg)
 _DUNDERS = {
-    "add": ("__add__", "__radd__"), "sub": ("__sub__", "__rsub__"), "mul": ("__mul__", "__rmul__"),
+    "add": ("__add__", "__radd__"), "sub": ("__sub__",), "mul": ("__mul__", "__rmul__"),
     "div": ("__truediv__",), "reciprocal_div": ("__rtruediv__", "__rdiv__"), "matmul": ("__matmul__", "__rmatmul__"),
-    "neg": ("__neg__",), "abs": ("__abs__",), "pow": ("__pow__", "__rpow__"), "getitem": ("__getitem__",),
+    "neg": ("__neg__",), "abs": ("__abs__",), "pow": ("__pow__",), "rpow": ("__rpow__",),
+    "getitem": ("__getitem__",), "rsub": ("__rsub__",),
 }  # fmt: skip
 _IN_PLACE_DUNDERS = {
     "add": ("__iadd__",), "sub": ("__isub__",), "mul": ("__imul__",), "div": ("__itruediv__", "__idiv__"),
@@ -150,16 +168,39 @@ _several: tuple[Any, ...] = (torch.batch_norm, torch.ops.aten.batch_norm.default
 for _function in _several:
     TABLE[_function] = Row("batch_norm", "batch_norm", P.RULE, parameters=_ATEN_BATCH_NORM)
 _list("batch_norm", "_native_batch_norm_legit_no_training", P.RULE, parameters=_ATEN_EVAL_NORM)
+# norms that take their statistics from the tensor itself
+_list("norm", "layer_norm native_layer_norm", P.RULE, parameters=_LAYER_NORM)
+_list("norm", "rms_norm _fused_rms_norm", P.RULE, parameters={"normalized_shape": None, "weight": None, "eps": None})
+_list("norm", "group_norm", P.RULE, parameters={"num_groups": 1, "weight": None, "bias": None, "eps": 1e-5})
+_list(
+    "norm", "native_group_norm", P.RULE, parameters=dict.fromkeys(["weight", "bias", "N", "C", "HxW", "group", "eps"])
+)
+TABLE[F.instance_norm] = Row("norm", "instance_norm", P.RULE, parameters=_INSTANCE_NORM)
+_list("norm", "instance_norm", P.RULE, parameters=_ATEN_INSTANCE_NORM)
+_list("norm", "normalize", P.RULE, parameters={"p": 2.0, "dim": 1, "eps": 1e-12})
+_list("norm", "local_response_norm", P.RULE, parameters={"size": 1, "alpha": 1e-4, "beta": 0.75, "k": 1.0})
+TABLE[torch.ops.aten._native_batch_norm_legit.no_stats] = Row(
+    "norm", "_native_batch_norm_legit", P.RULE, parameters={"weight": None, "bias": None, "training": True,
+                                                            "momentum": 0.1, "eps": 1e-5})  # fmt: skip
 # activations
 _list("relu", "relu", P.RULE, S.NONNEGATIVE)
-_list("activation", "relu6 hardsigmoid sigmoid", P.RATIO, S.NONNEGATIVE)
+_list("activation", "relu6 hardsigmoid sigmoid exp square sqrt cosh", P.RATIO, S.NONNEGATIVE)
 _list("activation", "softplus", P.RATIO, S.NONNEGATIVE, {"beta": 1.0, "threshold": 20.0})
 _list("activation", "hardtanh", P.RATIO, S.KEEPS, {"min_val": -1.0, "max_val": 1.0})
 _list("activation", "elu", P.RATIO, S.KEEPS, {"alpha": 1.0, "scale": 1.0, "input_scale": 1.0})
-_list("activation", "hardswish silu tanh selu mish", P.RATIO, S.KEEPS)
+_list("activation", "hardswish silu tanh selu mish softsign expm1 log1p sinh asinh atan arctan arcsinh erf", P.RATIO,
+      S.KEEPS)  # fmt: skip
+_list("activation", "sin tan asin arcsin cos logsigmoid log_sigmoid tanhshrink", P.RATIO)
 _list("activation", "gelu", P.RATIO, S.KEEPS, {"approximate": "none"})
 _list("activation", "celu", P.RATIO, S.KEEPS, {"alpha": 1.0})
-_list("piecewise", "leaky_relu prelu rrelu maximum max minimum min amax amin", P.PLAIN, S.KEEPS)
+_list("activation", "hardshrink softshrink", P.RATIO, S.KEEPS, {"lambd": 0.5})
+_list("activation", "threshold _threshold", P.RATIO, S.ANY, {"threshold": 0.0, "value": 0.0})
+_list("power", "pow", P.RATIO, S.KEEPS, {"exponent": None})
+_list("power", "rpow", P.RATIO, S.NONNEGATIVE, {"base": None})
+_list("singular", "log log2 log10 reciprocal rsqrt reciprocal_div", P.RULE)
+_list("glu", "glu", P.RULE, parameters={"dim": -1})
+_list("piecewise", "leaky_relu prelu _prelu_kernel rrelu rrelu_with_noise maximum max minimum min amax amin fmax fmin "
+      "nan_to_num", P.PLAIN, S.KEEPS)  # fmt: skip
 _list("piecewise", "abs", P.PLAIN, S.NONNEGATIVE)
 _list("clamp", "clamp clamp_min clamp_max clip", P.RATIO, S.KEEPS, {"min": None, "max": None})
 # pools, sums, interpolation
@@ -181,17 +222,26 @@ _list(
     S.KEEPS,
     {"output_size": None},
 )
-_list("interpolate", "interpolate upsample", P.PLAIN, S.KEEPS, _INTERPOLATE)
-for _name in ("nearest1d", "nearest2d", "nearest3d", "_nearest_exact2d", "linear1d", "bilinear2d", "trilinear3d"):
+_list("select", "fractional_max_pool2d fractional_max_pool3d fractional_max_pool2d_with_indices "
+      "fractional_max_pool3d_with_indices max_unpool1d max_unpool2d max_unpool3d", P.PLAIN, S.KEEPS)  # fmt: skip
+_list("lp_pool", "lp_pool1d lp_pool2d lp_pool3d", P.RULE, S.KEEPS, _LP_POOL)
+_list("interpolate", "interpolate upsample upsample_nearest upsample_bilinear", P.PLAIN, S.KEEPS, _INTERPOLATE)
+for _name in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "trilinear3d"):
     _list("interpolate", f"upsample_{_name}", P.PLAIN, S.KEEPS, {"output_size": None})
-_list("interpolate", "upsample_bicubic2d", P.PLAIN, S.ANY, {"output_size": None})
+for _name in ("nearest_exact1d", "nearest_exact2d", "nearest_exact3d", "bilinear2d_aa"):
+    _list("interpolate", f"_upsample_{_name}", P.PLAIN, S.KEEPS, {"output_size": None})
+_list("interpolate", "upsample_bicubic2d _upsample_bicubic2d_aa", P.PLAIN, S.ANY, {"output_size": None})
+_list("grid_sample", "grid_sample grid_sampler grid_sampler_2d grid_sampler_3d", P.PLAIN, S.ANY, {"grid": None})
 _list("mean", "mean", P.PLAIN, S.KEEPS, _REDUCE)
-_list("sum", "sum cumsum nansum", P.PLAIN, S.KEEPS, _REDUCE)
+_list("sum", "sum cumsum nansum diff", P.PLAIN, S.KEEPS, _REDUCE)
+_list("norm_of", "vector_norm norm", P.PLAIN, S.NONNEGATIVE)  # of degree 1: gradient times input is the norm itself
+_list("statistic", "var std var_mean std_mean logsumexp prod cumprod median nanmedian quantile kthvalue", P.REFUSED)
 _list("add", "add", P.PLAIN, S.KEEPS)
 _list("add", "sub subtract rsub neg negative", P.PLAIN, S.ANY)
 _list("cat", "cat concat concatenate stack hstack vstack dstack", P.PLAIN, S.KEEPS, {"dim": 0})
 _list("pad", "pad constant_pad_nd", P.PLAIN, S.KEEPS, _PAD)
-_list("pad", "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d", P.PLAIN, S.KEEPS)
+_list("pad", "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d "
+      "replication_pad3d _pad_circular", P.PLAIN, S.KEEPS)  # fmt: skip
 # views, copies, selections
 _list(
     "view",
@@ -207,11 +257,13 @@ _list(
     "select",
     "getitem chunk split split_with_sizes tensor_split unbind narrow select slice index index_select gather take "
     "masked_fill masked_select where repeat repeat_interleave tile roll flip fliplr flipud rot90 pixel_shuffle "
-    "pixel_unshuffle channel_shuffle unfold fold im2col col2im tril triu diagonal broadcast_to sort topk",
+    "pixel_unshuffle channel_shuffle unfold fold im2col col2im tril triu diagonal broadcast_to sort topk "
+    "index_select take_along_dim _unsafe_index native_channel_shuffle diag diag_embed block_diag msort",
     P.PLAIN,
     S.KEEPS,
 )
-_list("write", "write copy index_copy index_put fill zero masked_scatter scatter slice_scatter select_scatter",
+_list("write", "write copy index_copy index_put fill zero masked_scatter scatter slice_scatter select_scatter "
+      "scatter_add index_add _index_put_impl",
       P.PLAIN, S.ANY)  # fmt: skip
 _list("constant", "detach", P.PLAIN)
 _list(
@@ -223,23 +275,26 @@ _list(
 # products
 _list("product", "mul multiply", P.PRODUCT, S.KEEPS)
 _list("quotient", "div divide true_divide", P.PRODUCT, S.KEEPS)
-_list("matmul", "matmul mm bmm einsum addmm baddbmm addbmm tensordot mv dot", P.PRODUCT)
-# what LRP has no rule for yet
-_list("softmax", "softmax _softmax softmin", P.REFUSED, S.NONNEGATIVE)
-_list("log_softmax", "log_softmax _log_softmax logsigmoid", P.REFUSED)
-_list("norm", "layer_norm group_norm instance_norm local_response_norm rms_norm normalize native_layer_norm "
-      "native_group_norm", P.REFUSED)  # fmt: skip
-_list("attention", "multi_head_attention_forward scaled_dot_product_attention _native_multi_head_attention",
-      P.REFUSED)  # fmt: skip
-_several = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu, torch.lstm_cell, torch.gru_cell)
-for _function in (*_several, torch.rnn_tanh_cell, torch.rnn_relu_cell):
-    TABLE[_function] = Row("recurrent", getattr(_function, "__name__", "recurrent"), P.REFUSED)
+_list("product_sum", "addcmul addcdiv lerp", P.PRODUCT)
+_list("matmul", "matmul mm bmm einsum addmm baddbmm addbmm addmv tensordot mv dot inner", P.PRODUCT)
+_list("bilinear", "bilinear", P.PRODUCT, parameters={"input2": None, "weight": None, "bias": None})
+_list("softmax", "softmax _softmax _safe_softmax softmin", P.RULE, S.NONNEGATIVE, {"dim": None, "dtype": None})
+_list("log_softmax", "log_softmax _log_softmax", P.RULE, S.ANY, {"dim": None, "dtype": None})
+_list("attention", "multi_head_attention_forward", P.RULE, parameters=_MULTI_HEAD)
+_list("attention", "scaled_dot_product_attention", P.RULE, parameters=_SDPA)
+_list("attention", "_scaled_dot_product_flash_attention_for_cpu", P.RULE, parameters=_SDPA_CPU)
+_list("attention", "_scaled_dot_product_attention_math", P.RULE, parameters=_SDPA)
+_list("attention", "_native_multi_head_attention _transformer_encoder_layer_fwd", P.REFUSED)
+_list("recurrent", "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell", P.RULE)
 for _property in ("T", "mT", "H", "mH", "real", "data"):
     _get = getattr(torch.Tensor, _property).__get__
     TABLE[_get] = Row("constant" if _property == "data" else "view", _property, P.PLAIN, S.KEEPS)
 
-LINEAR_KINDS = frozenset({"convolution", "transposed_convolution", "linear", "matmul"})
-SCORE_ACTIVATIONS = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "logsigmoid"})
+LINEAR_KINDS = frozenset(
+    {"convolution", "transposed_convolution", "linear", "matmul", "bilinear", "attention", "recurrent"}
+)
+SCORE_ACTIVATIONS = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "logsigmoid",
+                               "log_sigmoid"})  # fmt: skip
 
 
 def unlisted(function: Callable[..., Any]) -> Row:

@@ -14,9 +14,10 @@ from matxai.engine.assignment import assign, uses
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place, wide
 from matxai.engine.composites import Composite
-from matxai.engine.facts import gates, rectified, refuse_what_has_no_rule
+from matxai.engine.facts import rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.flow import Flow
+from matxai.engine.gates import gates
 from matxai.engine.inspection import Seen, agree, compare, forward, known, look, randomness, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
@@ -161,7 +162,8 @@ class _Run:
     ) -> None:  # fmt: skip
         self.module, self.x, self.plan, self.output = module, x, plan, output
         self.progress, self.cancel, self.notes = progress, cancel, notes
-        self.keep = Keep(bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact)
+        live_softmax = any(c.softmax != "constant" for c in plan.composites)
+        self.keep = Keep(bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact, live_softmax)
         self.switch = Switch()
         self.capture = Capture(module, self.keep, self.switch)
         self.total = 1 + len(plan.passes) * plan.targets
@@ -336,7 +338,7 @@ class _Run:
         trace = self.capture.trace
         self.switch.first = frozenset(self.capture.entries)
         self.switch.rectified = rectified(trace)
-        self.switch.constant = gates(trace)
+        self.switch.gates = gates(trace)
         found = []
         for b in self.plan.passes:
             try:
@@ -360,8 +362,8 @@ class _Run:
         if value is None:
             raise OperationError("LRP needs an output that comes from the input through operations it can see.")
         stop = () if backward.at_input else [s.value for n, s in spots.items() if n != "input"]
-        refuse_what_has_no_rule(self.capture.trace, value, stop, self.switch.constant)
         rule = backward.rule
+        refuse_what_has_no_rule(self.capture.trace, value, stop, self.switch.gates, rule)
         captured.assignments[rule] = assign(rule, self.capture.trace, value, self.switch.first)
 
     def backward(
@@ -397,7 +399,9 @@ class _Run:
     def flow(self, score: Tensor) -> Flow:
         """Return how relevance went from operation to operation in the backward that ran last."""
         words = {index: rule.label for index, rule in self.switch.rules.items()}
-        return Flow(self.capture.trace, cast("int", self.start), score, self.switch.book, words, self.switch.constant)
+        shares = {i: gate.shares(cast("Composite", self.switch.rule)) for i, gate in self.switch.gates.items()}
+        constant = {i: share.index(0.0) for i, share in shares.items() if share is not None and 0.0 in share}
+        return Flow(self.capture.trace, cast("int", self.start), score, self.switch.book, words, constant)
 
     def pass_on(self, edges: Sequence[Any]) -> list[Tensor | None]:
         """Bring relevance that first-layer rules laid down from their operations' inputs to the input."""

@@ -215,7 +215,9 @@ def _met(branches: list[Centres | None]) -> Centres | None:
 
 
 def _linear(op: Operation, inputs: Sequence[Axes], out: Shape) -> Axes:
-    return (*inputs[0][:-1], None) if len(inputs[0]) == len(out) else _lost(op, inputs, out)
+    if op.params.get("product") or len(inputs[0]) != len(out):  # which axes are mixed is not known
+        return _lost(op, inputs, out)
+    return (*inputs[0][:-1], None)
 
 
 Passage: TypeAlias = Callable[[Operation, Sequence[Axes], Shape], Axes]

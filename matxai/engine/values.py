@@ -98,6 +98,8 @@ class Keep:
         Whether guided or deconvnet is planned.
     exact
         Plain autograd wherever no rule is needed.
+    live_softmax
+        Whether a composite passes relevance through softmaxes: their inputs are kept.
     """
 
     graph: bool = False
@@ -105,3 +107,4 @@ class Keep:
     relevance: bool = False
     rectified: bool = False
     exact: bool = False
+    live_softmax: bool = False

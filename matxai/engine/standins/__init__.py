@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from matxai.engine.standins.attention import attention
 from matxai.engine.standins.batch_norm import batch_norm
-from matxai.engine.standins.call import Call
-from matxai.engine.standins.elementwise import activation
+from matxai.engine.standins.call import WRITTEN_OUT, Call
+from matxai.engine.standins.elementwise import activation, gated_linear_unit, power, singular
 from matxai.engine.standins.linear import linear
-from matxai.engine.standins.matmul import matmul
-from matxai.engine.standins.pools import average_pool, geometry, max_pool
-from matxai.engine.standins.products import product
+from matxai.engine.standins.matmul import bilinear, matmul
+from matxai.engine.standins.norms import norm
+from matxai.engine.standins.pools import average_pool, geometry, grid_sample, lp_pool, max_pool
+from matxai.engine.standins.products import multiply_add, product, quotient
+from matxai.engine.standins.recurrent import recurrent
 from matxai.engine.standins.relu import relu
 from matxai.engine.standins.selecting import select
+from matxai.engine.standins.softmax import softmax
 
-__all__ = ["STAND_INS", "Call"]
+__all__ = ["STAND_INS", "WRITTEN_OUT", "Call"]
 
 StandInFor: TypeAlias = Callable[[Call], Any]
 
@@ -39,7 +43,19 @@ STAND_INS: dict[str, StandInFor] = {
     "mean": geometry,
     "sum": geometry,
     "product": product,
-    "quotient": product,
+    "quotient": quotient,
+    "product_sum": multiply_add,
+    "bilinear": bilinear,
+    "norm": norm,
+    "softmax": softmax,
+    "log_softmax": softmax,
+    "attention": attention,
+    "recurrent": recurrent,
+    "power": power,
+    "singular": singular,
+    "glu": gated_linear_unit,
+    "lp_pool": lp_pool,
+    "grid_sample": grid_sample,
     "activation": activation,
     "clamp": activation,
     "select": select,

@@ -15,6 +15,7 @@ from matxai.engine.folds import Norm
 from matxai.engine.rules import apply_rule
 from matxai.engine.standins.call import Call, put
 from matxai.engine.standins.linear import LinearNode
+from matxai.engine.standins.norms import norm
 from matxai.engine.standins.prepared import pass_norm
 from matxai.engine.step import ChannelMap, Step
 
@@ -28,7 +29,7 @@ def batch_norm(call: Call) -> Any:
     mean, var = given["running_mean"], given["running_var"]
     if given.get("training") or mean is None or var is None:
         call.op.kind = "norm"
-        return call.refuse("takes its statistics from the batch and has no LRP rule")
+        return norm(call)
     if run.noted is not None:
         weight, bias = (None if t is None else run.origin(t) for t in (given["weight"], given["bias"]))
         run.noted[call.op.index] = Norm(run.origin(mean), run.origin(var), weight, bias, given["eps"])

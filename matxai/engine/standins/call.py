@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matxai.engine.operations import Row
     from matxai.engine.trace import Operation
 
+WRITTEN_OUT = "written_out"
+"""The kind of an operation whose steps are in the trace in its place."""
+
 
 @dataclass
 class Call:
@@ -72,6 +75,46 @@ class Call:
         """Leave the operation to PyTorch, and say why LRP cannot pass it."""
         self.op.refused = reason
         return NotImplemented
+
+    def written_out(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Let ``function`` compute in the call's place, each of its steps seen as if the model had written it.
+
+        With ``exact`` the values are the model's own, bit for bit, with the steps' graph behind them.
+        """
+        if self.op.in_place:
+            return self.refuse("writes into its input and has no LRP rule in place")
+        run = self.run
+        with run:
+            steps = function(*args)
+        self.op.kind = WRITTEN_OUT
+        if not run.keep.exact:
+            return steps
+        if isinstance(steps, Tensor):
+            return run.replaced(steps, put(SameNode(self.value()), steps))
+        return tuple(
+            step if run.value(step) is None else run.replaced(step, put(SameNode(own), step))
+            for own, step in zip(self.value(), steps, strict=False)
+        )
+
+
+@dataclass(eq=False)
+class SameNode:
+    """The value as the model's own function computes it; its graph is that of the same thing written out."""
+
+    value: Tensor | None
+    saved: tuple[Tensor, ...] = ()
+
+    def pull(self, g: Tensor) -> tuple[Tensor]:
+        """Pass."""
+        return (g,)
+
+
+def native_pull(function: Callable[[Tensor], Tensor], x: Tensor, g: Tensor) -> Tensor:
+    """Return the plain gradient of ``function`` at ``x``, as autograd has it."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        (back,) = torch.autograd.grad(function(leaf), leaf, g)
+    return back
 
 
 def put(node: Node, *inputs: Tensor) -> Tensor:

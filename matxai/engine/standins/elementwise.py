@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from matxai.engine.activations import ratio, slope
+from matxai.engine.activations import offset, ratio, slope
 from matxai.engine.composites import Composite
 from matxai.engine.standins.call import Call, put
 
@@ -20,29 +20,72 @@ def activation(call: Call) -> Any:
     """Stand in for an elementwise function."""
     given, x = call.read(), call.x
     if any(isinstance(v, Tensor) for v in given.values()):
-        return call.refuse("has bounds that are tensors")
+        return call.refuse("has bounds that are tensors, and no rule")
+    return _put(call, x, given) if call.ruled else NotImplemented
+
+
+def power(call: Call) -> Any:
+    """X to a constant power, or a constant to the power of x."""
+    run, x, given = call.run, call.x, call.read()
+    (number,) = given.values()
+    if run.value(x) is None or run.value(number) is not None:
+        return call.refuse("has an exponent that depends on the input, and no rule")
+    lowest = float(number.min()) if isinstance(number, Tensor) else float(number)
+    if lowest <= 0:
+        what = "a power of 0 or below" if call.row.base == "pow" else "no positive base"
+        return call.refuse(f"has {what}, and so no value at 0 to measure from and no rule")
+    return _put(call, x, given) if call.ruled else NotImplemented
+
+
+def singular(call: Call) -> Any:
+    """Logarithms and reciprocals: they have no value at 0."""
+    return call.refuse("has no value at 0 to measure from, and so no rule")
+
+
+def gated_linear_unit(call: Call) -> Any:
+    """``glu``, written out: half of the channels times the sigmoid of the others."""
     if not call.ruled:
         return NotImplemented
+
+    def written(x: Tensor) -> Tensor:
+        signal, gate = x.chunk(2, call.read()["dim"])
+        return torch.mul(signal, torch.sigmoid(gate))
+
+    return call.written_out(written, call.x)
+
+
+def _put(call: Call, x: Tensor, given: dict[str, Any]) -> Tensor:
     with torch.no_grad():
         apart = x.detach().clone() if call.op.in_place else x.detach()
         value = call.function(apart, *call.args[1:], **{k: v for k, v in call.kwargs.items() if k != "input"})
-    return put(ActivationNode(call.run.switch, call.row.base, given, call.run.store.keep(x), value), x)
+        at_zero = offset(call.row.base, x, given)
+    node = ActivationNode(call.run.switch, call.op.index, call.row.base, given, call.run.store.keep(x), value, at_zero)
+    return put(node, x)
 
 
 @dataclass(eq=False)
 class ActivationNode:
-    """An elementwise function: its slope for gradients, (f(x) - f(0)) / x for relevance divided by input."""
+    """An elementwise function: its slope for gradients, (f(x) - f(0)) / x for relevance divided by input.
+
+    ``at_zero`` is f(0) where it is not 0: a bias.
+    """
 
     switch: Switch
+    index: int
     base: str
     call: dict[str, Any]
     x: Cell
     value: Tensor | None
+    at_zero: Tensor | None = None
     saved: tuple[Tensor, ...] = ()
 
     def pull(self, g: Tensor) -> tuple[Tensor]:
         """Multiply with slope or ratio."""
         if self.switch.passing:
             return (g,)
-        f = ratio if isinstance(self.switch.rule, Composite) else slope
-        return (g * f(self.base, self.x.tensor, self.call),)
+        x = self.x.tensor
+        if not isinstance(self.switch.rule, Composite):
+            return ((g * slope(self.base, x, self.call)),)
+        if self.at_zero is not None:
+            self.switch.book.write("biases", g * self.at_zero, self.index)
+        return (g * ratio(self.base, x, self.call),)

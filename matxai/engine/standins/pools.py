@@ -37,12 +37,36 @@ def average_pool(call: Call) -> Any:
     return NotImplemented
 
 
+def lp_pool(call: Call) -> Any:
+    """Lp pooling, written out as (k mean x^p)^(1/p): of degree 1, so relevance is shared out by x^p and conserved."""
+    if not call.ruled:
+        return NotImplemented
+    given, axes = call.read(), int(call.row.base[len("lp_pool")])
+    p, kernel, stride = float(given["norm_type"]), given["kernel_size"], given["stride"] or given["kernel_size"]
+    cells = math.prod(kernel) if isinstance(kernel, list | tuple) else kernel**axes
+    mean = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[axes - 1]
+
+    def written(x: Tensor) -> Tensor:
+        powers = mean(torch.pow(x, p), kernel, stride, 0, given["ceil_mode"])
+        return torch.pow(torch.mul(powers, cells), 1 / p)
+
+    return call.written_out(written, call.x)
+
+
+def grid_sample(call: Call) -> Any:
+    """Linear in what is sampled, for a grid that is a constant."""
+    if call.run.value(call.read()["grid"]) is not None:
+        return call.refuse("samples at places that depend on the input, and has no rule")
+    return NotImplemented
+
+
 def geometry(call: Call) -> Any:
     """Nothing to stand in for: only the call's arguments are of interest."""
     call.op.params = {k: v for k, v in call.read().items() if not isinstance(v, Tensor)}
     base = call.row.base
-    if base.startswith("upsample_"):  # an exported program's interpolation: its mode is in its name
-        call.op.params["mode"] = base.removeprefix("upsample_").rstrip("0123456789d")
+    if "upsample_" in base:  # an exported program's interpolation: its mode is in its name
+        name = base.lstrip("_").removeprefix("upsample_").removesuffix("_aa")
+        call.op.params["mode"] = name.rstrip("0123456789d").replace("_", "-")
     return NotImplemented
 
 
