@@ -195,6 +195,12 @@ class Capture(TorchFunctionMode):
             return type(arg)(*sifted) if hasattr(arg, "_fields") else type(arg)(sifted)
         return arg
 
+    def joined(self, values: tuple[int, ...]) -> int:
+        """Return a value made of several: what a score of more than one of them begins at."""
+        op = Operation(len(self.trace), "add", "score", "", values, (self._new_id(),), ((),) * len(values), ((),))
+        self.trace.append(op)
+        return op.output
+
     def _stand_in_constant(self, tensor: Tensor, other: Tensor) -> Tensor:
         self._constants[id(tensor)] = (tensor, other)  # holding the first keeps its id its own
         self._origins[id(other)] = tensor

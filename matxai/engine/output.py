@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matxai.engine.capture import Capture
-    from matxai.engine.targets import Target
 
 
 def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor | None:
@@ -36,8 +35,10 @@ def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor
             return _named(inside, name, first=bool(items))
         if items:
             return _numbered(items, name, type(result).__name__)
+        found = any(isinstance(r, dict) and "boxes" in r for r in result) if isinstance(result, tuple | list) else False
         raise TargetError(
-            f"The model returns a {type(result).__name__} without a tensor of scores; give target= as a function of it."
+            f"The model returns a {type(result).__name__} without a tensor of scores; give target= as "
+            + ("matxai.targets.detected(0) for its best box, or a function of it." if found else "a function of it.")
         )
     except TargetError:
         if required:
@@ -81,12 +82,3 @@ def explained(capture: Capture, scores: Tensor) -> tuple[Tensor, int | None, str
     if tail is not None and tail.value == value.id:
         return tail.logits, tail.source, f"the last operation is a {tail.name}: its input is explained"
     return scores, value.id, ""
-
-
-def score_of(target: Target, logits: Any, batch: int) -> Tensor:
-    """Return a target's score of each sample, (B,); a ``TargetError`` if it is none."""
-    score = target.score(logits)
-    if not isinstance(score, Tensor) or score.shape != (batch,):
-        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-        raise TargetError(f"The target '{target.describe()}' gives {got}; it must give one score a sample, ({batch},).")
-    return score

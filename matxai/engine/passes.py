@@ -12,23 +12,24 @@ from torch import Tensor, nn
 from matxai.engine import devices, memory
 from matxai.engine.assignment import assign, uses
 from matxai.engine.capture import Capture
-from matxai.engine.captured import Captured, Place, wide
+from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
 from matxai.engine.facts import rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.flow import Flow
 from matxai.engine.gates import gates
+from matxai.engine.inputs import checked
 from matxai.engine.inspection import Seen, agree, compare, forward, known, look, randomness, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
-from matxai.engine.output import explained, score_of, scores_of
 from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.predicting import predicted
 from matxai.engine.prepared import DeviatedError
+from matxai.engine.scoring import Sources, layers_read, nonlinear, reads_scores, sources
 from matxai.engine.state import untouched
 from matxai.engine.step import Parts
-from matxai.engine.targets import AnyTarget, Each, Target, fixed, resolve
+from matxai.engine.targets import AnyTarget, Each, Target, resolve
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import COMPILED, original
 from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
@@ -98,7 +99,7 @@ def run(
         module = original(module)
         notes.append(COMPILED)
     with torch.inference_mode(mode=False), torch.enable_grad():
-        x = _checked(x, devices.of(module, device))
+        x = checked(x, devices.of(module, device))
         with untouched(module) as decided:
             notes += decided
             if isinstance(module, BlackBox):
@@ -129,28 +130,13 @@ def inspected(module: nn.Module, x: Tensor) -> Seen:
     if isinstance(module, BlackBox):
         raise LayerError(f"{module.title} gives predictions only; it has no layers to list.")
     with torch.inference_mode(mode=False), torch.no_grad():
-        x = _checked(x, devices.of(module))
+        x = checked(x, devices.of(module))
         with untouched(module):
             seen = known(module, tuple(x.shape))
             if seen is None:
                 with same_randomness(x.device):
                     seen, _ = look(module, x, None)
             return seen
-
-
-def _checked(x: Tensor, device: torch.device | None) -> Tensor:
-    if not isinstance(x, Tensor) or x.ndim < 2:
-        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        raise ModelError(f"The input is {shape}; it must be a batch (B, C, *spatial).")
-    if not x.numel():
-        raise ModelError(f"The input {tuple(x.shape)} is empty; give at least one sample, and no axis of length 0.")
-    if not x.is_floating_point():
-        raise ModelError(
-            f"The input has the type {x.dtype}; convert it to floating point, scaled as the model expects."
-        )
-    if not bool(torch.isfinite(x).all()):
-        raise ModelError("The input holds NaN or infinite values, which would reach the model; replace them first.")
-    return x.detach() if device is None else x.detach().to(device)
 
 
 class _Run:
@@ -171,15 +157,18 @@ class _Run:
         self.leave_out = self.shielded = self.unprepared = False
         self.start: int | None = None
         self.forwards = 0
+        self.of_targets: dict[str, str] = {}  # layers that targets read, as the trace calls them: as targets do
+        self.tensors: dict[str, Tensor] = {}
 
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
         self.step("forward")
-        seen, own = self.first_look(scored=not _free(target))
+        seen, own = self.first_look(scored=reads_scores(target))
         self.shielded = self.capture.shielded = seen.shielded = seen.shielded or self.shielded
         names = tuple(seen.layers.resolve(name) for name in layers) if layers else ()
         if self.plan.at_layers and not names:
             raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
+        self.of_targets = {seen.layers.resolve(name): name for name in layers_read(target)}
         spots: dict[str, Spot] = {}
         began = time.monotonic()
         with same_randomness(self.x.device) if own is not None else torch.enable_grad():
@@ -189,8 +178,8 @@ class _Run:
             note = compare(self.module, self.x, own, tensors_in(result), self.keep)
             self.notes += [note] if note else []
         seen.compared.add(self.flags())
-        for name in names:
-            if name not in spots:
+        for name in (*names, *self.of_targets):
+            if name not in spots and self.of_targets.get(name) not in self.tensors:
                 raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
         spots["input"] = self.input
         with devices.full_precision(self.x.device.type):
@@ -200,7 +189,10 @@ class _Run:
         self, result: Any, target: AnyTarget | Each, names: tuple[str, ...], spots: dict[str, Spot], began: float
     ) -> Captured:
         """Take the scores out of what the forward gave, and run the backwards."""
-        logits, value, chosen = self.scores(result, target)
+        found, note = sources(self.capture, result, target, self.output, self.tensors, len(self.x))
+        self.notes += [note] if note else []
+        logits, chosen = found.logits, resolve(target, result if found.logits is None else found.logits)
+        self.notes += nonlinear(self.plan, chosen)
         captured = Captured(
             input=self.x, output=result, logits=logits.detach() if isinstance(logits, Tensor) else None,
             target=[t.describe() for t in chosen], targets=len(chosen) if isinstance(target, Each) else None,
@@ -208,9 +200,9 @@ class _Run:
         )  # fmt: skip
         for name, spot in spots.items():
             captured.places[name] = Place(spot.value, spot.cell.tensor)
-        captured.fixed = tuple(fixed(t, logits) for t in chosen)
+        captured.fixed = tuple(found.fixed(t) for t in chosen)
         captured.seconds["forward"] = time.monotonic() - began
-        self.backwards(captured, chosen, logits, value, spots)
+        self.backwards(captured, chosen, found, spots)
         captured.output = mapped(result, Tensor.detach)
         return captured
 
@@ -227,7 +219,7 @@ class _Run:
     ) -> Any:  # fmt: skip
         """Run the forward as it is prepared; where it deviates, fails, or gives another output, run it as it is."""
         plan = None if self.keep.exact or self.unprepared else seen.plan
-        ready = self.capture.ready = None if plan is None else plan.ready(self.x, names)
+        ready = self.capture.ready = None if plan is None else plan.ready(self.x, (*names, *self.of_targets))
         if plan is None or ready is None:
             return self.forward(names, spots)
         put_back = randomness(self.x.device)
@@ -247,8 +239,10 @@ class _Run:
             del result
         put_back()
         spots.clear()
+        self.tensors.clear()
         self.forwards += 1
         self.capture = Capture(self.module, self.keep, self.switch)
+        self.capture.shielded = self.shielded
         return self.forward(names, spots)
 
     def lets_go(self, error: BaseException) -> bool:
@@ -265,7 +259,7 @@ class _Run:
         return k.graph, k.at_input, k.relevance, k.rectified, k.exact
 
     def forward(self, names: Sequence[str], spots: dict[str, Spot]) -> Any:
-        """Run the module once, and keep the outputs of the layers asked for."""
+        """Run the module once, and keep the outputs of the layers asked for, and of those that targets read."""
         wanted = set(names)
 
         def on_output(name: str, call: int, type_: str, result: Any) -> None:
@@ -276,6 +270,8 @@ class _Run:
                     if not isinstance(result, Tensor):
                         raise LayerError(f"Layer '{name}' gives a {type(result).__name__}; a map needs one tensor.")
                     spots[key] = self.capture.keep_output(key, result)
+                if key in self.of_targets and isinstance(result, Tensor):
+                    self.tensors[self.of_targets[key]] = result.clone()  # as it is now, whatever is written there later
 
         return forward(self.module, self.x, self.capture, on_output, self.ask)
 
@@ -284,41 +280,19 @@ class _Run:
         """Where the input is read."""
         return cast("Spot", self.capture.input)
 
-    def scores(self, result: Any, target: AnyTarget | Each) -> tuple[Any, int | None, tuple[Target, ...]]:
-        """Return what is explained, its value in the trace, and the targets."""
-        free = _free(target)
-        found = scores_of(result, self.output, required=not free)
-        if found is None:
-            return result, None, resolve(target, result)
-        logits, value, note = explained(self.capture, found)
-        if free:  # the caller's function has the output as the model gives it
-            made = self.capture.value(found)
-            return result, None if made is None else made.id, resolve(target, found)
-        if note:
-            self.notes.append(note)
-        if not bool(torch.isfinite(logits).all()):
-            raise ModelError("The model's output holds NaN or infinite values for this input; nothing to explain.")
-        if logits.ndim == 0 or len(logits) != len(self.x):
-            raise TargetError(
-                f"The output is {tuple(logits.shape)}; it needs one entry for each of {len(self.x)} samples."
-            )
-        return wide(logits), value, resolve(target, logits)
-
-    def backwards(
-        self, captured: Captured, chosen: tuple[Target, ...], logits: Any, value: int | None, spots: dict[str, Spot]
-    ) -> None:
+    def backwards(self, captured: Captured, chosen: tuple[Target, ...], found: Sources, spots: dict[str, Spot]) -> None:
         """Run every backward for every target."""
-        passes = self.facts(captured, value, spots)
+        passes = self.facts(captured, found.start(self.capture, chosen), spots)
         scores = []
         self.total = 1 + len(passes) * len(chosen)
         self.done = 1
         for number, target in enumerate(chosen):
-            score = score_of(target, logits, len(self.x))
+            score = found.score(target)
             scores.append(score.detach())
             if passes and not score.requires_grad:
                 msg = (
                     f"The score of {target.describe()} has no gradient: the forward cuts the graph (no_grad, detach, "
-                    f"NumPy), or the score is a constant."
+                    f"NumPy), the score is a constant, or it comes before the layers that are read."
                 )
                 raise TargetError(msg)
             for i, backward in enumerate(passes):
@@ -428,11 +402,6 @@ class _Run:
         """Report progress."""
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total, label)
-
-
-def _free(target: Any) -> bool:
-    """Whether the target is the caller's own function, which takes the output as the model gives it."""
-    return callable(target) and not isinstance(target, Target)
 
 
 def _edge(spot: Spot, name: str, *, fused: bool) -> Any:

@@ -6,15 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from matxai.engine.captured import Captured
-from matxai.engine.output import score_of, scores_of
-from matxai.engine.targets import Each, Target, fixed, resolve
+from matxai.engine.nested import tensors_in
+from matxai.engine.scoring import layers_read, sources
+from matxai.engine.targets import Each, resolve
 from matxai.engine.trace import Trace
-from matxai.errors import MethodError, ModelError
+from matxai.errors import MethodError, ModelError, TargetError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from matxai.engine.plan import Plan
     from matxai.opaque import BlackBox
 
@@ -37,18 +39,19 @@ def predicted(box: BlackBox, x: Tensor, plan: Plan, target: Any, output: str | N
     began = time.monotonic()
     result = box(x)
     seconds = time.monotonic() - began
-    free = callable(target) and not isinstance(target, Target)
-    found = scores_of(result, output, required=not free)
-    logits = result if free else found
-    if isinstance(logits, Tensor) and not bool(torch.isfinite(logits).all()):
+    if not all(bool(torch.isfinite(t).all()) for t in tensors_in(result)):
         raise ModelError(f"{box.title} gave NaN or infinite values for this input; nothing to explain.")
-    chosen = resolve(target, logits)
+    inside = layers_read(target)
+    if inside:
+        raise TargetError(f"{box.title} gives predictions only; there is no layer '{inside[0]}' for a target to read.")
+    found, _ = sources(None, result, target, output, {}, len(x))
+    logits, chosen = found.logits, resolve(target, result if found.logits is None else found.logits)
     captured = Captured(
-        input=x, output=result, logits=None if free else found, target=[t.describe() for t in chosen],
+        input=x, output=result, logits=logits, target=[t.describe() for t in chosen],
         targets=len(chosen) if isinstance(target, Each) else None, layers=(), trace=Trace(),
         notes=["the model is a black box: its output is explained as it is given"],
     )  # fmt: skip
-    captured.fixed = tuple(fixed(t, logits) for t in chosen)
-    captured.score_list = [score_of(t, logits, len(x)).detach() for t in chosen]
+    captured.fixed = tuple(found.fixed(t) for t in chosen)
+    captured.score_list = [found.score(t).detach() for t in chosen]
     captured.seconds["forward"] = seconds
     return captured

@@ -167,9 +167,10 @@ def test_targets_and_their_scores() -> None:
     assert score(0, dense[:, 1:]) == [5.0]
     ring = torch.zeros(7, 7)
     ring[2:5, 2:5] = 1
-    edge = targets.border(ring).mask
-    assert edge.sum() == 25 - 1
-    assert edge[3, 3] == 0
+    plane = torch.zeros(2, 2, 7, 7)
+    plane[:, 1, 1, 1], plane[:, 1, 3, 3], plane[:, 1, 0] = 24, 100, 7
+    assert score(targets.border(ring), plane) == [1, 1]  # 25 - 1 positions, not the middle, nor what lies outside
+    assert score(targets.border(torch.stack([ring, 1 - ring])), plane) == [1, 1]
     assert with_names(targets.each("b", ["a", "b"]), ["a", "b"]).targets == (1, [0, 1])
 
 

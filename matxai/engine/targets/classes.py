@@ -48,10 +48,10 @@ def signs(chosen: Sequence[int], output: Tensor) -> Tensor:
     return torch.tensor([1.0 if k else -1.0 for k in chosen], dtype=output.dtype, device=output.device)
 
 
-def check(index: int, count: int) -> None:
-    """Raise if there is no class of this index."""
+def check(index: int, count: int, many: str = "classes", one: str = "class") -> None:
+    """Raise if there is no class of this index, or whatever else is counted."""
     if not -count <= index < count:
-        raise TargetError(f"The model has {count} classes, 0 to {count - 1}; there is no class {index}.")
+        raise TargetError(f"The model has {count} {many}, 0 to {count - 1}; there is no {one} {index}.")
 
 
 def sum_on_top(score: Tensor, where: Tensor, chosen: Sequence[int], sign: Tensor | None) -> Tensor:

@@ -1,19 +1,23 @@
-"""Targets over positions of a dense output: masks and their borders, regions, points, boxes. See :mod:`.targets`."""
+"""Targets over positions of a dense output: masks and their borders, regions, points, boxes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from matxai.engine.classes import check, is_binary, nameless, positive, shape, signs
+from matxai.engine.targets.classes import check, is_binary, nameless, positive, shape, signs
+from matxai.engine.targets.protocol import Part
 from matxai.errors import TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, eq=False)
-class Over:
+class Over(Part):
     """The mean or sum of one class's score over a mask of positions. See :func:`mean`, :func:`point`, :func:`box`.
 
     ``mask`` is ``(*spatial)`` or ``(B, *spatial)`` at the output's size or at any other: it is brought to the output's.
@@ -49,7 +53,22 @@ class Over:
         """Return the same for so many copies of the batch: a mask for each sample is repeated."""
         return replace(self, copies=self.copies * count)
 
+    def with_names(self, index: Callable[[str], int]) -> Over:
+        """Return the same with the index of a class that is given by name."""
+        return replace(self, index=index(self.index)) if isinstance(self.index, str) else self
+
     def _weights(self, plane: Tensor) -> Tensor:
+        mask = self._masks(plane)
+        if len(mask) > 1:
+            mask = mask.repeat(self.copies, *(1,) * (plane.ndim - 1))
+        if mask.shape[1:] != plane.shape[1:]:
+            mask = torch.nn.functional.interpolate(
+                mask[:, None].float(), plane.shape[1:], mode="area" if _shrinks(mask, plane) else "nearest"
+            )[:, 0]
+        return mask.to(plane.dtype).expand_as(plane)
+
+    def _masks(self, plane: Tensor) -> Tensor:
+        """Return the masks with an axis for the samples: one for all, or one for each sample before it is repeated."""
         mask = self.mask.to(plane.device)
         axes = plane.ndim - 1
         samples = len(plane) // self.copies
@@ -59,14 +78,7 @@ class Over:
                 f"{axes} spatial axes, with or without one for the samples."
             )
             raise TargetError(msg)
-        mask = mask if mask.ndim == axes + 1 else mask[None]
-        if len(mask) > 1:
-            mask = mask.repeat(self.copies, *(1,) * axes)
-        if mask.shape[1:] != plane.shape[1:]:
-            mask = torch.nn.functional.interpolate(
-                mask[:, None].float(), plane.shape[1:], mode="area" if _shrinks(mask, plane) else "nearest"
-            )[:, 0]
-        return mask.to(plane.dtype).expand_as(plane)
+        return mask if mask.ndim == axes + 1 else mask[None]
 
     def describe(self) -> str:
         """Return the words given when it was made."""
@@ -85,12 +97,9 @@ def region(mask: Any, index: int | str = 1) -> Over:
 
 def border(mask: Any, index: int | str = 1, width: int = 1) -> Over:
     """Explain a class's mean score over the border of a mask, ``width`` positions inside and outside of its edge."""
-    m = _tensor(mask).float()[None, None]
-    axes = m.ndim - 2
-    pool = (torch.nn.functional.max_pool1d, torch.nn.functional.max_pool2d, torch.nn.functional.max_pool3d)[axes - 1]
-    size = 2 * width + 1
-    grown, shrunk = pool(m, size, 1, width), 1 - pool(1 - m, size, 1, width)
-    return Over((grown - shrunk)[0, 0], index, f"class {index} at the border of a mask")
+    if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+        raise TargetError(f"The width of a border is a number of positions, 1 or more; it cannot be {width!r}.")
+    return _Border(_tensor(mask), index, f"class {index} at the border of a mask", width=width)
 
 
 def point(*place: int, index: int | str = 1) -> Over:
@@ -105,6 +114,18 @@ def box(*ranges: tuple[int, int], index: int | str = 1) -> Over:
     return _Place(
         torch.empty(0), index, f"class {index} in the box {ranges}", "mean", slices=tuple(slice(*r) for r in ranges)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Border(Over):
+    width: int = 1
+
+    def _masks(self, plane: Tensor) -> Tensor:
+        m = super()._masks(plane).float()[:, None]
+        pools = (torch.nn.functional.max_pool1d, torch.nn.functional.max_pool2d, torch.nn.functional.max_pool3d)
+        pool, size = pools[plane.ndim - 2], 2 * self.width + 1
+        grown, shrunk = pool(m, size, 1, self.width), 1 - pool(1 - m, size, 1, self.width)
+        return (grown - shrunk)[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
