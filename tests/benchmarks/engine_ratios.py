@@ -1,242 +1,155 @@
-"""What the engine costs beside its peers, measured side by side in interleaved rounds. A script; it asserts no time.
+"""What the engine costs and whether it is right, beside its peers: every table in one command. It asserts nothing.
 
-Two questions: Grad-CAM on ResNet-50 against the bare forward and partial backward written by hand (aim: at most 1.15),
-and LRP (epsilon and z+) on ResNet-50 against zennit with its canonizer (aim: at most 0.7). Each candidate's peak memory
-is read in a process of its own, as the resident set beyond the loaded model (on CUDA: as allocated).
+Exact counts (operations, bytes kept for the backwards), correctness (conservation without biases, epsilon maps beside
+gradient x input), wall time in interleaved rounds, and peak memory, each candidate in a process of its own. Peers are
+optional: ``pip install "matxai[bench]"`` has them all; who is absent is said so. Every candidate has the same frozen
+network in evaluation mode, type, threads and batch.
 
-    python tests/benchmarks/engine_ratios.py --rounds 7 --batch 4 --json ratios.json
+    python tests/benchmarks/engine_ratios.py --json engine.json --markdown engine.md
+    python tests/benchmarks/engine_ratios.py --only time --rows grad_cam,lrp_epsilon_plus --batch 1,16 --rounds 7
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
+import os
 import platform
-import resource
-import statistics
-import subprocess
 import sys
-import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+import correct
+import counted
+import raced
+import torch
+import weighed
+import written
+from peers import leave_out, versions
+from subjects import DTYPES, Subject
+from works import BUNDLE, COUNTED, KEPT, WEIGHED, WORKS
 
-    from torch import Tensor, nn
-
-TARGET = 3
-LAYER = "layer4"
-CASES = {
-    "grad_cam": {"ours": "matxai_grad_cam", "peer": "bare_grad_cam", "aim": 1.15},
-    "lrp_epsilon_plus": {"ours": "matxai_lrp", "peer": "zennit_lrp", "aim": 0.7},
-}
-
-
-def network(device: str, arch: str) -> nn.Module:
-    """Return the untrained network with random batch-norm statistics, in evaluation mode, its parameters frozen."""
-    import torch
-    import torchvision
-
-    torch.manual_seed(0)
-    module = torchvision.models.get_model(arch, weights=None).eval()
-    for part in module.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.1)
-            part.running_var.uniform_(0.5, 1.5)
-    return module.requires_grad_(requires_grad=False).to(device)
+PARTS = ("counts", "kept", "conservation", "epsilon", "time", "memory")
 
 
-def bare_grad_cam(module: nn.Module, x: Tensor) -> Tensor:
-    """Grad-CAM of a ResNet's last block by hand: no graph before the layer, a backward through the head alone."""
-    import torch
-
-    with torch.no_grad():
-        a = module.maxpool(module.relu(module.bn1(module.conv1(x))))
-        a = module.layer4(module.layer3(module.layer2(module.layer1(a))))
-    a = a.requires_grad_()
-    score = module.fc(torch.flatten(module.avgpool(a), 1))[:, TARGET].sum()
-    (g,) = torch.autograd.grad(score, a)
-    return (g.mean((2, 3), keepdim=True) * a.detach()).sum(1).relu()
-
-
-def matxai_grad_cam(module: nn.Module, x: Tensor) -> Tensor:
-    """Grad-CAM as a user calls it: target, layer, placed at the input's size."""
-    from matxai.methods import attribution
-
-    return attribution(module, x, ["grad_cam"], TARGET, [LAYER]).maps["grad_cam"]
-
-
-def matxai_lrp(module: nn.Module, x: Tensor) -> Tensor:
-    """LRP as a user calls it."""
-    from matxai.methods import attribution
-
-    return attribution(module, x, ["lrp:epsilon_plus"], TARGET).maps["lrp:epsilon_plus"]
-
-
-def zennit_lrp(module: nn.Module, x: Tensor) -> Tensor:
-    """The same composite in zennit, with the canonizer that the architecture needs."""
-    import torch
-    from zennit.attribution import Gradient
-    from zennit.composites import EpsilonPlus
-    from zennit.torchvision import ResNetCanonizer, VGGCanonizer
-
-    canonizer = ResNetCanonizer() if hasattr(module, "layer4") else VGGCanonizer()
-    with Gradient(module, EpsilonPlus(canonizers=[canonizer])) as attributor:
-        seed = torch.eye(1000, dtype=x.dtype, device=x.device)[[TARGET] * len(x)]
-        _, relevance = attributor(x.clone(), lambda out: seed * out)
-    return relevance
-
-
-CANDIDATES: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
-    f.__name__: f for f in (bare_grad_cam, matxai_grad_cam, matxai_lrp, zennit_lrp)
-}
-
-
-def timed(candidate: str, module: nn.Module, x: Tensor) -> float:
-    """Return the seconds of one call."""
-    import torch
-
-    start = time.perf_counter()
-    CANDIDATES[candidate](module, x)
-    if x.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def race(options: argparse.Namespace) -> list[dict[str, object]]:
-    """Return the seconds of each candidate and the ratios, taken in turns so that both meet the same machine."""
-    import torch
-
-    module = network(options.device, options.arch)
-    x = torch.randn(options.batch, 3, options.size, options.size, device=options.device)
-    results = []
-    for name in options.cases:
-        case = CASES[name]
-        ours, peer = str(case["ours"]), str(case["peer"])
-        for candidate in (ours, peer):  # warm up: kernels chosen, the model checked once
-            CANDIDATES[candidate](module, x)
-        seconds: dict[str, list[float]] = {ours: [], peer: []}
-        for i in range(options.rounds):
-            for candidate in (ours, peer) if i % 2 == 0 else (peer, ours):
-                seconds[candidate].append(timed(candidate, module, x))
-        ratios = [a / b for a, b in zip(seconds[ours], seconds[peer], strict=True)]
-        results.append(
-            {
-                "case": name,
-                "ours": ours,
-                "peer": peer,
-                "ours_s": statistics.median(seconds[ours]),
-                "peer_s": statistics.median(seconds[peer]),
-                "ratio": statistics.median(ratios),
-                "ratio_of_best": min(seconds[ours]) / min(seconds[peer]),
-                "ratios": ratios,
-                "aim": case["aim"],
-            }
-        )
-    return results
-
-
-def peak_resident() -> int:
-    """Return the process's peak resident set in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def resident() -> int:
-    """Return the resident set of now in bytes, where the system tells it; else the peak so far."""
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text().split()[1]) * resource.getpagesize() if pages.exists() else peak_resident()
-
-
-def weigh(options: argparse.Namespace) -> dict[str, float]:
-    """Return one candidate's peak memory beyond the loaded model; meant for a fresh process."""
-    import torch
-
-    module = network(options.device, options.arch)
-    x = torch.randn(options.batch, 3, options.size, options.size, device=options.device)
-    # imports and first-call checks are not the method's memory; so small an image that what is kept of it is nothing
-    CANDIDATES[options.weigh](module, x[:1, :, :64, :64])
-    if x.is_cuda:
-        torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        CANDIDATES[options.weigh](module, x)
-        torch.cuda.synchronize()
-        return {"peak_mib": (torch.cuda.max_memory_allocated() - before) / 2**20}
-    before = resident()
-    CANDIDATES[options.weigh](module, x)
-    return {"peak_mib": (peak_resident() - before) / 2**20}
-
-
-def weighed(candidate: str, options: argparse.Namespace) -> float:
-    """Return :func:`weigh` of one candidate from a process of its own."""
-    common = [
-        "--device",
-        options.device,
-        "--arch",
-        options.arch,
-        "--size",
-        str(options.size),
-        "--batch",
-        str(options.batch),
-    ]
-    command = [sys.executable, __file__, "--weigh", candidate, *common, "--threads", str(options.threads)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["peak_mib"])
-
-
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
-    import torch
 
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--arch", default="resnet50")
-    parser.add_argument(
-        "--threads", type=int, default=0, help="threads of PyTorch on the CPU; 0 leaves them as they are"
+    def several(text: str) -> list[str]:
+        return [t for t in text.split(",") if t]
+
+    def numbers(text: str) -> list[int]:
+        return [int(t) for t in several(text)]
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--no-memory", action="store_true", help="leave the peak memory out")
-    parser.add_argument("--weigh", choices=list(CANDIDATES), help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    add = parser.add_argument
+    add("--json", type=Path, help="where to write figures, raw samples and environment")
+    add("--markdown", type=Path, help="where to write the tables; printed if neither is given")
+    add("--only", type=several, default=list(PARTS), help=f"parts, of {','.join(PARTS)}")
+    add("--rows", type=several, help=f"rows, of {','.join(WORKS)}; by default those of the part, without the slow ones")
+    add("--leave-out", type=several, default=[], help="peers not to run, as library/row: grad-cam/full_grad")
+    add("--nets", type=several, help="networks of conservation and epsilon, of tests/families.py")
+    add("--arch", default="resnet50", help="network of counts, kept, time and memory")
+    add("--size", type=int, default=224, help="pixels along each side of the image")
+    add("--batch", type=numbers, default=[1, 16], help="batches of time and memory: 1,16")
+    add("--rounds", type=int, default=5, help="rounds of time")
+    add("--seconds", type=float, default=0.0, help="of time: no further round of a row after so many; 0: all rounds")
+    add(
+        "--samples", type=int, default=8, help="steps or copies of sampling methods; masked copies are 16 times as many"
+    )
+    add("--threads", type=int, default=0, help="threads of PyTorch on the CPU; 0 leaves them as they are")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--dtype", choices=list(DTYPES), default="float32", help="of counts, kept, time and memory")
+    add("--weigh", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    for given, known in ((options.only, PARTS), (options.rows or (), WORKS), (options.nets or (), _nets())):
+        for name in given:
+            if name not in known:
+                parser.error(f"there is no {name!r}; there are {', '.join(known)}")
+    try:
+        leave_out(options.leave_out)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
+
+
+def _nets() -> Sequence[str]:
+    return list(correct.families().FAMILIES)
+
+
+def measured(options: argparse.Namespace, subject: Subject, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return the rows of every part that was asked for."""
+
+    def rows(default: Sequence[str]) -> Sequence[str]:
+        return options.rows or default
+
+    again = [
+        "--arch", options.arch, "--size", str(options.size), "--device", options.device, "--dtype", options.dtype,
+        "--threads", str(options.threads), "--samples", str(options.samples),
+    ]  # fmt: skip
+    rounds = raced.Rounds(options.rounds, options.seconds)
+    parts: dict[str, Callable[[], Any]] = {
+        "counts": lambda: counted.counts(subject, rows(list(dict.fromkeys([*COUNTED, *BUNDLE]))), say),
+        "kept": lambda: counted.kept(subject, rows(KEPT), say),
+        "conservation": lambda: correct.conservation(options.nets or _nets(), say),
+        "epsilon": lambda: correct.epsilon(options.nets or correct.RANDOM, say),
+        "time": lambda: raced.race(
+            subject, rows([w.name for w in WORKS.values() if not w.slow]), options.batch, rounds, say
+        ),
+        "memory": lambda: weighed.weights(rows(WEIGHED), options.batch, again, say),
+    }
+    return {part: parts[part]() for part in PARTS if part in options.only}
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line] if (
+        info.exists()) else []  # fmt: skip
+    return {
+        "matxai": importlib.metadata.version("matxai"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": importlib.metadata.version("torchvision"),
+        **versions(),
+        "system": platform.platform(),
+        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "load at the start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
 
 
 def main() -> None:
-    """Measure, print one line for each case, and write the JSON file."""
-    import torch
-
+    """Measure, and write or print the tables."""
     options = parse()
     if options.threads:
         torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # numbers of 1e-40 slow a CPU down by far, peers more than us
+    subject = Subject(options.arch, options.size, options.device, DTYPES[options.dtype], samples=options.samples)
     if options.weigh:
-        print(json.dumps(weigh(options)))
+        print(json.dumps(weighed.weigh(subject, options.weigh, options.batch[0])))
         return
-    cases = race(options)
-    for case in cases:
-        if not options.no_memory:
-            case["ours_peak_mib"] = weighed(str(case["ours"]), options)
-            case["peer_peak_mib"] = weighed(str(case["peer"]), options)
-        print(json.dumps({k: v for k, v in case.items() if k != "ratios"}))
-    cpu = platform.processor() or platform.machine()
+    about = environment(options.device)
+    parts = measured(options, subject, lambda text: print(text, file=sys.stderr, flush=True))
+    about["load at the end"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    shown = ("arch", "size", "dtype", "batch", "rounds", "seconds", "samples", "leave_out")
     report = {
-        "format": "matxai-benchmark",
-        "version": 1,
-        "device": torch.cuda.get_device_name() if options.device.startswith("cuda") else cpu,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "arch": options.arch,
-        "batch": options.batch,
-        "size": options.size,
-        "rounds": options.rounds,
-        "cases": cases,
-    }
+        "format": "matxai-benchmark", "version": 2, "environment": about,
+        "options": {k: getattr(options, k) for k in shown}, "parts": parts,
+    }  # fmt: skip
+    text = written.markdown(report)
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if options.markdown:
+        options.markdown.write_text(text, encoding="utf-8")
+    if not (options.json or options.markdown):
+        print(text)
 
 
 if __name__ == "__main__":

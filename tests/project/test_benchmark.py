@@ -1,0 +1,39 @@
+"""The benchmark command runs from end to end, and what it writes can be read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "engine_ratios.py"
+
+
+def test_the_benchmark_writes_its_tables(tmp_path: Path) -> None:
+    figures, tables = tmp_path / "engine.json", tmp_path / "engine.md"
+    command = [sys.executable, str(SCRIPT), "--json", str(figures), "--markdown", str(tables), "--device", "cpu"]
+    small = ["--arch", "resnet18", "--size", "32", "--rounds", "1", "--batch", "1", "--rows", "grad_cam"]
+    done = subprocess.run([*command, *small, "--only", "counts,kept,time"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    report = json.loads(figures.read_text())
+    assert (report["format"], report["version"]) == ("matxai-benchmark", 2)
+    assert {"torch", "device", "cpus", "threads", "captum", "autolrp"} <= report["environment"].keys()
+    assert list(report["parts"]) == ["counts", "kept", "time"]
+    rows = {part: row for part, (row,) in report["parts"].items()}
+    counted = {who: found["value"] for who, found in rows["counts"]["candidates"].items() if "value" in found}
+    assert 1 < counted["matxai"] <= rows["counts"]["aim"] == 1.05
+    assert counted["bare PyTorch"] == counted["captum"]  # neither goes back beyond the layer
+    assert counted["grad-cam"] == 2  # all the way to the input
+    assert 0 < rows["kept"]["candidates"]["matxai"]["value"] < 1
+    taken, ratios = rows["time"]["candidates"], rows["time"]["ratios"]
+    (ours,), (theirs,) = taken["matxai"]["seconds"], taken["captum"]["seconds"]
+    assert ratios["captum"]["median"] == ours / theirs
+    assert (ratios["bare PyTorch"]["aim"], ratios["captum"]["rounds"]) == (0.65, 1)
+
+    text = tables.read_text()
+    assert "## Floating-point operations" in text
+    assert "## Wall time" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("| Grad-CAM, last layer | 1.0 to 3.0 |")]
+    assert "✓" in line
