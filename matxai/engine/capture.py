@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from matxai.engine.standins.linear import LinearNode
 
 _MARK = "_matxai_value"
+_PLAIN = frozenset({int, float, bool, str, type(None)})
 _SIGN_BY_OPERANDS = frozenset({"add", "product", "quotient", "cat", "pad", "piecewise", "select", "clamp"})
 
 
@@ -63,6 +64,7 @@ class Capture(TorchFunctionMode):
         self.ready: Ready | None = None
         self.noted: dict[int, Noted | Norm] | None = None
         self.passing: Passing | None = None
+        self.ask: Callable[[], None] | None = None
         self.watch: Callable[[Operation, Tensor], None] | None = None
         self.shielded = self.recomputed = False
         self._module = module
@@ -70,6 +72,7 @@ class Capture(TorchFunctionMode):
         self._constants: dict[int, tuple[Tensor, Tensor]] = {}
         self._origins: dict[int, Tensor] = {}
         self._owned: dict[int, Tensor] | None = None
+        self._aside = False
         self._written: dict[int, tuple[Tensor, Tensor]] = {}
 
     # -- what the run does -------------------------------------------------------------------------------------------
@@ -93,7 +96,9 @@ class Capture(TorchFunctionMode):
         if root and not tensor.requires_grad and tensor.is_floating_point():
             # made here: what the mode sifts loses its requires_grad
             Root.apply(tensor, torch.zeros((), device=tensor.device, requires_grad=True))
+        self._aside = True  # what PyTorch does to find the edge is none of the model's operations
         edge = edge_of(tensor) if tensor.requires_grad else None
+        self._aside = False
         spot = Spot(name, value_id, cell, edge)
         mark = Value(self, value_id, tensor._version, clean=value_id == INPUT)
         if old is not None:
@@ -135,13 +140,17 @@ class Capture(TorchFunctionMode):
     ) -> Any:
         """Record a call, and give its result a stand-in where the plan needs one."""
         kwargs = kwargs or {}
+        if self._aside:
+            return func(*args, **kwargs)
         row = TABLE.get(func)
         if row is None:
             if getattr(func, "__name__", "") in ("__get__", "size", "dim", "is_floating_point", "stride", "numel"):
                 return func(*args, **kwargs)
             row = unlisted(func)
+        if self.ask is not None:
+            self.ask()
         live: list[Tensor] = []
-        args = tuple(self._sift(a, live) for a in args)
+        args = tuple([a if a.__class__ in _PLAIN else self._sift(a, live) for a in args])
         if kwargs:
             kwargs = {k: self._sift(v, live) for k, v in kwargs.items()}
         target = self._target(row, args, kwargs)
@@ -171,8 +180,9 @@ class Capture(TorchFunctionMode):
     def _sift(self, arg: Any, live: list[Tensor]) -> Any:
         """Collect the values that depend on the input, and hide the graph of everything else."""
         if isinstance(arg, Tensor):
-            if self.value(arg) is not None:
-                live.append(arg := self.straight(arg))
+            found = arg.__dict__.get(_MARK)
+            if found is not None and found.owner is self:
+                live.append(arg if found.straight is None else (arg := self.straight(arg)))
                 return arg
             held = self._constants.get(id(arg))
             if held is not None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from matxai.engine.linear import LinearMap
 
+_WHOLE, _SAMPLES = 4096, 128
+"""Tensors of up to so many values are compared whole; of larger ones about so many: each costs a miss of the cache."""
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -193,7 +195,7 @@ class Sources:
     """Tensors of a module that copies were made of, where they stand in it, and how to tell that they have changed.
 
     Compared are the objects themselves, where their data lie, their versions, and a sample of their values (writes
-    through ``.data`` count up no version): at least one of each row of a weight, all of them in one comparison.
+    through ``.data`` count up no version), all of them in one comparison.
     """
 
     def __init__(self, module: nn.Module, tensors: Iterable[Tensor]) -> None:
@@ -259,5 +261,4 @@ def _sample(tensor: Tensor) -> Tensor:
     if not values.is_contiguous():
         return values[(0,) * (values.ndim - 1)].flatten() if values.ndim > 1 else values
     flat = values.view(-1)
-    row = values[0].numel() if values.ndim > 1 else 1
-    return flat[:: row + 1] if row > 1 else flat
+    return flat[:: flat.numel() // _SAMPLES | 1] if flat.numel() > _WHOLE else flat

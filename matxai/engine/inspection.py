@@ -101,10 +101,11 @@ def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = F
 
 
 def forward(
-    module: nn.Module, x: Tensor, capture: Capture, on_output: Any, on_enter: Callable[[], None] | None
+    module: nn.Module, x: Tensor, capture: Capture, on_output: Any, on_enter: Callable[[], None] | None,
+    only: frozenset[str] | None = None,
 ) -> Any:  # fmt: skip
     """Run the module under a capture; what it wrote into its own buffers is undone."""
-    naming = Naming(module, on_output, on_enter)
+    naming = Naming(module, on_output, on_enter, only)
     capture.naming = naming
     last = capture.ready is not None and capture.ready.last
     inner = x.detach().clone(memory_format=LAST[x.ndim] if last else torch.preserve_format)

@@ -23,11 +23,20 @@ class Naming:
     """Runs a module, knows at every moment which layer is running, and reports every layer's output.
 
     Ordinary modules are followed by hooks, which are gone when :meth:`call` returns, whatever happened. The graph of a
-    ``torch.export`` program has no sub-modules to hook: its nodes remember the layers that they came from.
+    ``torch.export`` program has no sub-modules to hook: its nodes remember the layers that they came from. With
+    ``only``, ordinary modules other than these (names, ``name@call``) are not followed: a hook costs as much as a small
+    operation.
     """
 
-    def __init__(self, module: nn.Module, on_output: OnOutput, on_enter: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        on_output: OnOutput,
+        on_enter: Callable[[], None] | None = None,
+        only: frozenset[str] | None = None,
+    ) -> None:
         self._module = module
+        self._only = only
         self._on_output = on_output
         self._on_enter = on_enter
         self._stack: list[str] = [""]
@@ -63,7 +72,8 @@ class Naming:
     def _hooks(self) -> Iterator[None]:
         handles = []
         try:
-            for name, layer in self._module.named_modules():
+            layers = self._module.named_modules() if self._only is None else self._followed(self._only)
+            for name, layer in layers:
                 if not name or isinstance(layer, torch.jit.ScriptModule):
                     continue
                 handles.append(layer.register_forward_pre_hook(self._before(name)))
@@ -72,6 +82,10 @@ class Naming:
         finally:
             for handle in handles:
                 handle.remove()
+
+    def _followed(self, names: frozenset[str]) -> Iterator[tuple[str, nn.Module]]:
+        bases = dict.fromkeys(name.partition("@")[0] for name in sorted(names))
+        return ((name, self._module.get_submodule(name)) for name in bases)
 
     def _before(self, name: str) -> Callable[[nn.Module, Any], None]:
         def hook(_layer: nn.Module, _args: Any) -> None:

@@ -273,7 +273,14 @@ class _Run:
                 if key in self.of_targets and isinstance(result, Tensor):
                     self.tensors[self.of_targets[key]] = result.clone()  # as it is now, whatever is written there later
 
-        return forward(self.module, self.x, self.capture, on_output, self.ask)
+        ready = self.capture.ready
+        only = ready.followed(relevance=self.keep.relevance) if ready is not None else None
+        if ready is None or only is None:
+            return forward(self.module, self.x, self.capture, on_output, self.ask)
+        self.capture.ask = None if self.cancel is None else self.ask
+        result = forward(self.module, self.x, self.capture, on_output, None, only)
+        ready.name(self.capture.trace)
+        return result
 
     @property
     def input(self) -> Spot:

@@ -122,6 +122,19 @@ class Ready:
         """Note that what had to come has come."""
         self._open.discard(passing)
 
+    def followed(self, *, relevance: bool) -> frozenset[str] | None:
+        """Return the layers that must be followed: those read, where all operations are known; None: all of them.
+
+        Rules for relevance go by layers' names, so those are not taken from an earlier forward.
+        """
+        return None if relevance or not self.plan.names else self.read
+
+    def name(self, trace: Trace) -> None:
+        """Put the layers' names into the trace of a forward in which they were not followed."""
+        if [op.kind for op in trace] == [kind for kind, _ in self.plan.names]:
+            for op, (_, module) in zip(trace, self.plan.names, strict=True):
+                op.module = module
+
     def settle(self) -> None:
         """Raise if the forward did not go as prepared."""
         kept = [fold for value, fold in self._gone if value() is not None] + [p.fold for p in self._open]
@@ -136,10 +149,16 @@ class Ready:
 
 
 class Prepared:
-    """What is prepared of one model; made from its first look, filled when it is used first."""
+    """What is prepared of one model; made from its first look, filled when it is used first.
 
-    def __init__(self, module: nn.Module, folds: Sequence[Fold], *, ordered: bool) -> None:
+    ``names`` are kind and layer of each operation of the look; none where layers must be followed to see all of them.
+    """
+
+    def __init__(
+        self, module: nn.Module, folds: Sequence[Fold], names: Sequence[tuple[str, str]], *, ordered: bool
+    ) -> None:
         self._folds = list(folds)
+        self.names = names
         self._ordered = ordered
         self._sources: Sources | None = None
         self._refused = False
@@ -252,7 +271,8 @@ def prepared(
         found.setdefault(id(linear.weight), []).append(fold)
     common = [_one(several) for several in found.values()]
     folds = [f for f in common if f is not None and all(id(t) in own for t in f.tensors()) and _worth(f)]
-    return Prepared(module, folds, ordered=all(op.name not in _BY_STRIDES for op in trace))
+    known = [] if any(op.kind == "unseen" for op in trace) else [(op.kind, op.module) for op in trace]
+    return Prepared(module, folds, known, ordered=all(op.name not in _BY_STRIDES for op in trace))
 
 
 _BY_STRIDES = frozenset({"as_strided", "as_strided_", "set_", "view_as_real", "view_as_complex"})

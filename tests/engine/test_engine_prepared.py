@@ -359,3 +359,26 @@ def test_the_first_call_looks_once_and_later_calls_do_not() -> None:
         got = run(net, x, BOTH, target=1, layers=["2"])
         assert got.forwards == 1
         assert len(calls) == expected
+
+
+def test_operations_are_named_though_layers_are_not_followed(small_net: nn.Module) -> None:
+    x = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    exact = run(small_net, x, CAM, target=1, layers=["relu@1"], exact=True)
+    got = run(small_net, x, CAM, target=1, layers=["relu@1"])
+    assert [op.where() for op in got.trace] == [op.where() for op in exact.trace]
+    assert got.trace[0].module == "conv1"
+    assert close(got.activation("relu@1"), exact.activation("relu@1"))
+
+
+def test_cancelling_is_asked_at_every_operation(small_net: nn.Module) -> None:
+    asked: list[int] = []
+
+    class Never:
+        def is_set(self) -> bool:
+            asked.append(1)
+            return False
+
+    x = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    run(small_net, x, CAM, target=1, layers=["relu"])
+    got = run(small_net, x, CAM, target=1, layers=["relu"], cancel=Never())
+    assert len(asked) >= len(got.trace)
