@@ -114,11 +114,38 @@ def _each(method: str) -> Asked:
     return ask
 
 
-def _sampled(method: str, *, masks: bool = False) -> Asked:
+def _made(name: str, **options: Callable[[Subject], Any]) -> Asked:
+    """Ask for a method's object, so that every candidate has the same steps, patches or zones."""
+
     def ask(subject: Subject) -> tuple[list[Any], dict[str, Any]]:
-        return [method], {"budget": subject.masks if masks else subject.samples}
+        import matxai.methods
+
+        made = getattr(matxai.methods, name, None)
+        if made is None:
+            return [name], {}
+        return [made(**{k: of(subject) for k, of in options.items()})], {}
 
     return ask
+
+
+def _samples(subject: Subject) -> int:
+    return subject.samples
+
+
+def _masks(subject: Subject) -> int:
+    return subject.masks
+
+
+def _window(subject: Subject) -> int:
+    return subject.window
+
+
+def _zones(subject: Subject) -> Tensor:
+    return subject.zones()[0, 0]
+
+
+def _grid(_: Subject) -> int:
+    return 4
 
 
 SUM = "sum of the fastest peers"
@@ -173,14 +200,14 @@ WORKS = {
         Work("hires_cam", "HiResCAM", _at("hires_cam", layers="one")),
         Work("eigen_cam", "Eigen-CAM", _at("eigen_cam", layers="one")),
         Work("full_grad", "FullGrad", _at("full_grad")),
-        Work("integrated_gradients", "integrated gradients", _sampled("integrated_gradients")),
-        Work("smooth_grad", "SmoothGrad", _sampled("smooth_grad")),
-        Work("gradient_shap", "gradient SHAP", _sampled("gradient_shap")),
+        Work("integrated_gradients", "integrated gradients", _made("IntegratedGradients", budget=_samples)),
+        Work("smooth_grad", "SmoothGrad", _made("SmoothGrad", budget=_samples)),
+        Work("gradient_shap", "gradient SHAP", _made("GradientSHAP", budget=_samples)),
         Work("deep_lift", "DeepLift", _at("deep_lift")),
-        Work("occlusion", "occlusion", _sampled("occlusion", masks=True)),
-        Work("kernel_shap", "kernel SHAP", _sampled("kernel_shap", masks=True)),
-        Work("lime", "LIME", _sampled("lime", masks=True)),
-        Work("rise", "RISE", _sampled("rise", masks=True)),
+        Work("occlusion", "occlusion", _made("Occlusion", window=_window, stride=_window, budget=_masks)),
+        Work("kernel_shap", "kernel SHAP", _made("KernelSHAP", segments=_zones, budget=_masks)),
+        Work("lime", "LIME", _made("LIME", segments=_zones, budget=_masks)),
+        Work("rise", "RISE", _made("RISE", grid=_grid, budget=_masks)),
         Work("score_cam", "Score-CAM", _at("score_cam", layers="one"), slow=True),
         Work("ablation_cam", "Ablation-CAM", _at("ablation_cam", layers="one"), slow=True),
     )
