@@ -346,7 +346,7 @@ class Capture(TorchFunctionMode):
         nonnegative: bool,
         clean: bool,
     ) -> None:
-        outputs: list[Tensor] = [t for t in tensors_in(result) if t.is_floating_point()]
+        outputs: list[Tensor] = [t for t in tensors_in(result) if t.is_floating_point() or t.is_complex()]
         if target is not None and not any(t is target for t in outputs):
             outputs.append(target)
         if target is None:  # dropout in evaluation mode, .to() without a change: the same tensor comes back

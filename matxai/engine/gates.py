@@ -22,7 +22,7 @@ PRODUCTS = frozenset({"gate", "quotient"})
 
 _THROUGH = frozenset({"view", "select", "identity", "scale", "interpolate", "cat", "add", "pad", "mean"})
 _RANK = {
-    **dict.fromkeys(("softmax", "_softmax", "_safe_softmax", "softmin", "sigmoid", "hardsigmoid"), 3),
+    **dict.fromkeys(("softmax", "_softmax", "_safe_softmax", "softmin", "sigmoid", "hardsigmoid", "sign"), 3),
     **dict.fromkeys(("relu6", "clamp", "hardtanh"), 2),
     "tanh": 1,
 }

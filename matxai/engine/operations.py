@@ -199,8 +199,9 @@ _list("power", "pow", P.RATIO, S.KEEPS, {"exponent": None})
 _list("power", "rpow", P.RATIO, S.NONNEGATIVE, {"base": None})
 _list("singular", "log log2 log10 reciprocal rsqrt reciprocal_div", P.RULE)
 _list("glu", "glu", P.RULE, parameters={"dim": -1})
-_list("piecewise", "leaky_relu prelu _prelu_kernel rrelu rrelu_with_noise maximum max minimum min amax amin fmax fmin "
-      "nan_to_num", P.PLAIN, S.KEEPS)  # fmt: skip
+_list("piecewise", "leaky_relu prelu _prelu_kernel rrelu rrelu_with_noise rrelu_with_noise_functional maximum max "
+      "minimum min amax amin fmax fmin nan_to_num", P.PLAIN, S.KEEPS)  # fmt: skip
+_list("step", "sign sgn floor ceil round trunc heaviside", P.REFUSED)
 _list("piecewise", "abs", P.PLAIN, S.NONNEGATIVE)
 _list("clamp", "clamp clamp_min clamp_max clip", P.RATIO, S.KEEPS, {"min": None, "max": None})
 # pools, sums, interpolation
@@ -233,11 +234,13 @@ for _name in ("nearest_exact1d", "nearest_exact2d", "nearest_exact3d", "bilinear
 _list("interpolate", "upsample_bicubic2d _upsample_bicubic2d_aa", P.PLAIN, S.ANY, {"output_size": None})
 _list("grid_sample", "grid_sample grid_sampler grid_sampler_2d grid_sampler_3d", P.PLAIN, S.ANY, {"grid": None})
 _list("mean", "mean", P.PLAIN, S.KEEPS, _REDUCE)
-_list("sum", "sum cumsum nansum diff", P.PLAIN, S.KEEPS, _REDUCE)
-_list("norm_of", "vector_norm norm", P.PLAIN, S.NONNEGATIVE)  # of degree 1: gradient times input is the norm itself
-_list("statistic", "var std var_mean std_mean logsumexp prod cumprod median nanmedian quantile kthvalue", P.REFUSED)
+_list("sum", "sum cumsum nansum", P.PLAIN, S.KEEPS, _REDUCE)
+_list(
+    "norm_of", "vector_norm norm linalg_vector_norm linalg_norm", P.PLAIN, S.NONNEGATIVE
+)  # of degree 1: gradient times input is the norm itself
+_list("statistic", "var std var_mean std_mean logsumexp prod cumprod", P.RULE)
 _list("add", "add", P.PLAIN, S.KEEPS)
-_list("add", "sub subtract rsub neg negative", P.PLAIN, S.ANY)
+_list("add", "sub subtract rsub neg negative diff", P.PLAIN, S.ANY)
 _list("cat", "cat concat concatenate stack hstack vstack dstack", P.PLAIN, S.KEEPS, {"dim": 0})
 _list("pad", "pad constant_pad_nd", P.PLAIN, S.KEEPS, _PAD)
 _list("pad", "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d "
@@ -246,11 +249,12 @@ _list("pad", "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad
 _list(
     "view",
     "view reshape flatten unflatten squeeze unsqueeze permute transpose t movedim moveaxis swapaxes swapdims expand "
-    "expand_as view_as reshape_as contiguous clone to type float double half bfloat16 type_as alias _to_copy "
+    "contiguous clone to type float double half bfloat16 alias _to_copy "
     "atleast_1d atleast_2d atleast_3d adjoint ravel unsafe_view _unsafe_view cpu cuda positive requires_grad",
     P.PLAIN,
     S.KEEPS,
 )
+_list("view_as", "expand_as view_as reshape_as type_as", P.PLAIN, S.KEEPS)
 _list("identity", "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout", P.PLAIN,
       S.KEEPS)  # fmt: skip
 _list(

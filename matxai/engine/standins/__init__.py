@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from matxai.engine.standins.attention import attention
 from matxai.engine.standins.batch_norm import batch_norm
 from matxai.engine.standins.call import WRITTEN_OUT, Call
-from matxai.engine.standins.elementwise import activation, gated_linear_unit, power, singular
+from matxai.engine.standins.elementwise import activation, gated_linear_unit, power, singular, statistic
 from matxai.engine.standins.linear import linear
 from matxai.engine.standins.matmul import bilinear, matmul
 from matxai.engine.standins.norms import norm
@@ -20,7 +20,7 @@ from matxai.engine.standins.pools import average_pool, geometry, grid_sample, lp
 from matxai.engine.standins.products import multiply_add, product, quotient
 from matxai.engine.standins.recurrent import recurrent
 from matxai.engine.standins.relu import relu
-from matxai.engine.standins.selecting import select
+from matxai.engine.standins.selecting import select, view_as
 from matxai.engine.standins.softmax import softmax
 
 __all__ = ["STAND_INS", "WRITTEN_OUT", "Call"]
@@ -53,10 +53,12 @@ STAND_INS: dict[str, StandInFor] = {
     "recurrent": recurrent,
     "power": power,
     "singular": singular,
+    "statistic": statistic,
     "glu": gated_linear_unit,
     "lp_pool": lp_pool,
     "grid_sample": grid_sample,
     "activation": activation,
     "clamp": activation,
     "select": select,
+    "view_as": view_as,
 }

@@ -21,25 +21,35 @@ def activation(call: Call) -> Any:
     given, x = call.read(), call.x
     if any(isinstance(v, Tensor) for v in given.values()):
         return call.refuse("has bounds that are tensors, and no rule")
-    return _put(call, x, given) if call.ruled else NotImplemented
+    return _node(call, x, call.row.base, given, None) if call.ruled else NotImplemented
 
 
 def power(call: Call) -> Any:
     """X to a constant power, or a constant to the power of x."""
-    run, x, given = call.run, call.x, call.read()
-    (number,) = given.values()
-    if run.value(x) is None or run.value(number) is not None:
-        return call.refuse("has an exponent that depends on the input, and no rule")
+    run, x, base = call.run, call.x, call.row.base
+    (number,) = call.read().values()
+    if len(call.op.inputs) > 1:
+        return call.refuse("has an exponent and a base that depend on the input, and no rule")
+    if run.value(x) is None:  # torch.pow(2, x)
+        x, number, base = number, x, "rpow"
     lowest = float(number.min()) if isinstance(number, Tensor) else float(number)
     if lowest <= 0:
-        what = "a power of 0 or below" if call.row.base == "pow" else "no positive base"
+        what = "a power of 0 or below" if base == "pow" else "no positive base"
         return call.refuse(f"has {what}, and so no value at 0 to measure from and no rule")
-    return _put(call, x, given) if call.ruled else NotImplemented
+    if not call.ruled:
+        return NotImplemented
+    given = {"exponent" if base == "pow" else "base": number}
+    return _node(call, x, base, given, call.value() if not call.op.in_place else None)
 
 
 def singular(call: Call) -> Any:
     """Logarithms and reciprocals: they have no value at 0."""
     return call.refuse("has no value at 0 to measure from, and so no rule")
+
+
+def statistic(call: Call) -> Any:
+    """Variances, products and the like: right as a denominator alone, where relevance does not come."""
+    return call.refuse("is a statistic that is not linear in its input, and has no rule but as a denominator or gate")
 
 
 def gated_linear_unit(call: Call) -> Any:
@@ -54,13 +64,14 @@ def gated_linear_unit(call: Call) -> Any:
     return call.written_out(written, call.x)
 
 
-def _put(call: Call, x: Tensor, given: dict[str, Any]) -> Tensor:
+def _node(call: Call, x: Tensor, base: str, given: dict[str, Any], value: Tensor | None) -> Tensor:
     with torch.no_grad():
-        apart = x.detach().clone() if call.op.in_place else x.detach()
-        value = call.function(apart, *call.args[1:], **{k: v for k, v in call.kwargs.items() if k != "input"})
-        at_zero = offset(call.row.base, x, given)
-    node = ActivationNode(call.run.switch, call.op.index, call.row.base, given, call.run.store.keep(x), value, at_zero)
-    return put(node, x)
+        if value is None:
+            apart = x.detach().clone() if call.op.in_place else x.detach()
+            value = call.function(apart, *call.args[1:], **{k: v for k, v in call.kwargs.items() if k != "input"})
+        at_zero = offset(base, x, given)
+    run = call.run
+    return put(ActivationNode(run.switch, call.op.index, base, given, run.store.keep(x), value, at_zero), x)
 
 
 @dataclass(eq=False)

@@ -67,7 +67,8 @@ def _spelled(call: Call) -> tuple[list[Tensor], Callable[..., Tensor]]:
         return operands, lambda *t: torch.einsum(equation, *t)
     args += [call.kwargs[k] for k in ("input", "other", "mat2", "tensor", "a", "b", "vec") if k in call.kwargs]
     if base == "tensordot":
-        dims = call.kwargs.get("dims", args[2] if len(args) > 2 else 2)
+        given = args[2] if len(args) == 3 else tuple(args[2:]) or 2  # aten has the axes of both one by one
+        dims = call.kwargs.get("dims", given)
         return args[:2], lambda a, b: torch.tensordot(a, b, dims)
     if getattr(call.function, "__name__", "") == "__rmatmul__":
         args[:2] = args[1::-1]

@@ -27,7 +27,7 @@ def recurrent(call: Call) -> Any:
     if base.endswith("_cell"):
         return call.written_out(_cell, base, *call.args) if call.ruled else NotImplemented
     x, states, weights, *options = call.args
-    if isinstance(weights, Tensor):
+    if isinstance(weights, Tensor) or (base == "lstm" and isinstance(states, Tensor)):
         return call.refuse("takes a packed sequence, which has no rule; give padded sequences of one length each")
     if not call.ruled:
         return NotImplemented
