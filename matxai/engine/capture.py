@@ -18,9 +18,11 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 
 from matxai.engine.edges import edge_of
+from matxai.engine.inputs import FURTHER
 from matxai.engine.nested import tensors_in
 from matxai.engine.nodes import Root, Store, Switch
-from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, Sign, unlisted
+from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, unlisted
+from matxai.engine.signs import stays_nonnegative
 from matxai.engine.standins import STAND_INS, WRITTEN_OUT, Call
 from matxai.engine.standins.call import put
 from matxai.engine.standins.linear import TapNode
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 
 _MARK = "_matxai_value"
 _PLAIN = frozenset({int, float, bool, str, type(None)})
-_SIGN_BY_OPERANDS = frozenset({"add", "product", "quotient", "cat", "pad", "piecewise", "select", "clamp"})
 
 
 class Capture(TorchFunctionMode):
@@ -58,6 +59,7 @@ class Capture(TorchFunctionMode):
         self.trace = Trace()
         self.naming: Naming | None = None
         self.input: Spot | None = None
+        self.further: dict[str, Spot] = {}
         self.pending: tuple[Tensor, LinearNode, Tensor] | None = None
         self.entries: dict[int, Tensor] = {}
         self.tail: Tail | None = None
@@ -82,6 +84,13 @@ class Capture(TorchFunctionMode):
         self.input = self._spot("input", x, INPUT, root=self.keep.at_input)
         return self.input
 
+    def begin_further(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Make values of further inputs; return tensors of the run's own for them."""
+        own = {name: t.detach().clone() for name, t in inputs.items()}
+        for number, (name, t) in enumerate(own.items(), 1):
+            self.further[FURTHER + name] = self._spot(FURTHER + name, t, INPUT - number, root=self.keep.at_input)
+        return own
+
     def keep_output(self, name: str, tensor: Tensor) -> Spot:
         """Keep the output of a layer; the graph begins here if it has not begun before."""
         tensor = self.straight(tensor)
@@ -100,7 +109,7 @@ class Capture(TorchFunctionMode):
         edge = edge_of(tensor) if tensor.requires_grad else None
         self._aside = False
         spot = Spot(name, value_id, cell, edge)
-        mark = Value(self, value_id, tensor._version, clean=value_id == INPUT)
+        mark = Value(self, value_id, tensor._version, clean=value_id <= INPUT)
         if old is not None:
             mark.nonnegative, mark.clean = old.nonnegative, old.clean
             mark.node, mark.source = old.node, old.source
@@ -269,7 +278,7 @@ class Capture(TorchFunctionMode):
     ) -> Any:  # fmt: skip
         """Call the function or its stand-in, and record it."""
         marks = [cast("Value", self.value(t)) for t in live]
-        nonnegative = self._sign(row, args, kwargs, live)
+        nonnegative = stays_nonnegative(row, args, kwargs, live, self.is_nonnegative)
         clean = all(m.clean for m in marks)
         logits = self._before_activation(row, args, target)
         op = Operation(
@@ -402,30 +411,6 @@ class Capture(TorchFunctionMode):
     def _place(self) -> str:
         return self.naming.current if self.naming is not None else ""
 
-    def _sign(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any], live: list[Tensor]) -> bool:
-        if row.sign is Sign.NONNEGATIVE:
-            return True
-        if row.kind == "clamp":
-            low = row.read(args, kwargs).get("min")
-            if isinstance(low, int | float) and low >= 0:
-                return True
-        if row.sign is Sign.ANY or not all(self.is_nonnegative(t) for t in live):
-            return False
-        if row.kind == "interpolate" and "bicubic" in (kwargs.get("mode"), *args[3:4]):
-            return False
-        return row.kind not in _SIGN_BY_OPERANDS or _constants_nonnegative((args, tuple(kwargs.values())), live)
-
 
 def _held(cell: Cell) -> Tensor:
     return cell.tensor
-
-
-def _constants_nonnegative(arg: Any, live: list[Tensor]) -> bool:
-    """Whether no constant operand can be negative: numbers are asked, tensors are not."""
-    if isinstance(arg, Tensor):
-        return not arg.is_floating_point() or any(arg is t for t in live)
-    if isinstance(arg, float):
-        return arg >= 0
-    if isinstance(arg, list | tuple):
-        return all(_constants_nonnegative(a, live) for a in arg)
-    return True

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from matxai.engine.composites import Composite
+from matxai.engine.inputs import FURTHER
 from matxai.engine.ledger import Balance, stack
 from matxai.engine.plan import Rule, rule_name
 from matxai.errors import LayerError, MethodError, OperationError
@@ -88,6 +89,11 @@ class Captured:
     def scores(self) -> Tensor:
         """The explained scores: (B,), or (T, B)."""
         return self._joined(self.score_list)
+
+    def seen_from(self, name: str) -> Captured:
+        """Return the same as if a further input, by its keyword or position, were the first."""
+        place = self._place(FURTHER + name)
+        return replace(self, input=place.tensor, places={**self.places, "input": place})
 
     def activation(self, name: str) -> Tensor:
         """Return the output of a layer, (B, K, *spatial)."""

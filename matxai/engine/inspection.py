@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from matxai.engine.capture import Capture
 from matxai.engine.failing import failure
 from matxai.engine.forgetting import cache_on_models
+from matxai.engine.inputs import WithInputs, user_module
 from matxai.engine.layers import Layer, Layers, table
 from matxai.engine.naming import Naming
 from matxai.engine.nested import mapped, tensors_in
@@ -52,12 +53,13 @@ _seen = cache_on_models()
 
 def signature(module: nn.Module) -> int:
     """Return a number that changes when a layer of the module is exchanged."""
-    return hash(tuple((name, id(m)) for name, m in module.named_modules()))
+    beside = module.shapes if isinstance(module, WithInputs) else ()
+    return hash((beside, *((name, id(m)) for name, m in module.named_modules())))
 
 
 def known(module: nn.Module, shape: tuple[int, ...] | None = None) -> Seen | None:
     """Return what was seen of this module (with an input of this shape), if it is still the same."""
-    seen: Seen | None = _seen.get(module)
+    seen: Seen | None = _seen.get(user_module(module))
     if seen is None or seen.signature != signature(module) or (shape is not None and seen.shape != shape):
         return None
     return seen
@@ -88,15 +90,15 @@ def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = F
     out = scores_of(result, output, required=required)
     logits, value, _ = explained(capture, out) if out is not None else (None, None, "")
     layers = table(module, x, capture.trace, calls, logits, value)
-    old = _seen.get(module)
+    old = _seen.get(user_module(module))
     new = Seen(signature(module), tuple(x.shape), layers, output)
     outputs = tensors_in(result)
     if old is not None and old.signature == new.signature:
         new.compared, new.shielded, new.plan = old.compared, old.shielded, old.plan
     else:
         ends = {v.id for t in outputs if (v := capture.value(t)) is not None}
-        new.plan = prepared(module, capture.trace, noted, calls, ends)
-    _seen[module] = new
+        new.plan = prepared(user_module(module), capture.trace, noted, calls, ends)
+    _seen[user_module(module)] = new
     return new, outputs
 
 
@@ -110,9 +112,10 @@ def forward(
     last = capture.ready is not None and capture.ready.last
     inner = x.detach().clone(memory_format=LAST[x.ndim] if last else torch.preserve_format)
     capture.begin(inner)
+    further = capture.begin_further(module.further(len(x))) if isinstance(module, WithInputs) else None
     try:
         with capture:
-            result = naming.call(inner)
+            result = naming.call(inner) if further is None else naming.call(inner, further)
         return mapped(result, capture.straight) if capture.recomputed else result
     except MatxaiError:
         raise

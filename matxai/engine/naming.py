@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from matxai.engine.inputs import WithInputs
 from matxai.engine.wrapped import inner
+from matxai.errors import ModelError
 
 OnOutput: TypeAlias = Callable[[str, int, str, Any], Any]
 """Called with a layer's name, which call of it this was (from 1), its type, and its output.
@@ -48,8 +50,10 @@ class Naming:
         """The innermost layer that is running; empty for the module itself."""
         return self._stack[-1]
 
-    def call(self, *inputs: Tensor) -> Any:
+    def call(self, *inputs: Any) -> Any:
         """Run the module."""
+        if isinstance(self._module, WithInputs) and is_exported(self._module.behind):
+            raise ModelError("A torch.export program is explained with one input; give its module with several.")
         if isinstance(self._module, torch.fx.GraphModule) and is_exported(self._module):
             return _Exported(self._module, self).run(*inputs)
         with self._hooks():

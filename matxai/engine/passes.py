@@ -18,7 +18,7 @@ from matxai.engine.facts import rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.flow import Flow
 from matxai.engine.gates import gates
-from matxai.engine.inputs import checked
+from matxai.engine.inputs import checked, of_input
 from matxai.engine.inspection import Seen, agree, compare, forward, known, look, randomness, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
@@ -182,6 +182,7 @@ class _Run:
             if name not in spots and self.of_targets.get(name) not in self.tensors:
                 raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
         spots["input"] = self.input
+        spots.update(self.capture.further)
         with devices.full_precision(self.x.device.type):
             return self.read(result, target, names, spots, began)
 
@@ -342,7 +343,7 @@ class _Run:
             return
         if value is None:
             raise OperationError("LRP needs an output that comes from the input through operations it can see.")
-        stop = () if backward.at_input else [s.value for n, s in spots.items() if n != "input"]
+        stop = () if backward.at_input else [s.value for n, s in spots.items() if not of_input(n)]
         rule = backward.rule
         refuse_what_has_no_rule(self.capture.trace, value, stop, self.switch.gates, rule)
         captured.assignments[rule] = assign(rule, self.capture.trace, value, self.switch.first)
@@ -352,7 +353,7 @@ class _Run:
     ) -> None:
         """Run one backward and put its results where they belong."""
         rule = backward.rule
-        names = [n for n in spots if (backward.at_input if n == "input" else backward.at_layers)]
+        names = [n for n in spots if (backward.at_input if of_input(n) else backward.at_layers)]
         relevance = isinstance(rule, Composite)
         edges = [_edge(spots[n], n, fused=relevance) for n in names]
         self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(len(self.x)), {}
@@ -364,15 +365,16 @@ class _Run:
             )
         captured.backwards += 1
         direct: Sequence[Tensor | None] = self.pass_on(edges) if self.switch.deposits else [None] * len(names)
+        reached = {n for n, g, laid in zip(names, found, direct, strict=True) if g is not None or laid is not None}
         for name, g, laid in zip(names, found, direct, strict=True):
-            if g is None and laid is None:
-                msg = f"The score does not depend on {'the input' if name == 'input' else f'layer {name!r}'}."
-                raise (TargetError if name == "input" else LayerError)(msg)
+            if name not in reached and not (of_input(name) and any(map(of_input, reached))):
+                msg = f"The score does not depend on {'the input' if of_input(name) else f'layer {name!r}'}."
+                raise (TargetError if of_input(name) else LayerError)(msg)
             spot = spots[name]
             kept = spot.fused if relevance and spot.fused is not None else spot.cell
             captured.add(rule, name, kept.tensor, g, laid)
         if relevance and backward.at_input:
-            total = captured.latest_relevance(rule, "input")
+            total = torch.cat([captured.latest_relevance(rule, n).flatten(1) for n in names if of_input(n)], 1)
             flow = self.flow(score.detach())
             captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book, flow))
         self.switch.book, self.switch.deposits = Book(), {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from matxai.engine.inputs import user_module
 from matxai.engine.wrapped import run_as_written
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def untouched(module: nn.Module) -> Iterator[list[str]]:
     Calls on the same module wait for each other: its modes and hooks belong to all of them. Values that a forward
     writes into parameters and buffers are put back by the capture, which sees the writes.
     """
-    with locked(module):
+    with locked(user_module(module)):
         before = [(m, _snapshot(m)) for m in module.modules()]
         try:
             for m, _ in before:

@@ -10,6 +10,8 @@ from matxai.errors import MatxaiWarning
 from matxai.methods.method import Method, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor, nn
 
     from matxai.engine import Plan
@@ -63,7 +65,7 @@ def plan(
 
 def attribute(
     module: nn.Module,
-    x: Tensor,
+    x: Tensor | tuple[Tensor, ...] | Mapping[str, Tensor],
     methods: Methods = DEFAULT,
     target: Any = None,
     layers: Layers = None,
@@ -83,7 +85,8 @@ def attribute(
     seed: int = 0,
     baseline: Baseline | None = None,
     references: Tensor | None = None,
-) -> dict[str, Tensor | tuple[Tensor, ...]]:
+    inputs: Any = None,
+) -> dict[str, Tensor | tuple[Tensor, ...] | dict[str, Tensor]]:
     """Return the maps of one or more methods, computed together: one forward, one backward for each rule.
 
     Parameters
@@ -91,7 +94,9 @@ def attribute(
     module
         Any module; it is explained in evaluation mode and is afterwards as it was.
     x
-        ``(B, C, L)``, ``(B, C, H, W)`` or ``(B, C, D, H, W)``.
+        ``(B, C, L)``, ``(B, C, H, W)`` or ``(B, C, D, H, W)``. Of a model with several inputs: a tuple of batches, as
+        positional arguments, or a dictionary, as keywords. All of them are explained: maps of the input come as a tuple
+        or dictionary likewise. CAMs lie on the first; methods that run changed copies take one input.
     methods
         Names, ``name:variant``, or objects of :mod:`matxai.methods` with their options.
     target
@@ -130,6 +135,10 @@ def attribute(
         Of methods that compare: other inputs (N, C, *spatial) that the model knows. Gradient SHAP draws from them, and
         the baseline ``"mean"`` is their mean.
 
+    inputs
+        What goes into the model beside ``x`` without being explained: a tensor, a tuple of positional or a dictionary
+        of keyword arguments, integers and flags as well. Tensors with a row for each sample go along with the samples.
+
     Returns
     -------
     dict
@@ -151,7 +160,7 @@ def attribute(
     result = attribution(
         module, x, methods, target, layers, relu=relu, placement=placement, upsample=upsample, output=output,
         exact=exact, device=device, progress=progress, cancel=cancel, low=low, high=high,
-        budget=budget, tolerance=tolerance, seed=seed, baseline=baseline, references=references,
+        budget=budget, tolerance=tolerance, seed=seed, baseline=baseline, references=references, inputs=inputs,
     )  # fmt: skip
     for empty in result.empty:
         warnings.warn(empty.sentence, MatxaiWarning, stacklevel=2)
@@ -162,7 +171,7 @@ def attribute(
 
 def attribution(
     module: nn.Module,
-    x: Tensor,
+    x: Tensor | tuple[Tensor, ...] | Mapping[str, Tensor],
     methods: Methods = DEFAULT,
     target: Any = None,
     layers: Layers = None,
@@ -182,6 +191,7 @@ def attribution(
     seed: int = 0,
     baseline: Baseline | None = None,
     references: Tensor | None = None,
+    inputs: Any = None,
     leave_out: bool = False,
 ) -> Attribution:
     """Return what :func:`attribute` returns, and with it scores, layers, places, passes and what was decided.
@@ -201,4 +211,8 @@ def attribution(
         device=device, progress=progress, cancel=cancel, low=low, high=high, budget=budget, tolerance=tolerance,
         seed=seed, baseline=baseline, references=references, leave_out=leave_out,
     )  # fmt: skip
-    return Calling(module, x, resolve(methods), wish).result()
+    from matxai.engine.inputs import bound
+
+    wanted = resolve(methods)
+    alone, first = bound(module, x, inputs)
+    return Calling(alone, first, wanted, wish, x).result()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matxai.engine.copies import Copies
     from matxai.methods.baselines import Baselines, Provider
 
-    Map: TypeAlias = Tensor | tuple[Tensor, ...]
+    Map: TypeAlias = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
     Bound: TypeAlias = float | Sequence[float] | Tensor | None
     Baseline: TypeAlias = Provider | Callable[[str], Tensor]
 
@@ -60,6 +60,7 @@ class Calling:
     x: Tensor
     methods: tuple[Method, ...]
     wish: Wish
+    given: Any = None
     left_out: dict[str, str] = field(default_factory=dict)
 
     def result(self) -> Attribution:
@@ -90,7 +91,7 @@ class Calling:
             except _NOT_ALLOWED as error:
                 self.leave(method, error)
                 continue
-            maps[method.key] = _at_home(reduced.map, self.x)
+            maps[method.key] = self.of_every_input(method, captured, setting, _at_home(reduced.map, self.x))
             maps.update({f"{method.key}:{suffix}": _at_home(m, self.x) for suffix, m in (reduced.beside or {}).items()})
             empty += reduced.empty
             warnings += reduced.warnings
@@ -118,11 +119,32 @@ class Calling:
             left_out=self.left_out,
         )
 
+    def of_every_input(self, method: Method, captured: Captured, setting: Setting, first: Map) -> Map:
+        """Return the maps of all explained inputs, in the form in which they were given; CAMs lie on the first."""
+        if not isinstance(self.given, tuple | list | dict) or isinstance(method, LayerMaps):
+            return first
+        names = [str(k) for k in (self.given if isinstance(self.given, dict) else range(len(self.given)))]
+        found: list[Any] = [first]
+        for name in names[1:]:
+            seen = captured.seen_from(name)
+            reduced = method.reduce(seen, replace(setting, size=tuple(seen.input.shape[2:])))
+            found.append(_at_home(reduced.map, self.x))
+        return dict(zip(names, found, strict=True)) if isinstance(self.given, dict) else tuple(found)
+
     def leave(self, method: Method, error: Exception) -> None:
         """Leave a method out, or raise if nothing may be left out."""
         if not self.wish.leave_out:
             raise error
         self.left_out[method.key] = str(error)
+
+    def refuse_several(self, method: Method) -> None:
+        """Refuse a method that runs changed copies of one input where several are to be explained."""
+        if method.samples and isinstance(self.given, tuple | list | dict) and len(self.given) > 1:
+            msg = (
+                f"{method.key} runs changed copies of one input, and {len(self.given)} are to be explained; give the"
+                f" others with inputs=."
+            )
+            raise MethodError(msg)
 
     def planned(self) -> list[tuple[Method, Needs]]:
         """Return the methods with what they need."""
@@ -130,6 +152,7 @@ class Calling:
         for given in self.methods:
             try:
                 refuse_black_box(self.module, given)
+                self.refuse_several(given)
                 method = as_called(given, self.wish.low, self.wish.high, self.wish.budget)
                 found.append((method, method.needs()))
             except MethodError as error:
@@ -258,7 +281,7 @@ def as_called(method: Method, low: Bound, high: Bound, budget: int | None) -> Me
     return replace(method, **options) if options else method
 
 
-def _at_home(found: Map, x: Tensor) -> Map:
+def _at_home(found: Tensor | tuple[Tensor, ...], x: Tensor) -> Tensor | tuple[Tensor, ...]:
     """Return a map on the device of the caller's input, which need not be the model's."""
     return tuple(m.to(x.device) for m in found) if isinstance(found, tuple) else found.to(x.device)
 

@@ -55,7 +55,7 @@ class Attribution:
         Methods that this model or input does not allow, by key, and why; only where leaving out was asked for.
     """
 
-    maps: dict[str, Tensor | tuple[Tensor, ...]]
+    maps: dict[str, Tensor | tuple[Tensor, ...] | dict[str, Tensor]]
     methods: Mapping[str, Method]
     logits: Tensor | None
     target: Any
