@@ -218,7 +218,7 @@ class Copies:
             each = memory.bytes_of(self.clean.trace, self.x.element_size(), graph=gradients)
             fits = memory.fitting(self.x.device, max(each, 4 * self.x.numel() * self.x.element_size()))
             most = memory.LARGEST.get(self.x.device.type)
-            if isinstance(self.module, BlackBox) and self.module.batch is not None:
+            if isinstance(self.module, BlackBox) and self.module.batch is not None and not self.module.fixed:
                 most = self.module.batch
             self._chunk[gradients] = fits if most is None else min(fits, max(1, most // len(self.x)))
         return self._chunk[gradients]

@@ -34,7 +34,8 @@ def about_model(model: Model) -> dict[str, Any]:
         "model": {
             "name": model.name,
             "task": model.task,
-            "sha256": model.sha256 or _module_hash(model.module),
+            "sha256": model.sha256 or (None if model.black_box else _module_hash(model.module)),
+            "black_box": model.black_box,
             "architecture": model.architecture,
             "classes": list(model.classes),
             "activation": model.activation,

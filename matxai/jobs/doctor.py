@@ -14,7 +14,7 @@ from matxai._version import __version__
 PACKAGES = (
     "torch", "torchvision", "numpy", "xarray", "dask", "zarr", "h5py", "tifffile", "imagecodecs", "scikit-image",
     "scipy", "matplotlib", "pint", "napari", "magicgui", "npe2", "PySide6", "PyQt6", "pyqtgraph", "ncempy", "mrcfile",
-    "rosettasciio",
+    "rosettasciio", "onnxruntime",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("matxai.jobs")
 
 DEFAULT_METHODS = ("grad_cam", "lrp", "input_x_gradient", "guided_grad_cam")
+BLACK_BOX_METHODS = ("occlusion", "kernel_shap")
 Progress = Callable[[int, int, str], None]
 
 
@@ -74,6 +75,11 @@ class Options:
     budget: int | None = None
     tolerance: float | None = None
     seed: int = 0
+
+
+def default_methods(model: Model) -> tuple[str, ...]:
+    """Return the methods that nobody has to ask for: those of a network, or of what only predicts."""
+    return BLACK_BOX_METHODS if model.black_box else DEFAULT_METHODS
 
 
 @dataclass(frozen=True, eq=False)

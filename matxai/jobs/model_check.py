@@ -82,7 +82,9 @@ def check_model(model: Model) -> ModelCheck:
     findings: list[str] = []
     ok = True
     try:
-        listed = list_layers(model.module, batch)
+        listed = None if model.black_box else list_layers(model.module, batch)
+        if model.black_box:
+            model.module(batch)  # it says itself what is wrong with its answer
     except MatxaiError:
         raise
     except Exception as error:
@@ -91,12 +93,14 @@ def check_model(model: Model) -> ModelCheck:
             f"The model '{model.name}' does not run on an input of shape {shape}: {first}. State its size in the card."
         )
         raise ModelError(msg) from error
-    known = {row.name: tuple(row.shape) for row in listed}
+    known = {row.name: tuple(row.shape) for row in listed or ()}
     try:
-        default: str | None = listed.default
+        default: str | None = None if listed is None else listed.default
     except LayerError as error:
         default = None
         findings.append(f"{error}")
+    if listed is None:
+        findings.append("It gives predictions only: it has no layers, and is explained by methods that need none.")
     for name in model.layers:
         if name not in known:
             ok = False

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the network itself tells: ``None`` for what it does not."""
+    """What the network itself tells: ``None`` for what it does not.
+
+    ``asked`` is whether it may be run to be looked at: a function or a command of the user's may not.
+    """
 
     kind: str | None = None
     channels: int | None = None
@@ -33,6 +36,7 @@ class Facts:
     batch: int | None = None
     outputs: int | None = None
     task: str | None = None
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,10 @@ def facts_of_module(module: nn.Module, card: Card) -> Facts:
     """Return what a module's convolutions tell: the kind of its input and its channels."""
     from torch.nn.modules.conv import _ConvNd
 
+    from matxai.opaque import BlackBox
+
+    if isinstance(module, BlackBox):
+        return Facts(asked=False)
     first = next((m for m in module.modules() if isinstance(m, _ConvNd)), None)
     if first is None:
         return Facts()
@@ -230,7 +238,7 @@ def _task_and_outputs(
 
     task = card.task if not said.bare or "task" in said.fields else facts.task
     outputs = facts.outputs
-    if task is None or (outputs is None and not card.classes):
+    if facts.asked and (task is None or (outputs is None and not card.classes)):
         seen, number = probe_output(module, spec.kind, spec.channels or 1, spec.size, facts.batch or 1)
         task = task or seen
         outputs = outputs if outputs is not None else number
@@ -256,7 +264,8 @@ def _assumptions(task: str, facts: Facts, said: Said) -> list[str]:
     sentences = []
     if said.bare:
         if "task" not in said.fields:
-            sentences.append(f"Nobody named the task: {task}, by the shape of the output.")
+            how = ", by the shape of the output" if facts.asked else " assumed"
+            sentences.append(f"Nobody named the task: {task}{how}.")
         if not said.fields & {"scale", "mean", "std", "steps"}:
             sentences.append(
                 "Nobody said how values are scaled: integers are divided by the largest value of their type."

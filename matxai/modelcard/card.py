@@ -128,13 +128,31 @@ class ReferenceSpec(_Section):
     prepared: bool = False
 
 
+class CommandSpec(_Section):
+    """A command in the place of weights: a program that is asked for predictions, see :mod:`matxai.modelcard.command`.
+
+    Attributes
+    ----------
+    command
+        The program and its arguments, with ``{input}`` and ``{output}``; it runs in the card's folder.
+    timeout
+        Seconds that one call may take.
+    batch
+        Samples in one call at most.
+    """
+
+    command: list[str] = Field(min_length=1)
+    timeout: float = Field(default=600.0, gt=0)
+    batch: int | None = Field(default=None, ge=1)
+
+
 class Card(_Section):
     """A model's card. Only ``version``, ``name``, ``task`` and ``weights`` are required."""
 
     version: int
     name: str = Field(min_length=1)
     task: Task
-    weights: str = Field(min_length=1)
+    weights: str | CommandSpec
     architecture: str | None = None
     classes: list[str] = Field(default_factory=list)
     input: InputSpec = Field(default_factory=InputSpec)
@@ -143,6 +161,21 @@ class Card(_Section):
     licence: str | None = None
     source: str | None = None
     reference: ReferenceSpec | None = None
+
+    @field_validator("weights", mode="plain")
+    @classmethod
+    def _file_or_command(cls, value: Any) -> str | CommandSpec:
+        if isinstance(value, CommandSpec) or (isinstance(value, str) and value):
+            return value
+        if not isinstance(value, dict):
+            msg = "it must be the name of a file, or 'command: [...]'"
+            raise ValueError(msg)
+        try:
+            return CommandSpec.model_validate(value)
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            msg = f"'{'.'.join(map(str, first['loc']))}': {first['msg'][:1].lower()}{first['msg'][1:]}"
+            raise ValueError(msg) from None
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -31,11 +31,6 @@ WHAT_TO_DO = {
         "in Python and either save its weights with safetensors and name the architecture (--arch), or export it with "
         "torch.export.save(torch.export.export(network, (x,)), 'model.pt2')"
     ),
-    Content.ONNX: (
-        "is an ONNX model, which PyTorch does not run. Export the original network with "
-        "torch.export.save(torch.export.export(network, (x,)), 'model.pt2'), or convert this file with the package "
-        "onnx2torch and hand the module over: matxai.load_model(module, classes=...)"
-    ),
     Content.HDF5: (
         "is an HDF5 file, as Keras writes its models, and no PyTorch weights. Build the same layers in PyTorch, copy "
         "the weights over, and save them with safetensors"
@@ -73,7 +68,7 @@ def content_of(path: Path) -> Content:
         return Content.ONNX
     raise FileError(
         f"{path} is no model that matxai knows: it takes a folder with matxai.yaml, NAME.matxai, safetensors, a "
-        "PyTorch checkpoint or a torch.export program (.pt2)."
+        "PyTorch checkpoint, a torch.export program (.pt2) or an ONNX model."
     )
 
 

@@ -94,6 +94,8 @@ def _fill(
         )
     else:
         shutil.copyfile(path, folder / name)
+        for beside in _beside(path, content):
+            shutil.copyfile(beside, folder / beside.name)
     fields: dict[str, Any] = {"name": model.name, "task": model.task, "weights": name, "classes": list(model.classes)}
     if arch is not None:
         file, _, function = arch.rpartition(":")
@@ -105,6 +107,19 @@ def _fill(
     if model.card.input.size is not None:
         fields["input"]["size"] = model.card.input.size
     write_card(card_from_fields(merged(fields, card_fields), CARD_NAME), folder)
+
+
+def _beside(path: Path, content: Content) -> tuple[Path, ...]:
+    """Return the files beside an ONNX model that hold part of its weights."""
+    if content is not Content.ONNX:
+        return ()
+    from matxai.modelcard.onnx_audit import audited
+
+    files = audited(path)
+    apart = next((f for f in files if f.parent != path.resolve().parent), None)
+    if apart is not None:
+        raise FileError(f"{path} keeps weights in the folder {apart.parent.name}; init takes those beside it.")
+    return files
 
 
 def _deliver(folder: Path, target: Path) -> None:

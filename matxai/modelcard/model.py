@@ -56,7 +56,7 @@ class Model:
     assumptions
         One sentence for each thing that nobody said and that was assumed.
     architecture
-        ``family:name``, ``module:function``, ``torch.export`` or the module's class.
+        ``family:name``, ``module:function``, ``torch.export``, the module's class, or what kind of black box it is.
     """
 
     module: nn.Module
@@ -83,6 +83,13 @@ class Model:
         """The files of the card's reference input and output, relative to the card; see ``check_reference``."""
         pair = self.card.reference
         return (pair.input, pair.output) if pair is not None else None
+
+    @property
+    def black_box(self) -> bool:
+        """Whether nothing but predictions is known of it: an ONNX model, a command or a function."""
+        from matxai.opaque import BlackBox
+
+        return isinstance(self.module, BlackBox)
 
     def check_fits(self, shape: Sequence[int]) -> None:
         """Raise a ``ModelError`` if a batch of ``shape`` ``(B, C, *spatial)`` is none that the network takes."""

@@ -171,11 +171,9 @@ def onnx_bytes():
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net.pt"])
-def test_onnx_under_any_name_gets_the_sentence_on_what_can_be_done(tmp_path, name):
+def test_onnx_is_known_under_any_name(tmp_path, name):
     (tmp_path / name).write_bytes(onnx_bytes())
-    message = refused(tmp_path / name)
-    assert "ONNX" in message
-    assert "torch.export" in message
+    assert "cannot be loaded by onnxruntime" in refused(tmp_path / name)
 
 
 def test_a_mislabelled_file_is_told_by_its_content(tmp_path, network):

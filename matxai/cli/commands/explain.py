@@ -52,7 +52,7 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
         "tolerance": options.tolerance,
         "seed": options.seed,
         "slice": others["slices"],
-        **{name: others[name] for name in ("dataset", "arch", "limit", "out")},
+        **{name: others[name] for name in ("dataset", "arch", "limit", "out", "command")},
     }
     for name, value in values.items():
         if value is not None:
@@ -61,6 +61,19 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
     flags = {"csv": options.csv, "common-scale": options.common_scale, "trust": others["trust"]}
     words += [f"--{name}" for name, given in flags.items() if given]
     return shlex.join(words)
+
+
+def _card_and_files(model: str, inputs: list[str], command: str | None) -> tuple[str | None, list[str]]:
+    """Return the model and the files: with a command the first word is a file like the others, unless it is a card."""
+    from matxai.errors import FileError
+    from matxai.modelcard.card import CARD_NAME
+
+    path = Path(model)
+    is_card = path.suffix == ".matxai" or path.name == CARD_NAME or (path / CARD_NAME).is_file()
+    files = inputs if command is None or is_card else [model, *inputs]
+    if not files:
+        raise FileError(f"There is nothing to explain: write the files, folders or patterns behind {model}.")
+    return (model if command is None or is_card else None), files
 
 
 def summary(run: Run) -> tuple[str, dict[str, Any]]:
@@ -101,8 +114,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def explain(
-        model: Annotated[str, typer.Argument(help="A model's card, file or name.", show_default=False)],
-        inputs: Annotated[list[str], typer.Argument(help="Files, folders or patterns.", show_default=False)],
+        model: Annotated[
+            str, typer.Argument(help="A model's card, file or name; with --command a card, if any.", show_default=False)
+        ],
+        inputs: Annotated[
+            list[str] | None, typer.Argument(help="Files, folders or patterns.", show_default=False)
+        ] = None,
         methods: Annotated[str | None, typer.Option(help="Names, separated by commas, or all.")] = None,
         target: Annotated[
             str | None, typer.Option(help="Class to explain, by name or number; default: the top one.")
@@ -123,6 +140,10 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(help="Stop sampling at this standard error, as a share of the map's largest."),
         ] = None,
+        command: Annotated[
+            str | None,
+            typer.Option(help="A program in the place of the model: 'python predict.py {input} {output}'."),
+        ] = None,
         out: Out = None,
         device: Device = None,
         seed: Seed = 0,
@@ -136,7 +157,7 @@ def register(app: typer.Typer) -> None:
         """Maps, overlays, a table and a report of what a model looked at."""
         from matxai.engine import devices
         from matxai.jobs import Options, expand, explain_files
-        from matxai.jobs.explaining import DEFAULT_METHODS
+        from matxai.jobs.explaining import default_methods
         from matxai.modelcard import load_model
         from matxai.report.export import FORMATS
 
@@ -148,12 +169,15 @@ def register(app: typer.Typer) -> None:
 
             msg = f"--figures {wrong[0]} is no format of overlays. Write png, svg or pdf."
             raise MatxaiError(msg)
-        loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit), device=devices.choose(device))
+        card, files = _card_and_files(model, inputs or [], command)
+        loaded = load_model(
+            card, arch=arch, trust=trust, limit=parse_bytes(limit), device=devices.choose(device), command=command
+        )
         for assumption in loaded.assumptions:
             talk.say(f"assumed: {assumption}")
-        found, failures = expand(inputs, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
+        found, failures = expand(files, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
         options = Options(
-            methods=tuple(comma_list(methods) or DEFAULT_METHODS),
+            methods=tuple(comma_list(methods) or default_methods(loaded)),
             target=_whole(target),
             layers=tuple(_whole(name) for name in comma_list(layers) or ()) or None,
             figures=kinds,
@@ -172,7 +196,16 @@ def register(app: typer.Typer) -> None:
             out or Path("matxai-out"),
             options,
             command=_again(
-                model, inputs, options, slices=slices, dataset=dataset, arch=arch, trust=trust, limit=limit, out=out
+                model,
+                inputs or [],
+                options,
+                slices=slices,
+                dataset=dataset,
+                arch=arch,
+                trust=trust,
+                limit=limit,
+                out=out,
+                command=command,
             ),
             failures=failures,
             progress=talk.progress(),
