@@ -186,10 +186,9 @@ def test_the_command_line_explains_with_a_command(here, capsys):
     assert calls == 2
     ds = matxai.load(here / "bare" / "results" / "a" / "explanation.nc")
     assert any("1 assumed" in sentence for sentence in matxai.explanation.provenance(ds)["assumptions"])
-    x = torch.from_numpy(values)[None, None].float() / 255
-    box = matxai.black_box(lambda a: wanted(torch.from_numpy(a)))
-    want = matxai.attribute(box, x, "occlusion", None, budget=9)["occlusion"][0, 0]
-    np.testing.assert_allclose(ds.occlusion, want, atol=1e-6)
+    box = load_model(matxai.black_box(lambda a: wanted(torch.from_numpy(a))), kind="2d")
+    want = matxai.explain(box, matxai.read("a.png"), ["occlusion"], budget=9)
+    np.testing.assert_allclose(ds.occlusion, want.occlusion, atol=1e-6)
     assert main(["explain", "--command", "python predict.py", "a.png"]) == 2
     assert "must say {input}" in capsys.readouterr().err
     assert main(["explain", "mine"]) == 2
