@@ -210,9 +210,7 @@ def test_an_lstm_gives_all_to_the_signal(relevance: Any) -> None:
         ("at random", lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.5), []),
         (
             "packed sequence",
-            lambda x, m: nn.utils.rnn.pad_packed_sequence(
-                m(nn.utils.rnn.pack_padded_sequence(x, [5] * len(x), batch_first=True))[0], batch_first=True
-            )[0],
+            lambda x, m: m(nn.utils.rnn.pack_padded_sequence(x, [5] * len(x), batch_first=True))[1][0][0],
             [nn.LSTM(8, 6, batch_first=True)],
         ),
     ],
