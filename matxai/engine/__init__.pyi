@@ -8,6 +8,9 @@ from .plan import (
     DECONVNET as DECONVNET,
 )
 from .plan import (
+    DIFFERENCE as DIFFERENCE,
+)
+from .plan import (
     GRADIENT as GRADIENT,
 )
 from .plan import (

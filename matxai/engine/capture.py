@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 
+from matxai.engine.differences import difference
 from matxai.engine.edges import edge_of
 from matxai.engine.inputs import FURTHER
 from matxai.engine.nested import tensors_in
@@ -69,6 +70,7 @@ class Capture(TorchFunctionMode):
         self.ask: Callable[[], None] | None = None
         self.watch: Callable[[Operation, Tensor], None] | None = None
         self.shielded = self.recomputed = False
+        self.stuck: dict[int, str] = {}
         self._module = module
         self._next = INPUT + 1
         self._constants: dict[int, tuple[Tensor, Tensor]] = {}
@@ -334,7 +336,9 @@ class Capture(TorchFunctionMode):
     def _computed(self, call: Call, target: Tensor | None) -> Any:
         """Return what the stand-in gives, or the function itself."""
         stand_in = STAND_INS.get(call.row.kind)
-        result = NotImplemented if stand_in is None else stand_in(call)
+        result = difference(call) if self.keep.difference and call.graph else NotImplemented
+        if result is NotImplemented and stand_in is not None:
+            result = stand_in(call)
         if result is NotImplemented:
             if target is None or not call.graph or call.kwargs.get("out") is not target:
                 return call.function(*call.args, **call.kwargs)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from matxai.engine import devices, memory
 from matxai.engine.passes import run
-from matxai.engine.plan import GRADIENT, Backward, Plan
+from matxai.engine.plan import DIFFERENCE, GRADIENT, Backward, Plan
 from matxai.engine.targets import Each, Target, repeated
 from matxai.errors import Cancelled, ModelError
 from matxai.opaque import BlackBox
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _SCORES = Plan()
 _GRADIENTS = Plan(passes=(Backward(GRADIENT, at_input=True),))
+_DIFFERENCES = Plan(passes=(Backward(DIFFERENCE, at_input=True),))
 
 
 @dataclass
@@ -182,11 +183,30 @@ class Copies:
         gradients = [c.gradient(GRADIENT, "input").view(len(self.targets), n, *copies.shape[1:]) for c, n in found]
         return scores, torch.cat(gradients, 1)
 
+    def difference(self, baseline: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores' differences (T, B) to a baseline and the multipliers (T, B, C, *spatial) at the input.
+
+        Input and baseline run in one batch, through a backward of differences: multipliers times input minus baseline
+        sum to the difference of the scores. Counts as two copies.
+
+        Raises
+        ------
+        OperationError
+            If the scores come through an operation that has no rule for differences.
+        """
+        pair = torch.stack([self.x, baseline])
+        ((captured, _),) = self._run(pair, _DIFFERENCES, together=True)
+        self.forwards += 2
+        self.backwards += 2 * len(self.targets)
+        scores = torch.stack(captured.score_list).view(len(self.targets), 2, -1)
+        found = captured.gradient(DIFFERENCE, "input").view(len(self.targets), 2, *self.x.shape)
+        return scores[:, 0] - scores[:, 1], found[:, 0]
+
     def _scores_of(self, captured: Captured, count: int) -> Tensor:
         return torch.stack(captured.score_list).view(len(self.targets), count, -1)
 
-    def _run(self, copies: Tensor, plan: Plan) -> list[tuple[Captured, int]]:
-        """Run copies as one batch, or in halves where memory does not suffice."""
+    def _run(self, copies: Tensor, plan: Plan, *, together: bool = False) -> list[tuple[Captured, int]]:
+        """Run copies as one batch, or in halves where memory does not suffice and they need not stay ``together``."""
         count = len(copies)
         target: Any = Each(tuple(repeated(t, count) for t in self.targets))
         plan = Plan(plan.activations, plan.passes, len(self.targets))
@@ -197,13 +217,13 @@ class Copies:
                              cancel=self.cancel), count)]  # fmt: skip
         except (torch.OutOfMemoryError, MemoryError, ModelError) as error:
             full = _out_of_memory(error)
-            if full and count == 1:
+            if full and (count == 1 or together):
                 msg = (
-                    f"Memory does not suffice for one copy of the input {tuple(self.x.shape)}; give fewer samples at"
-                    " once, or a smaller input."
+                    f"Memory does not suffice for {'a pair with the baseline' if together else 'one copy'} of the input"
+                    f" {tuple(self.x.shape)}; give fewer samples at once, or a smaller input."
                 )
                 raise ModelError(msg) from error
-            if count == 1:
+            if count == 1 or together:
                 raise
         # outside of the handler: what the failed run held goes with its error. A model that fails for another reason
         # takes the clean batch and no other, as some exported programs do: then its copies go one by one.

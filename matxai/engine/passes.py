@@ -14,6 +14,7 @@ from matxai.engine.assignment import assign, uses
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
+from matxai.engine.differences import refuse_what_has_no_difference
 from matxai.engine.facts import rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.flow import Flow
@@ -149,7 +150,10 @@ class _Run:
         self.module, self.x, self.plan, self.output = module, x, plan, output
         self.progress, self.cancel, self.notes = progress, cancel, notes
         live_softmax = any(c.softmax != "constant" for c in plan.composites)
-        self.keep = Keep(bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact, live_softmax)
+        self.keep = Keep(
+            bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact, live_softmax,
+            plan.difference,
+        )  # fmt: skip
         self.switch = Switch()
         self.capture = Capture(module, self.keep, self.switch)
         self.total = 1 + len(plan.passes) * plan.targets
@@ -219,7 +223,7 @@ class _Run:
         self, seen: Seen, names: tuple[str, ...], spots: dict[str, Spot], own: list[Tensor] | None
     ) -> Any:  # fmt: skip
         """Run the forward as it is prepared; where it deviates, fails, or gives another output, run it as it is."""
-        plan = None if self.keep.exact or self.unprepared else seen.plan
+        plan = None if self.keep.exact or self.keep.difference or self.unprepared else seen.plan
         ready = self.capture.ready = None if plan is None else plan.ready(self.x, (*names, *self.of_targets))
         if plan is None or ready is None:
             return self.forward(names, spots)
@@ -257,7 +261,7 @@ class _Run:
     def flags(self) -> tuple[bool, ...]:
         """Return what decides which stand-ins are used."""
         k = self.keep
-        return k.graph, k.at_input, k.relevance, k.rectified, k.exact
+        return k.graph, k.at_input, k.relevance, k.rectified, k.exact, k.difference
 
     def forward(self, names: Sequence[str], spots: dict[str, Spot]) -> Any:
         """Run the module once, and keep the outputs of the layers asked for, and of those that targets read."""
@@ -315,6 +319,8 @@ class _Run:
 
     def facts(self, captured: Captured, value: int | None, spots: dict[str, Spot]) -> list[Backward]:
         """Work out what rules must know of the whole graph, and refuse what LRP cannot pass; return what can run."""
+        if self.keep.difference:
+            refuse_what_has_no_difference(self.capture.trace, self.capture.stuck, value)
         if not self.keep.relevance:
             return list(self.plan.passes)
         trace = self.capture.trace

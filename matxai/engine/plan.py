@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Slope(Enum):
-    """What a backward without relevance does at a ReLU; everywhere else it is the plain gradient."""
+    """What a backward without relevance does at a ReLU (with differences: wherever it is not linear)."""
 
     GRADIENT = "gradient"
     GUIDED = "guided"
     DECONVNET = "deconvnet"
+    DIFFERENCE = "difference"
 
     def __repr__(self) -> str:
         return self.name
@@ -30,6 +31,8 @@ class Slope(Enum):
 GRADIENT = Slope.GRADIENT
 GUIDED = Slope.GUIDED
 DECONVNET = Slope.DECONVNET
+DIFFERENCE = Slope.DIFFERENCE
+"""Ratios of differences between the two halves of the batch, inputs and baselines: a rule that runs by itself."""
 
 Rule: TypeAlias = Slope | Composite
 
@@ -125,6 +128,11 @@ class Plan:
     def composites(self) -> tuple[Composite, ...]:
         """The LRP composites among the rules."""
         return tuple(b.rule for b in self.passes if isinstance(b.rule, Composite))
+
+    @property
+    def difference(self) -> bool:
+        """Whether differences between the halves of the batch stand in the place of slopes."""
+        return any(b.rule is DIFFERENCE for b in self.passes)
 
     @property
     def rectified(self) -> bool:

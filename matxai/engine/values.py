@@ -100,6 +100,8 @@ class Keep:
         Plain autograd wherever no rule is needed.
     live_softmax
         Whether a composite passes relevance through softmaxes: their inputs are kept.
+    difference
+        Whether ratios of differences stand in the place of slopes.
     """
 
     graph: bool = False
@@ -108,3 +110,4 @@ class Keep:
     rectified: bool = False
     exact: bool = False
     live_softmax: bool = False
+    difference: bool = False

@@ -1,6 +1,7 @@
 from .call import attribute as attribute
 from .call import attribution as attribution
 from .call import plan as plan
+from .kinds.deep_lift import DeepLift as DeepLift
 from .kinds.gradient_cam import (
     GradCAM as GradCAM,
 )

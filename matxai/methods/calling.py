@@ -273,7 +273,7 @@ def refuse_black_box(module: nn.Module, method: Method) -> None:
 def as_called(method: Method, low: Bound, high: Bound, budget: int | None) -> Method:
     """Return the method with the call's budget and bounds of the input where they matter to it and are open."""
     given: dict[str, Any] = {"low": low, "high": high} if method.bounded else {}
-    if method.samples:
+    if hasattr(method, "budget"):
         given["budget"] = budget
     options: dict[str, Any] = {
         f.name: given[f.name] for f in fields(method) if f.name in given and getattr(method, f.name) is None
