@@ -103,6 +103,9 @@ FUNCTIONS = {
     "product": lambda t: t * t.flip(2), "square by itself": lambda t: t * t,
     "gate": lambda t: t * torch.sigmoid(t.mean((2, 3), keepdim=True)),
     "in-place product": lambda t: (t + 1).mul_(t.flip(1)), "quotient": lambda t: t / (t.flip(2).square() + 1),
+    "softmin": lambda t: 3 * F.softmin(t, 1), "rpow": lambda t: 2**t, "glu": lambda t: F.glu(t, 2),
+    "sdpa": lambda t: F.scaled_dot_product_attention(t, t.flip(2), 2 * t),
+    "lp_pool": lambda t: F.lp_pool2d(t.exp(), 2, 2),
     "reciprocal": lambda t: 2 / (t.abs() + 1), "constant quotient": lambda t: t / 3,
     "matmul": lambda t: t @ t.transpose(2, 3), "einsum": lambda t: torch.einsum("bchw,bdhw->bcd", t, t),
     "softmax": lambda t: torch.softmax(40 * t, 2), "log_softmax": lambda t: F.log_softmax(t, 1),
@@ -150,6 +153,45 @@ def test_residual_gated_and_normalised_networks_add_up(name):
     net = getattr(torchvision.models, name)(weights=None).double().eval()
     found = complete(net, torch.randn(1, 3, 32, 32, dtype=torch.float64), tolerance=1e-10)
     assert found.abs().max() > 0
+
+
+class Recurrent(nn.Module):
+    def __init__(self, layer, **options) -> None:
+        super().__init__()
+        self.layer, self.head = layer(3, 5, **options), nn.Linear(5, 2)
+
+    def forward(self, x):
+        first = self.layer.batch_first
+        out, _ = self.layer(x.transpose(1, 2) if first else x.permute(2, 0, 1))
+        return self.head(out[:, -1] if first else out[-1])
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("layer", [nn.LSTM, nn.GRU])
+def test_recurrent_networks_add_up(layer, batch_first):
+    torch.manual_seed(0)
+    net = Recurrent(layer, batch_first=batch_first).double().eval()
+    complete(net, torch.randn(2, 3, 12, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_transformer_adds_up(batch_first):
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(4, 2, 8, batch_first=batch_first, activation="gelu").double()
+    mix = nn.Conv1d(3, 4, 1).double()
+
+    def forward(t):
+        tokens = mix(t).transpose(1, 2)
+        out = block(tokens) if batch_first else block(tokens.transpose(0, 1)).transpose(0, 1)
+        return out.square().mean(1)
+
+    net = Of(forward).eval()
+    net.block = block.eval()
+    if batch_first:
+        complete(net, torch.randn(2, 3, 9, dtype=torch.float64))
+    else:  # norms and functions of one value see the tokens in front
+        with pytest.raises(OperationError, match="no batch axis in front"):
+            attribution(net, torch.randn(2, 3, 9, dtype=torch.float64), KEY, 1)
 
 
 def test_passes_targets_and_batches(make_gap_net, make_input, untouched_state):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from matxai.engine.differences import composed, elementwise, selecting  # noqa: F401 - they register their rules
 from matxai.engine.differences.pairs import RULES
+from matxai.engine.standins.call import WRITTEN_OUT_FOR_PAIRS
 from matxai.errors import OperationError
 
 if TYPE_CHECKING:
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 #: Kinds of operations that are linear in what depends on the input, or only move values: their gradient is the rule.
 LINEAR = frozenset({
     "convolution", "transposed_convolution", "linear", "batch_norm", "average_pool", "adaptive_pool", "interpolate",
-    "mean", "sum", "add", "cat", "pad", "view", "identity", "select", "write", "scale", "constant",
+    "mean", "sum", "add", "cat", "pad", "view", "view_as", "identity", "select", "write", "scale", "constant",
 })  # fmt: skip
-_NOT_LINEAR = frozenset({"sort", "topk", "masked_select"})  # selections whose places depend on the values
+#: Selections whose places depend on the values.
+_NOT_LINEAR = frozenset({
+    "sort", "msort", "topk", "masked_select", "masked_scatter", "fractional_max_pool2d", "fractional_max_pool3d",
+    "fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices",
+})  # fmt: skip
 
 
 def difference(call: Call) -> Any:
@@ -38,6 +43,8 @@ def difference(call: Call) -> Any:
     result = NotImplemented if rule is None else rule(call)
     if result is not NotImplemented:
         return result
+    if call.row.kind in WRITTEN_OUT_FOR_PAIRS:
+        return NotImplemented  # its stand-in writes it out in steps that have rules
     linear = call.row.kind in LINEAR and call.row.base not in _NOT_LINEAR
     if rule is None and not linear:
         call.run.stuck[call.op.index] = "has no rule for differences"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from matxai.engine.differences.elementwise import function_of_one_value
 from matxai.engine.differences.pairs import RULES, Pair, paired
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 @RULES.register("log_softmax")
 @RULES.register("_softmax")
 @RULES.register("_log_softmax")
+@RULES.register("_safe_softmax")
 def softmax(call: Call) -> Any:
     """Log softmax is u = z - L with L = log sum exp z, softmax is exp u: each a function of one value but for L.
 
@@ -26,13 +26,11 @@ def softmax(call: Call) -> Any:
     overflows, however far apart input and baseline are.
     """
     x, base = call.x, call.row.base
-    if base == "logsigmoid":
-        return function_of_one_value(call)
-    if base == "softmin":
-        return _stuck(call, "has no rule for differences")
-    dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else None)
+    dim = call.read()["dim"]
     if dim is None or dim % x.ndim == 0:
         return _stuck(call, "runs over the samples of the batch")
+    if base == "softmin":
+        return call.written_out(lambda t: torch.softmax(torch.neg(t), dim), x)
 
     def back(g: Tensor, z: Pair) -> tuple[Tensor]:
         total, total0 = (t.logsumexp(dim, keepdim=True) for t in z)
@@ -56,9 +54,7 @@ def _phi(apart: Tensor) -> Tensor:
 @RULES.register("rms_norm")
 def layer_norm(call: Call) -> Any:
     """Over the last axes."""
-    x, given = call.x, _arguments(call, ("normalized_shape", "weight", "bias", "eps"))
-    if call.row.base == "rms_norm":
-        given = _arguments(call, ("normalized_shape", "weight", "eps"))
+    x, given = call.x, call.read()
     axes = tuple(range(-len(tuple(given["normalized_shape"])), 0))
     eps = given.get("eps")
     eps = (1e-5 if call.row.base == "layer_norm" else torch.finfo(x.dtype).eps) if eps is None else eps
@@ -73,12 +69,10 @@ def group_norm(call: Call) -> Any:
     """Over groups of channels and all positions; of instance norm each channel is a group."""
     x = call.x
     if call.row.base == "group_norm":
-        given = _arguments(call, ("num_groups", "weight", "bias", "eps"))
+        given = call.read()
         groups = int(given["num_groups"])
     else:
-        given = _arguments(
-            call, ("running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps")
-        )
+        given = call.read()
         groups = x.shape[1]
         if given.get("use_input_stats") is False:
             return _stuck(call, "is an instance norm by stored statistics, which has no rule for differences")
@@ -156,11 +150,6 @@ def _tensors(given: Any) -> list[Tensor]:
     if isinstance(given, Tensor):
         return [given]
     return [t for v in given for t in _tensors(v)] if isinstance(given, list | tuple) else []
-
-
-def _arguments(call: Call, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the arguments after the first by name."""
-    return {**dict(zip(names, call.args[1:], strict=False)), **{k: v for k, v in call.kwargs.items() if k in names}}
 
 
 def _stuck(call: Call, why: str) -> Any:

@@ -82,6 +82,9 @@ for _name in OTHERS:
     RULES.add(_name, function_of_one_value)
 
 
+RULES.add("rpow", function_of_one_value)
+
+
 @RULES.register("pow")
 def power(call: Call) -> Any:
     """A power with a constant exponent."""
@@ -118,8 +121,7 @@ def quotient(call: Call) -> Any:
     return NotImplemented if run.value(b) is None else _divided(call, a, b)
 
 
-@RULES.register("__rdiv__")
-@RULES.register("__rtruediv__")
+@RULES.register("reciprocal_div")
 def reflected_quotient(call: Call) -> Any:
     """A constant divided by a live tensor, written as an expression: the tensor is the first argument."""
     return _divided(call, call.args[1], call.args[0])

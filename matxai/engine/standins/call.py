@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matxai.engine.trace import Operation
 
 WRITTEN_OUT = "written_out"
+WRITTEN_OUT_FOR_PAIRS = frozenset({"attention", "recurrent", "glu", "product_sum", "bilinear", "lp_pool"})
 """The kind of an operation whose steps are in the trace in its place."""
 
 
@@ -68,8 +69,9 @@ class Call:
 
     @property
     def ruled(self) -> bool:
-        """Whether relevance will pass here."""
-        return self.graph and self.run.keep.relevance
+        """Whether relevance will pass here, or differences that need the steps of an operation."""
+        keep = self.run.keep
+        return self.graph and (keep.relevance or (keep.difference and self.row.kind in WRITTEN_OUT_FOR_PAIRS))
 
     def refuse(self, reason: str) -> Any:
         """Leave the operation to PyTorch, and say why LRP cannot pass it."""
