@@ -169,6 +169,7 @@ def draw_colour_bar(
     for spine in cax.spines.values():
         spine.set(linewidth=0.4, color=INK)
     what = sentences.RELEVANCE_SIGNED if panel.signed else sentences.RELEVANCE
+    what = sentences.ERROR if panel.is_error else what
     scale = f"×10{str(power).translate(_SUPERSCRIPT)} " if power else ""
     text = f"{what}\n({scale}{sentences.UNITS.get(panel.units, panel.units)})"
     room = 72.0 * cax.bbox.height / cax.figure.dpi * 1.15  # points; a letter is half the font's size wide

@@ -81,6 +81,11 @@ class Panel:
         return str(self.attrs.get("units", "")) or "relative"
 
     @property
+    def is_error(self) -> bool:
+        """Whether the map says how far off another one is, and is none itself."""
+        return bool(self.attrs.get("error_of"))
+
+    @property
     def empty(self) -> str:
         """The sentence that an all-zero map carries, else an empty string."""
         return str(self.attrs.get("empty", "") or "")
@@ -101,9 +106,9 @@ class Panel:
         return self.image
 
 
-def map_names(ds: xr.Dataset) -> list[str]:
-    """Return the names of the maps in the dataset, in order."""
-    return [str(name) for name in ds.data_vars]
+def map_names(ds: xr.Dataset, *, errors: bool = True) -> list[str]:
+    """Return the names of the maps in the dataset, in order; without ``errors`` only those that are maps themselves."""
+    return [str(name) for name, v in ds.data_vars.items() if errors or not v.attrs.get("error_of")]
 
 
 def find_map(ds: xr.Dataset, method: str) -> xr.DataArray:

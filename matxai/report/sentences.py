@@ -64,6 +64,7 @@ AXES = {
 
 RELEVANCE_SIGNED = "for (+), against (−)"
 RELEVANCE = "evidence"
+ERROR = "error of the map"
 EMPTY = "no evidence: the map is zero everywhere"
 EMPTY_SLICE = "no evidence in this slice"
 
@@ -74,6 +75,10 @@ BEYOND = "An arrow at the end of a colour bar says that a few values (at most 0.
 BOOKKEEPING = (
     "These figures are bookkeeping: they say whether anything was lost on the way through the network. They do not say "
     "that the map is right."
+)
+BALANCE = (
+    "Relevance that reached each operation from the score's side, and what it handed on; the difference went to biases,"
+    " to stabilisers, and to what else is named."
 )
 AGREEMENT = "Methods that share an error agree as well: agreement is no proof."
 NO_EVIDENCE = (

@@ -320,3 +320,28 @@ def test_bookkeeping_reads_the_ledger_and_the_agreement():
     assert [(r["name"], r["ratio"]) for r in ledger_rows(record)] == [("lrp", 1.0), ("lrp", 0.5)]
     table = agreement_table(record, {"x": "grad_cam_pp"})
     assert table == {"Grad-CAM++": {"LRP at layer4": 0.25}, "LRP at layer4": {"Grad-CAM++": 0.25}}
+
+
+def test_relevance_is_shown_layer_by_layer_and_errors_of_maps_are_no_maps():
+    import matxai
+    from matxai.explanation import provenance
+    from matxai.report.sections.bookkeeping import balance_tables
+    from matxai.report.sections.summary import introduction
+    from matxai.signals import labelled
+
+    model = matxai.load_model("defects")
+    rng = np.random.default_rng(0)
+    signal = labelled(rng.integers(0, 255, (160, 160), dtype=np.uint8), ("y", "x"))
+    result = matxai.explain(model, signal, methods=["lrp", "smooth_grad"], budget=4)
+    (table,) = balance_tables(provenance(result))
+    linear = [r for r in table["rows"] if r["rule"]]
+    assert len(linear) == sum(hasattr(m, "weight") and m.weight.ndim > 1 for m in model.module.modules())
+    for row in linear:
+        lost = sum(row[k] or 0.0 for k in ("biases", "stabilisers", "missing", "other"))
+        assert row["before"] == pytest.approx(row["after"] + lost, rel=1e-3, abs=1e-6)
+    report = Report("t", items=[ReportItem("one", result)])
+    assert introduction(report) == "1 input explained with LRP and SmoothGrad for the model defects."
+    page = str(render_report(report))
+    assert "LRP, layer by layer" in page or "LRP (ε, z+), layer by layer" in page
+    assert "SmoothGrad (standard error)" in page
+    assert page.count("SmoothGrad (standard error)</th>") == 0  # its fineness and agreement are nobody's question

@@ -30,6 +30,26 @@ def ledger_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def balance_tables(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return for each composite where its relevance went: a row for each operation that changed it, the score first."""
+    tables = []
+    for name, entry in (record.get("balance") or {}).items():
+        rows = [
+            {**row, **{k: _first(row.get(k)) for k in ("before", "after", "biases", "stabilisers", "missing", "other")}}
+            for row in entry.get("operations") or []
+        ]
+        if rows:
+            tables.append({"name": f"lrp:{name}", "rows": rows, "missing": any(r["missing"] for r in rows)})
+    return tables
+
+
+def _first(value: Any) -> float | None:
+    """Return the figure of the first sample (and target), which is the only one of a single signal."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return None if value is None else float(value)
+
+
 def map_label(name: str, methods: Mapping[str, str]) -> str:
     """Return how a map of the dataset is called: ``"lrp_epsilon[layer4]"`` -> ``"LRP (ε) at layer4"``."""
     stem, _, layer = name.partition("[")
@@ -59,6 +79,8 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
     return fill(
         "bookkeeping.html.j2",
         ledger=ledger_rows(record),
+        balances=balance_tables(record),
+        balance_remark=sentences.BALANCE,
         pairs=pairs if len(pairs) <= MOST_PAIRS else [],
         table=table if len(pairs) > MOST_PAIRS else {},
         forwards=record.get("forwards"),

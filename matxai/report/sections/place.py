@@ -31,7 +31,7 @@ def called(panel: Panel) -> str:
 
 def make(_report: Report, item: ReportItem) -> Markup | None:
     """Return a row for each map with its cell, its receptive field and what it cannot tell."""
-    shown = all_panels(item.explanation)
+    shown = [panel for panel in all_panels(item.explanation) if not panel.is_error]
     finest = min(shown, key=area, default=None)
     rows: list[dict[str, str]] = []
     told: dict[str, list[str]] = {}

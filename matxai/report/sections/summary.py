@@ -26,7 +26,7 @@ def _first(report: Report) -> str:
     if not report.items:
         return sentences.NOTHING
     first = report.items[0].explanation
-    methods = [sentences.method_label(str(first[n].attrs.get("method", n))) for n in map_names(first)]
+    methods = [sentences.method_label(str(first[n].attrs.get("method", n))) for n in map_names(first, errors=False)]
     model = facts(first).get("model") or {}
     name = model.get("name", "") if isinstance(model, dict) else str(model)
     return sentences.INTRO.format(
