@@ -1,4 +1,5 @@
 from . import targets as targets
+from .addressing import explained_rules as explained_rules
 from .captured import Captured as Captured
 from .composites import composite as composite
 from .forgetting import forget as forget

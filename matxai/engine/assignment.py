@@ -82,7 +82,9 @@ class Assignment:
 _REST = "everything else"
 
 
-def assign(composite: Composite, trace: Trace, start: int, first: Collection[int]) -> Assignment:
+def assign(
+    composite: Composite, trace: Trace, start: int, first: Collection[int], wanted: Collection[int]
+) -> Assignment:
     """Give every linear operation between the input and ``start`` its rule.
 
     Parameters
@@ -95,6 +97,8 @@ def assign(composite: Composite, trace: Trace, start: int, first: Collection[int
         The value where relevance starts.
     first
         Indices of the operations that the input reaches first.
+    wanted
+        The values that relevance reaches: operations that made a constant gate are not addressed.
 
     Raises
     ------
@@ -104,9 +108,8 @@ def assign(composite: Composite, trace: Trace, start: int, first: Collection[int
     OperationError
         If no entry fits an operation and the table has no default.
     """
-    wanted = trace.leading_to([start])
     ops = [op for op in trace if op.kind in KINDS and not op.refused and FOLDED not in op.params
-           and wanted.intersection(op.outputs)]  # fmt: skip
+           and any(v in wanted for v in op.outputs)]  # fmt: skip
     linear = [op for op in ops if op.kind != "batch_norm"]
     last = _last(trace, start, linear)
     rules: dict[int, LinearRule] = {}

@@ -27,6 +27,7 @@ from matxai.engine.signs import stays_nonnegative
 from matxai.engine.standins import STAND_INS, WRITTEN_OUT, Call
 from matxai.engine.standins.call import put
 from matxai.engine.standins.linear import TapNode
+from matxai.engine.standins.unknown import metered
 from matxai.engine.trace import INPUT, Operation, Trace
 from matxai.engine.values import Keep, Spot, Tail, Value
 from matxai.engine.wrapped import in_recomputed_block, is_recomputed
@@ -340,6 +341,8 @@ class Capture(TorchFunctionMode):
         if result is NotImplemented and stand_in is not None:
             result = stand_in(call)
         if result is NotImplemented:
+            if call.op.refused and self.keep.unknown and call.graph and target is None:
+                return metered(call)
             if target is None or not call.graph or call.kwargs.get("out") is not target:
                 return call.function(*call.args, **call.kwargs)
             kwargs = {k: v for k, v in call.kwargs.items() if k != "out"}  # autograd refuses out=

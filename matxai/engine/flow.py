@@ -18,7 +18,7 @@ from matxai.engine.assignment import FOLDED
 from matxai.engine.ledger import ACCOUNTS, Book
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from matxai.engine.trace import Operation, Trace
 
@@ -102,15 +102,20 @@ class Flow:
         Index of an operation -> the words for its rule.
     constant
         For products: index -> which operand is a gate, which gets nothing.
+    wanted
+        The values that relevance reaches.
+    open_
+        Indices of operations that do not conserve although their kind does.
     """
 
     def __init__(
-        self, trace: Trace, start: int, score: Tensor, book: Book, rules: Mapping[int, str], constant: Mapping[int, int]
-    ) -> None:
+        self, trace: Trace, start: int, score: Tensor, book: Book, rules: Mapping[int, str],
+        constant: Mapping[int, int], wanted: set[int], open_: Collection[int] = (),
+    ) -> None:  # fmt: skip
         self.trace, self.start, self.score, self.book, self.rules = trace, start, score, book, rules
-        self._wanted = trace.leading_to([start])
+        self._wanted = wanted
         self._ops = [op for op in trace if self._wanted.intersection(op.outputs)]
-        self._constant = constant
+        self._constant, self._open = constant, open_
         self._at: dict[int, Tensor] = {}
         self._to: dict[tuple[int, int], Tensor] = {}
         self._users: dict[int, list[tuple[int, int]]] = {}
@@ -144,16 +149,29 @@ class Flow:
     def _layer(self, name: str, ops: Sequence[Operation]) -> Row | None:
         inside = {v for op in ops for v in op.outputs}
         own = {op.index for op in ops}
-        after = [self._to.get((op.index, i)) for op in ops for i, v in enumerate(op.inputs) if v not in inside]
-        before = [self._to.get(use) for v in inside for use in self._users.get(v, ()) if use[0] not in own]
-        if self.start in inside:
-            before.append(self.score)
-        out, back = _total(before), _total(after)
-        if out is None or back is None:
-            return None
+        entering = [self._to.get((op.index, i)) for op in ops for i, v in enumerate(op.inputs) if v not in inside]
+        leaving = [part for v in inside for part in self._leaving(v, own)]
+        out, back = _total(leaving), _total(entering)
+        if (
+            out is None or back is None
+        ):  # shared out among several layers in ways unknown; what stayed here may be known
+            kept = _total([row.before - row.after if (row := self._row(op)) is not None else None for op in ops])
+            if kept is None:
+                return None
+            out, back = _either(out, back, kept)
+            if out is None or back is None:
+                return None
         lost = self._lost(ops)
         rules = dict.fromkeys(self.rules[op.index] for op in ops if op.index in self.rules)
         return Row(name, "", ", ".join(rules), out, back, *lost, out - back - lost[0] - lost[1] - lost[2])
+
+    def _leaving(self, value: int, own: set[int]) -> list[Tensor | None]:
+        """Return the parts of relevance that come to a value from outside of these operations."""
+        users = self._users.get(value, [])
+        parts: list[Tensor | None] = [self.score] if value == self.start else []
+        if parts or any(user in own for user, _ in users):
+            return parts + [self._to.get(use) for use in users if use[0] not in own]
+        return [self._at.get(value)] if users else []
 
     def _lost(self, ops: Iterable[Operation]) -> tuple[Tensor, Tensor, Tensor]:
         zero = torch.zeros_like(self.score)
@@ -179,7 +197,25 @@ class Flow:
         return _total([self._at.get(v) for v in op.outputs if v in self._wanted])
 
     def _handed(self, op: Operation) -> Tensor | None:
-        return _total([self._to.get((op.index, i)) for i in range(len(op.inputs))])
+        """Return what an operation handed to all of its operands together."""
+        parts = _total([self._to.get((op.index, i)) for i in range(len(op.inputs))])
+        if parts is None and self._conserves(op):
+            return self._left(op)
+        return parts
+
+    def _left(self, op: Operation) -> Tensor | None:
+        """Return relevance at an operation's outputs less what is booked."""
+        held = self._held(op)
+        booked = self.book.lost.get(op.index) if FOLDED not in op.params else None
+        if held is None or not booked:
+            return held
+        return held - sum(booked.values(), torch.zeros_like(held))
+
+    def _conserves(self, op: Operation) -> bool:
+        """Whether an operation hands on all that it holds, but for what is booked."""
+        if op.index in self._open:
+            return False
+        return _conserves(op) or (op.kind == "add" and op.index in self.book.lost)
 
     # -- what follows from what ----------------------------------------------------------------------------------------
 
@@ -208,10 +244,11 @@ class Flow:
     def _read_book(self) -> None:
         owner = {bn: index for index, several in self._folds.items() for bn in several}
         for op in self._ops:
-            if op.index in self.book.before:
+            if op.index in self.book.before and len(op.outputs) == 1:
                 self._at[op.output] = self.book.before[op.index]
-            if op.index in self.book.after:
-                self._to[owner.get(op.index, op.index), 0] = self.book.after[op.index]
+            for i in range(len(op.inputs)):
+                if (op.index, i) in self.book.after:
+                    self._to[owner.get(op.index, op.index), i] = self.book.after[op.index, i]
 
     def _from_users(self, op: Operation) -> None:
         """Relevance at a value is what its users hand to it."""
@@ -232,16 +269,16 @@ class Flow:
                 self._to[open_[0]] = self._at[v] - sum(rest, torch.zeros_like(self.score))
 
     def _through(self, op: Operation) -> None:
-        """An operation that conserves hands on what it holds."""
-        if not _conserves(op):
+        """An operation that conserves hands on what it holds, but for what is booked."""
+        if not self._conserves(op):
             return
-        held = self._held(op)
+        held, booked = self._left(op), self.book.lost.get(op.index)
         slots = [(op.index, i) for i in range(len(op.inputs))]
         open_ = [s for s in slots if s not in self._to]
         given = sum((self._to[s] for s in slots if s in self._to), torch.zeros_like(self.score))
         if held is not None and len(open_) == 1:
             self._to[open_[0]] = held - given
-        elif held is None and not open_ and len(op.outputs) == 1:
+        elif held is None and not open_ and not booked and len(op.outputs) == 1:
             self._at[op.output] = given
 
 
@@ -253,6 +290,13 @@ def _conserves(op: Operation) -> bool:
     if op.kind == "pad" and op.params.get("value"):
         return False
     return op.kind in CONSERVING or op.kind == "select" or FOLDED in op.params
+
+
+def _either(out: Tensor | None, back: Tensor | None, kept: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Return both sides where one is known, and what stayed between them."""
+    if out is not None:
+        return out, out - kept
+    return (None, None) if back is None else (back + kept, back)
 
 
 def _total(parts: Sequence[Tensor | None]) -> Tensor | None:

@@ -43,7 +43,7 @@ class Seen:
     shape: tuple[int, ...]
     layers: Layers
     output: str | None = None
-    compared: set[tuple[bool, ...]] = field(default_factory=set)
+    compared: set[Keep] = field(default_factory=set)
     shielded: bool = False
     plan: Prepared | None = None
 

@@ -35,8 +35,10 @@ class Book:
         Account -> (B,), over all operations.
     lost
         Index of an operation -> account -> (B,).
-    before, after
-        Index of an operation -> relevance at its output, and what it handed on to its input.
+    before
+        Index of an operation -> relevance at its outputs.
+    after
+        (Index of an operation, number of its operand) -> relevance that it handed on.
     """
 
     def __init__(self, samples: int | None = None) -> None:
@@ -44,7 +46,7 @@ class Book:
         self.entries: dict[str, Tensor] = {}
         self.lost: dict[int, dict[str, Tensor]] = {}
         self.before: dict[int, Tensor] = {}
-        self.after: dict[int, Tensor] = {}
+        self.after: dict[tuple[int, int], Tensor] = {}
 
     def write(self, account: str, amount: Tensor, index: int = -1) -> None:
         """Add relevance (B, ...) that operation ``index`` absorbed to an account, summed over all but the batch."""
@@ -53,13 +55,12 @@ class Book:
             held = book.get(account)
             book[account] = total if held is None else held + total
 
-    def flow(self, index: int, *, before: Tensor | None = None, after: Tensor | None = None) -> None:
-        """Write down the relevance (B, ...) at an operation's output or what it handed to its input."""
-        for book, amount in ((self.before, before), (self.after, after)):
-            if amount is not None:
-                total = self._summed(amount)
-                held = book.get(index)
-                book[index] = total if held is None else held + total
+    def flow(self, index: int, *, before: Tensor | None = None, after: Tensor | None = None, operand: int = 0) -> None:
+        """Write down the relevance (B, ...) at an operation's output or what it handed to one of its operands."""
+        if before is not None:
+            self.before[index] = self._summed(before) + self.before.get(index, 0)
+        if after is not None:
+            self.after[index, operand] = self._summed(after) + self.after.get((index, operand), 0)
 
     def _summed(self, amount: Tensor) -> Tensor:
         """Return sums per sample: also of windows or heads that were folded into the batch, and of (N, B, C)."""

@@ -45,6 +45,8 @@ class Switch:
         Indices of the operations whose output only ReLUs use.
     gates
         What is known of products of two live tensors: index -> which operand is the gate.
+    skips
+        For sums: index -> which operand is the skip of a residual block (0 or 1).
     deposits
         Relevance that first-layer rules laid down at their operation's input: index -> (B, C, *spatial).
     book
@@ -58,6 +60,7 @@ class Switch:
     first: frozenset[int] = frozenset()
     rectified: frozenset[int] = frozenset()
     gates: dict[int, Gate] = field(default_factory=dict)
+    skips: dict[int, int] = field(default_factory=dict)
     deposits: dict[int, Tensor] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
 

@@ -10,15 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine import devices, memory
-from matxai.engine.assignment import assign, uses
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
 from matxai.engine.differences import refuse_what_has_no_difference
-from matxai.engine.facts import rectified, refuse_what_has_no_rule
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
-from matxai.engine.flow import Flow
-from matxai.engine.gates import gates
 from matxai.engine.inputs import checked, of_input
 from matxai.engine.inspection import Seen, agree, compare, forward, known, look, randomness, same_randomness
 from matxai.engine.ledger import Book, balance
@@ -27,13 +23,13 @@ from matxai.engine.nodes import Switch
 from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.predicting import predicted
 from matxai.engine.prepared import DeviatedError
+from matxai.engine.relevance import defects, flow_of, prepared
 from matxai.engine.scoring import Sources, layers_read, nonlinear, reads_scores, sources
 from matxai.engine.state import untouched
-from matxai.engine.step import Parts
 from matxai.engine.targets import AnyTarget, Each, Target, resolve
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import COMPILED, original
-from matxai.errors import Cancelled, LayerError, ModelError, OperationError, TargetError
+from matxai.errors import Cancelled, LayerError, ModelError, TargetError
 from matxai.opaque import BlackBox
 
 Progress = Callable[[int, int, str], None]
@@ -59,6 +55,7 @@ def run(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
     leave_out: bool = False,
+    dry: bool = False,
 ) -> Captured:
     """Run a plan on one batch.
 
@@ -87,6 +84,8 @@ def run(
     leave_out
         Leave out backwards that this network does not allow (an operation without a rule) instead of raising; who reads
         them gets the sentence then.
+    dry
+        Make everything ready for the backwards, and run none.
 
     Raises
     ------
@@ -109,7 +108,7 @@ def run(
                 return predicted(module, x, plan, target, output)
             this = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
             while True:
-                this.leave_out = leave_out
+                this.leave_out, this.dry = leave_out, dry
                 again = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
                 again.shielded, again.unprepared = this.shielded, this.unprepared
                 try:
@@ -153,12 +152,14 @@ class _Run:
         self.keep = Keep(
             bool(plan.passes), plan.at_input, bool(plan.composites), plan.rectified, exact, live_softmax,
             plan.difference,
+            sums=any(c.residual != "contribution" for c in plan.composites),
+            unknown=any(c.unknown == "gradient" for c in plan.composites),
         )  # fmt: skip
         self.switch = Switch()
         self.capture = Capture(module, self.keep, self.switch)
         self.total = 1 + len(plan.passes) * plan.targets
         self.done = 0
-        self.leave_out = self.shielded = self.unprepared = False
+        self.leave_out = self.dry = self.shielded = self.unprepared = False
         self.start: int | None = None
         self.forwards = 0
         self.of_targets: dict[str, str] = {}  # layers that targets read, as the trace calls them: as targets do
@@ -181,7 +182,7 @@ class _Run:
         if own is not None and self.capture.ready is None:
             note = compare(self.module, self.x, own, tensors_in(result), self.keep)
             self.notes += [note] if note else []
-        seen.compared.add(self.flags())
+        seen.compared.add(self.keep)
         for name in (*names, *self.of_targets):
             if name not in spots and self.of_targets.get(name) not in self.tensors:
                 raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
@@ -214,7 +215,7 @@ class _Run:
     def first_look(self, *, scored: bool) -> tuple[Seen, list[Tensor] | None]:
         """Look at a module that was not seen before, or not yet for this output or with what this plan keeps."""
         seen = known(self.module)
-        if seen is not None and self.flags() in seen.compared and seen.output == self.output:
+        if seen is not None and self.keep in seen.compared and seen.output == self.output:
             return seen, None
         with torch.no_grad(), same_randomness(self.x.device):
             return look(self.module, self.x, self.output, required=scored)
@@ -258,11 +259,6 @@ class _Run:
         seen.plan.drop()
         return True
 
-    def flags(self) -> tuple[bool, ...]:
-        """Return what decides which stand-ins are used."""
-        k = self.keep
-        return k.graph, k.at_input, k.relevance, k.rectified, k.exact, k.difference
-
     def forward(self, names: Sequence[str], spots: dict[str, Spot]) -> Any:
         """Run the module once, and keep the outputs of the layers asked for, and of those that targets read."""
         wanted = set(names)
@@ -294,7 +290,15 @@ class _Run:
 
     def backwards(self, captured: Captured, chosen: tuple[Target, ...], found: Sources, spots: dict[str, Spot]) -> None:
         """Run every backward for every target."""
-        passes = self.facts(captured, found.start(self.capture, chosen), spots)
+        passes = self.plan.passes
+        if self.keep.difference:
+            refuse_what_has_no_difference(self.capture.trace, self.capture.stuck, found.start(self.capture, chosen))
+        if self.keep.relevance:
+            self.start = found.start(self.capture, chosen)
+            stop = [s.value for n, s in spots.items() if not of_input(n)]
+            passes = prepared(self.plan, captured, self.capture, self.start, stop, leave_out=self.leave_out)
+        if self.dry:
+            passes = ()
         scores = []
         self.total = 1 + len(passes) * len(chosen)
         self.done = 1
@@ -316,43 +320,6 @@ class _Run:
         captured.score_list = scores
         captured.kept_bytes = self.capture.store.nbytes()
         self.tell("done")
-
-    def facts(self, captured: Captured, value: int | None, spots: dict[str, Spot]) -> list[Backward]:
-        """Work out what rules must know of the whole graph, and refuse what LRP cannot pass; return what can run."""
-        if self.keep.difference:
-            refuse_what_has_no_difference(self.capture.trace, self.capture.stuck, value)
-        if not self.keep.relevance:
-            return list(self.plan.passes)
-        trace = self.capture.trace
-        self.switch.first = frozenset(self.capture.entries)
-        self.switch.rectified = rectified(trace)
-        self.switch.gates = gates(trace)
-        found = []
-        for b in self.plan.passes:
-            try:
-                self.allow(captured, b, value, spots)
-            except OperationError as error:
-                if not self.leave_out:
-                    raise
-                captured.refused[b.rule] = str(error)
-            else:
-                found.append(b)
-        self.start = value
-        for made in captured.assignments.values():
-            self.notes += [note for note in made.notes() if note not in self.notes]
-        self.switch.parts = Parts(uses(captured.assignments.values(), trace, len(captured.target)))
-        return found
-
-    def allow(self, captured: Captured, backward: Backward, value: int | None, spots: dict[str, Spot]) -> None:
-        """Raise where relevance cannot come from the scores to where this backward is read; give rules to the rest."""
-        if not isinstance(backward.rule, Composite):
-            return
-        if value is None:
-            raise OperationError("LRP needs an output that comes from the input through operations it can see.")
-        stop = () if backward.at_input else [s.value for n, s in spots.items() if not of_input(n)]
-        rule = backward.rule
-        refuse_what_has_no_rule(self.capture.trace, value, stop, self.switch.gates, rule)
-        captured.assignments[rule] = assign(rule, self.capture.trace, value, self.switch.first)
 
     def backward(
         self, captured: Captured, backward: Backward, score: Tensor, spots: dict[str, Spot], *, retain: bool
@@ -381,16 +348,10 @@ class _Run:
             captured.add(rule, name, kept.tensor, g, laid)
         if relevance and backward.at_input:
             total = torch.cat([captured.latest_relevance(rule, n).flatten(1) for n in names if of_input(n)], 1)
-            flow = self.flow(score.detach())
+            flow = flow_of(self.capture, cast("int", self.start), score.detach())
             captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book, flow))
+            self.notes += [note for note in defects(self.capture, score.detach()) if note not in self.notes]
         self.switch.book, self.switch.deposits = Book(), {}
-
-    def flow(self, score: Tensor) -> Flow:
-        """Return how relevance went from operation to operation in the backward that ran last."""
-        words = {index: rule.label for index, rule in self.switch.rules.items()}
-        shares = {i: gate.shares(cast("Composite", self.switch.rule)) for i, gate in self.switch.gates.items()}
-        constant = {i: share.index(0.0) for i, share in shares.items() if share is not None and 0.0 in share}
-        return Flow(self.capture.trace, cast("int", self.start), score, self.switch.book, words, constant)
 
     def pass_on(self, edges: Sequence[Any]) -> list[Tensor | None]:
         """Bring relevance that first-layer rules laid down from their operations' inputs to the input."""

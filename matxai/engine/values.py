@@ -102,6 +102,8 @@ class Keep:
         Whether a composite passes relevance through softmaxes: their inputs are kept.
     difference
         Whether ratios of differences stand in the place of slopes.
+    sums, unknown
+        Whether a composite does not take sums by contribution, or passes operations that have no rule.
     """
 
     graph: bool = False
@@ -111,3 +113,5 @@ class Keep:
     exact: bool = False
     live_softmax: bool = False
     difference: bool = False
+    sums: bool = False
+    unknown: bool = False

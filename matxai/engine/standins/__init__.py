@@ -22,12 +22,14 @@ from matxai.engine.standins.recurrent import recurrent
 from matxai.engine.standins.relu import relu
 from matxai.engine.standins.selecting import select, view_as
 from matxai.engine.standins.softmax import softmax
+from matxai.engine.standins.sums import add
 
 __all__ = ["STAND_INS", "WRITTEN_OUT", "Call"]
 
 StandInFor: TypeAlias = Callable[[Call], Any]
 
 STAND_INS: dict[str, StandInFor] = {
+    "add": add,
     "convolution": linear,
     "transposed_convolution": linear,
     "linear": linear,

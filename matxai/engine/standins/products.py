@@ -146,7 +146,9 @@ def shares(switch: Switch, index: int) -> tuple[float, float]:
     if not isinstance(switch.rule, Composite):
         return 1.0, 1.0
     found = switch.gates[index].shares(switch.rule)
-    return (0.0, 0.0) if found is None else found  # refused where relevance comes here
+    if found is None:  # refused where relevance comes here, unless it goes on by the plain gradient
+        return (1.0, 1.0) if switch.rule.unknown == "gradient" else (0.0, 0.0)
+    return found
 
 
 def _weighted(flow: Tensor, share: float, operand: Tensor) -> Tensor | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from matxai.engine.composites import COMPOSITES, FIRST, Composite, composite, options_of
+from matxai.engine.ruletable import CHOICES
 from matxai.errors import MethodError, nearest
 from matxai.methods.layered import wide
 from matxai.methods.method import About, Method, Reduced, Setting, methods
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from matxai.engine import Captured, Needs
-    from matxai.engine.composites import NoPositive
+    from matxai.engine.ruletable import Gate, NoPositive, Residual, Softmax, Unknown
 
 
 @methods.register("lrp")
@@ -41,6 +42,15 @@ class LRP(Method):
     first
         The rule of the layer that the input reaches first, in place of the composite's: ``flat``, ``w_square``,
         ``box``, ``epsilon``, ``gamma``, ``z_plus`` or ``alpha_beta``.
+    residual, residual_epsilon
+        How residual sums hand relevance on: by ``"contribution"``, with a stabiliser (``"epsilon"``), by
+        ``"magnitude"``, or with the ``"skip_out"``.
+    gate
+        What the gate of a product is: a ``"constant"``, or worth ``"half"``.
+    softmax
+        What attention weights are: ``"constant"``, or what the rule of AttnLRP says (``"attnlrp"``).
+    unknown
+        What is done about an operation without a rule: ``"refuse"``, or go by its plain ``"gradient"`` and report it.
 
     An option that changes nothing for the composite is refused.
 
@@ -58,6 +68,11 @@ class LRP(Method):
     high: float | Sequence[float] | Tensor | None = None
     no_positive: NoPositive = "fallback"
     first: str | None = None
+    residual: Residual = "contribution"
+    residual_epsilon: float | None = None
+    gate: Gate = "constant"
+    softmax: Softmax = "constant"
+    unknown: Unknown = "refuse"
 
     kind: ClassVar[str] = "lrp"
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: {"composite": name} for name in COMPOSITES}
@@ -76,6 +91,7 @@ class LRP(Method):
             (self.composite, tuple(COMPOSITES), "composite"),
             (self.first, (None, *FIRST), "first-layer rule"),
             (self.no_positive, ("fallback", "drop"), "way with outputs of no_positive"),
+            *((getattr(self, o), CHOICES[o], o) for o in ("residual", "gate", "softmax", "unknown")),
         ):
             if given not in known and not isinstance(given, Composite):
                 msg = f"LRP has no {what} '{given}'. {nearest(str(given), [k for k in known if k is not None])}"
@@ -137,6 +153,11 @@ class LRP(Method):
             high=self.high,
             no_positive=self.no_positive,
             first=self.first,
+            residual=self.residual,
+            residual_epsilon=self.residual_epsilon,
+            gate=self.gate,
+            softmax=self.softmax,
+            unknown=self.unknown,
         )
 
     def needs(self) -> Needs:
