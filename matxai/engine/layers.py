@@ -144,9 +144,40 @@ def table(module: nn.Module, x: Tensor, trace: Trace, calls: Sequence[Layer], ou
         dense = output.ndim == x.ndim and _extended(output.shape)
         ids = _coarsest(trace, value, x.ndim, rows) if dense else _last_spatial(trace, value, x.ndim)
         default = next((name for v in ids if (name := _outermost(v, rows))), "")
+        if not dense:
+            default = _of_tokens(trace, value, rows, default) or default
     hidden = next((name for name, m in module.named_modules() if isinstance(m, torch.jit.ScriptModule)), None)
     obstacle = None if default else _obstacle(rows, hidden, x.ndim, known=output is not None, cut=_is_cut(trace, value))
     return Layers(rows, default, convolutions, layer_names(module), obstacle, hidden)
+
+
+def _of_tokens(trace: Trace, value: int, rows: Sequence[Layer], default: str) -> str:
+    """Return the norm in front of the last attention, where the spatial part ends in a sequence of tokens; else ``""``.
+
+    Where the scores read a class token, gradients behind the last attention are 0 at all other tokens. The norm that
+    the last attention reads is the last layer at which every token matters.
+    """
+    behind = trace.leading_to([value])
+    mixes = [op for op in trace if op.kind in ("attention", "softmax") and behind.intersection(op.outputs)
+             and len(op.output_shapes[0]) > 2]  # fmt: skip
+    if not mixes:
+        return ""
+    before = trace.leading_to(mixes[-1].inputs)
+    found = next((r for r in rows if r.name == default), None)
+    if found is not None and found.value not in before and not _one_token_is_read(trace, found.value):
+        return ""  # the spatial part goes on behind the last attention
+    norms = [r.name for r in rows if r.value in before and "Norm" in r.type and len(r.shape) == 3 and r.shape[1] > 1]
+    return norms[-1] if norms else ""
+
+
+def _one_token_is_read(trace: Trace, value: int) -> bool:
+    """Whether only a single entry along an axis is taken from a sequence of tokens, behind norms."""
+    users = trace.consumers()
+    while len(following := users.get(value, [])) == 1 and following[0].kind in ("norm", "identity"):
+        value = following[0].output
+    return bool(following) and all(
+        op.kind == "select" and len(op.output_shapes[0]) < len(op.input_shapes[0]) for op in following
+    )
 
 
 def _is_cut(trace: Trace, value: int | None) -> bool:

@@ -24,6 +24,10 @@ STILL = frozenset(
         *("index", "index_select", "masked_fill", "where", "repeat", "tile", "broadcast_to", "tril", "triu"),
     )
 )
+#: Views that change the order of axes.
+PERMUTING = frozenset(
+    ("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "T", "mT", "adjoint")
+)
 #: How far an interpolation reaches, in cells to each side.
 TAPS = {
     "nearest": 0.0,
@@ -174,14 +178,14 @@ def _still(op: Operation, inputs: Sequence[Axes], out: Shape) -> Axes:
 def _reshaped(op: Operation, inputs: Sequence[Axes], out: Shape) -> Axes:
     """Follow a view: an axis goes on where all live axes are found again in their order, and in one way only.
 
-    Trailing axes that are left alone (``(B, g, K / g, H, W)``) go first.
+    Trailing axes that are left alone (``(B, g, K / g, H, W)``) go first, unless the axes change places.
     """
     axes, shape = inputs[0], op.input_shapes[0]
     live = [i for i, c in enumerate(axes) if c is not None]
     if not live:
         return _lost(op, inputs, out)
     tail = len(shape) - live[0]
-    if tail <= len(out) and out[len(out) - tail :] == shape[live[0] :]:
+    if op.name.rstrip("_") not in PERMUTING and tail <= len(out) and out[len(out) - tail :] == shape[live[0] :]:
         return (*(None,) * (len(out) - tail), *axes[live[0] :])
     sizes = [shape[i] for i in live]
     ways = [w for w in combinations(range(1, len(out)), len(live)) if [out[i] for i in w] == sizes]

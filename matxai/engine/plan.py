@@ -73,12 +73,15 @@ class Needs:
         How many perturbed copies of the input it runs through the model besides, at most.
     gradients
         How many of them have a backward, for each target.
+    tails
+        How often it runs what follows a layer from activations of its own, at most.
     """
 
     activations: bool = False
     backwards: tuple[Backward, ...] = ()
     copies: int = 0
     gradients: int = 0
+    tails: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Plan:
     copies, gradients
         Perturbed copies in all, and how many of them have a backward for each target: passes of the sampling methods,
         not of the shared one. Methods that depend on the input's size or stop early run fewer.
+    tails
+        Runs of what follows a layer: no forwards, and not counted among them.
     """
 
     activations: bool = False
@@ -103,6 +108,7 @@ class Plan:
     targets: int = 1
     copies: int = 0
     gradients: int = 0
+    tails: int = 0
 
     @property
     def forwards(self) -> int:
@@ -164,6 +170,8 @@ class Plan:
         if self.copies:
             pulled = f", {self.gradients} of them one backward{many}" if self.gradients else ""
             lines.append(f"  at most {self.copies} perturbed copies: one forward each{pulled}")
+        if self.tails:
+            lines.append(f"  at most {self.tails} runs of what follows a layer, and two that check each: no forwards")
         return "\n".join(lines)
 
 
@@ -182,19 +190,20 @@ def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
     Plan
         Backwards that are read nowhere are left out.
     """
-    activations, copies, gradients = False, 0, 0
+    activations, copies, gradients, tails = False, 0, 0, 0
     merged: dict[Rule, Backward] = {}
     for need in needs:
         activations |= need.activations
         copies += need.copies
         gradients += need.gradients
+        tails += need.tails
         for b in need.backwards:
             if b.at_input or b.at_layers:
                 seen = merged.setdefault(b.rule, b)
                 merged[b.rule] = replace(
                     seen, at_input=seen.at_input or b.at_input, at_layers=seen.at_layers or b.at_layers
                 )
-    return Plan(activations, tuple(merged.values()), targets, copies, gradients)
+    return Plan(activations, tuple(merged.values()), targets, copies, gradients, tails)
 
 
 def _counted(count: int, word: str) -> str:

@@ -2,6 +2,7 @@ from .call import attribute as attribute
 from .call import attribution as attribution
 from .call import plan as plan
 from .kinds.deep_lift import DeepLift as DeepLift
+from .kinds.eigen_cam import EigenCAM as EigenCAM
 from .kinds.gradient_cam import (
     GradCAM as GradCAM,
 )
@@ -20,6 +21,7 @@ from .kinds.gradient_cam import (
 from .kinds.gradient_shap import GradientSHAP as GradientSHAP
 from .kinds.gradients import InputXGradient as InputXGradient
 from .kinds.gradients import Saliency as Saliency
+from .kinds.guided import Deconvnet as Deconvnet
 from .kinds.guided import GuidedBackprop as GuidedBackprop
 from .kinds.guided import GuidedGradCAM as GuidedGradCAM
 from .kinds.head_cam import CAM as CAM
@@ -27,6 +29,8 @@ from .kinds.integrated_gradients import IntegratedGradients as IntegratedGradien
 from .kinds.kernel_shap import KernelSHAP as KernelSHAP
 from .kinds.lime import LIME as LIME
 from .kinds.lrp import LRP as LRP
+from .kinds.masking_cam import AblationCAM as AblationCAM
+from .kinds.masking_cam import ScoreCAM as ScoreCAM
 from .kinds.multilayer import MultilayerGradCAM as MultilayerGradCAM
 from .kinds.occlusion import Occlusion as Occlusion
 from .kinds.rise import RISE as RISE

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from matxai.engine import Captured, Needs, Plan
     from matxai.engine.copies import Copies
+    from matxai.engine.layouts import Layout
+    from matxai.engine.place import Place
     from matxai.methods.baselines import Baselines, Provider
 
     Map: TypeAlias = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
@@ -84,8 +86,8 @@ class Calling:
         warnings: tuple[str, ...] = ()
         notes: tuple[str, ...] = ()
         for method in (m for m, _ in wanted if m.key not in self.left_out):
-            setting = self.setting(method, layers_of.get(method.key, ()), where, copies, baselines)
             try:
+                setting = self.setting(method, layers_of.get(method.key, ()), where, copies, baselines)
                 with full_precision(captured.input.device.type):
                     reduced = method.reduce(captured, setting)
             except _NOT_ALLOWED as error:
@@ -117,6 +119,8 @@ class Calling:
             figures=figures,
             warnings=warnings,
             left_out=self.left_out,
+            tails=copies.tails,
+            tail_backwards=copies.tail_backwards,
         )
 
     def of_every_input(self, method: Method, captured: Captured, setting: Setting, first: Map) -> Map:
@@ -235,15 +239,38 @@ class Calling:
         )  # fmt: skip
         if not isinstance(method, LayerMaps):
             return setting
-        places = setting.places
+        layouts, places = self.layouts(method, layers, where, copies.clean)
         if self.grid(method):
             places = {n: as_stretched(p, setting.size) for n, p in places.items()}
         return replace(
             setting,
             places=places,
+            layouts=layouts,
             relu=wish.relu if method.relu is None else method.relu,
             upsample=wish.upsample if method.upsample is None else method.upsample,
         )
+
+    def layouts(
+        self, method: LayerMaps, layers: tuple[str, ...], where: Lying, captured: Captured
+    ) -> tuple[dict[str, Layout], dict[str, Place]]:
+        """Return how the method's layers lay out their cells and where they lie, as its object says or as found."""
+        from matxai.engine.layouts import layout_of
+
+        layouts, places = dict(where.layouts), dict(where.places)
+        for name in layers:
+            if method.layout is None and method.grid is None:
+                if name in where.untold:
+                    raise where.untold[name]
+                continue
+            shape = tuple(captured.activation(name).shape)
+            layouts[name], place = layout_of(
+                captured.trace, tuple(self.x.shape[2:]), name, captured.value(name), shape,
+                layout=method.layout, grid=method.grid,
+            )  # fmt: skip
+            if place is not None:
+                places[name] = place
+                where.places.setdefault(name, place)
+        return layouts, places
 
     def grid(self, method: LayerMaps) -> bool:
         """Whether a method's maps are stretched over the input."""

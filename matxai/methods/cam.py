@@ -64,3 +64,33 @@ def plus_plus(g: Tensor, A: Tensor) -> Tensor:
     sound = below.abs() > GUARD * (2 + product.abs())
     alpha = (1 / below.where(sound, below.new_ones(()))).where(sound & (g != 0), below.new_zeros(()))
     return (alpha * g.clamp(min=0)).sum(dim=axes)
+
+
+def unit_masks(A: Tensor) -> Tensor:
+    """Return each channel scaled to [0, 1] over space (Wang et al. 2020, eq. 7); 0 where a channel is constant."""
+    axes = spatial(A)
+    low, high = A.amin(dim=axes, keepdim=True), A.amax(dim=axes, keepdim=True)
+    span = high - low
+    return ((A - low) / span.where(span > 0, span.new_ones(()))).where(span > 0, A.new_zeros(()))
+
+
+def first_component(A: Tensor) -> Tensor:
+    """Return the projection of each cell on the first principal component of a sample's cells, ``(B, *spatial)``.
+
+    With X (cells, K) the activations minus their mean over the cells, it is ``X v``, v the leading eigenvector of
+    ``X^T X``; where there are fewer cells than channels it comes from ``X X^T``, which has the same one. Its sign makes
+    the projections go along with the mean activation over the channels: where the layer is active is positive.
+    """
+    import torch
+
+    X = A.flatten(2).transpose(1, 2).double()
+    X = X - X.mean(dim=1, keepdim=True)
+    if X.shape[1] <= X.shape[2]:
+        values, vectors = torch.linalg.eigh(X @ X.transpose(1, 2))
+        projected = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt()
+    else:
+        _, vectors = torch.linalg.eigh(X.transpose(1, 2) @ X)
+        projected = (X @ vectors[..., -1:]).squeeze(-1)
+    along = (projected * X.mean(dim=2)).sum(dim=1, keepdim=True)
+    signed: Tensor = projected * torch.where(along < 0, -1.0, 1.0)
+    return signed.reshape(A.shape[0], *A.shape[2:]).to(A.dtype)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from matxai.engine.forgetting import cache_on_models
 from matxai.engine.place import Place, stretched
+from matxai.errors import LayerError
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from matxai.engine import Captured
+    from matxai.engine.layouts import Layout
 
     Shape: TypeAlias = tuple[int, ...]
 
@@ -25,9 +27,14 @@ def as_stretched(place: Place, size: Sequence[int]) -> Place:
 
 @dataclass(frozen=True)
 class Lying:
-    """The place of each layer, what had to be decided in sentences, and the passes that it took."""
+    """The place and layout of each layer, what had to be decided in sentences, and the passes that it took.
+
+    ``untold`` holds the layers whose layout cannot be told, and why: an error for whoever reads them.
+    """
 
     places: dict[str, Place]
+    layouts: dict[str, Layout] = field(default_factory=dict)
+    untold: dict[str, LayerError] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     forwards: int = 0
     backwards: int = 0
@@ -60,6 +67,7 @@ def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying
     probe
         Whether to probe at all: a stretched map needs no place.
     """
+    from matxai.engine.layouts import layout_of, mixes
     from matxai.engine.probe import probed
 
     names = list(dict.fromkeys(captured.layers))
@@ -68,8 +76,23 @@ def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying
     found: dict[str, Place] = {}
     notes: list[str] = []
     forwards = backwards = 0
+    layouts: dict[str, Layout] = {}
+    untold: dict[str, LayerError] = {}
     for name, place in _arithmetic(module, captured, values).items():
         cells = values[name][1][2:]
+        try:
+            layouts[name], of_layout = layout_of(captured.trace, size, name, *values[name])
+        except LayerError as error:
+            untold[name] = error
+            continue
+        if of_layout is not None:
+            found[name] = of_layout
+            extra = layouts[name].extra
+            if extra:
+                notes.append(f"the {extra} token(s) of layer '{name}' in front of its cells are dropped")
+            continue
+        if place is None and len(cells) == len(size) and mixes(captured.trace, values[name][0]):
+            place = stretched(cells, size, size)  # a cell's place is its patch
         if place is None and len(cells) == len(size) and probe:
             place, more_forwards, more_backwards = probed(module, captured.input, name, cells)
             forwards, backwards = forwards + more_forwards, backwards + more_backwards
@@ -81,4 +104,4 @@ def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying
             place = stretched(cells, size)
         if place is not None:
             found[name] = place
-    return Lying(found, tuple(notes), forwards, backwards)
+    return Lying(found, layouts, untold, tuple(notes), forwards, backwards)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from matxai.engine import Captured, Needs
     from matxai.engine.copies import Copies
+    from matxai.engine.layouts import Layout
     from matxai.engine.place import Place
     from matxai.methods.baselines import Baselines
 
@@ -115,6 +116,8 @@ class Setting:
         enough were drawn. ``None``: the method's own.
     baseline
         For methods that replace parts of the input: name -> what the network sees in their place, (B, C, *spatial).
+    layouts
+        How each layer lays out its cells.
     """
 
     layers: tuple[str, ...]
@@ -126,6 +129,7 @@ class Setting:
     budget: int | None = None
     tolerance: float | None = None
     baseline: Baselines | None = None
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ class Empty:
     minimum
         The smallest value of the map before the ReLU.
     gradient_norm
-        The Euclidean norm of the score's gradient at the layer, for this sample.
+        The Euclidean norm of the score's gradient at the layer, for this sample; ``None`` for methods that do without.
     """
 
     method: str
@@ -177,7 +181,7 @@ class Empty:
     sample: int
     target: int
     minimum: float
-    gradient_norm: float
+    gradient_norm: float | None
 
     @property
     def sentence(self) -> str:
@@ -187,9 +191,10 @@ class Empty:
                 f"{self.method} is zero everywhere for sample {self.sample}: the score does not depend on layer"
                 f" '{self.layer}' (its gradient is 0)."
             )
+        gradient = "" if self.gradient_norm is None else f", the gradient's norm is {self.gradient_norm:.3g}"
         return (
             f"{self.method} shows no positive evidence at layer '{self.layer}' for sample {self.sample}: its smallest"
-            f" value before the ReLU is {self.minimum:.3g}, the gradient's norm is {self.gradient_norm:.3g}."
+            f" value before the ReLU is {self.minimum:.3g}{gradient}."
         )
 
 

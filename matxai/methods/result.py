@@ -41,6 +41,8 @@ class Attribution:
         The passes that were merged.
     forwards, backwards
         The passes that were run, those of a probe for a layer's place included.
+    tails, tail_backwards
+        Runs of what follows a layer, from activations that were handed in: parts of a forward, counted apart.
     notes
         What was decided for the user, in sentences.
     ledger
@@ -72,3 +74,5 @@ class Attribution:
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    tails: int = 0
+    tail_backwards: int = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from matxai.methods import cam
-from matxai.methods.layered import LayerMaps
+from matxai.methods.layered import GradientMaps
 from matxai.methods.method import About, methods
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ CELL = "one cell of the layer (its step and receptive field stand in the result)
 
 @methods.register("grad_cam")
 @dataclass(frozen=True)
-class GradCAM(LayerMaps):
+class GradCAM(GradientMaps):
     """Grad-CAM: activations weighted with the mean gradient of their channel.
 
     Attributes
@@ -62,7 +62,7 @@ class GradCAM(LayerMaps):
 
 @methods.register("grad_cam_pp")
 @dataclass(frozen=True)
-class GradCAMPP(LayerMaps):
+class GradCAMPP(GradientMaps):
     """Grad-CAM++: positive gradients weighted so that each of several objects counts alike.
 
     Assumes that the score is piecewise linear in the layer (behind GELU or SiLU it is an approximation).
@@ -88,7 +88,7 @@ class GradCAMPP(LayerMaps):
 
 @methods.register("hires_cam")
 @dataclass(frozen=True)
-class HiResCAM(LayerMaps):
+class HiResCAM(GradientMaps):
     """HiResCAM: activations times gradients, place by place.
 
     References
@@ -113,7 +113,7 @@ class HiResCAM(LayerMaps):
 
 @methods.register("layer_cam")
 @dataclass(frozen=True)
-class LayerCAM(LayerMaps):
+class LayerCAM(GradientMaps):
     """LayerCAM: activations times positive gradients, place by place; made for shallow layers.
 
     References
@@ -137,7 +137,7 @@ class LayerCAM(LayerMaps):
 
 @methods.register("xgrad_cam")
 @dataclass(frozen=True)
-class XGradCAM(LayerMaps):
+class XGradCAM(GradientMaps):
     """XGrad-CAM: Grad-CAM with gradients averaged by activation, so that the map's sum is the score where it is linear.
 
     References

@@ -45,6 +45,42 @@ class GuidedBackprop(Method):
         return Reduced(wide(captured.gradient(GUIDED, "input")))
 
 
+@methods.register("deconvnet")
+@dataclass(frozen=True)
+class Deconvnet(Method):
+    """Deconvnet: each ReLU passes what is positive of the gradient, whatever its own input was.
+
+    References
+    ----------
+    Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901, section 2.1.
+    """
+
+    kind: ClassVar[str] = "deconvnet"
+    about: ClassVar[About] = About(
+        question="Which pattern in the input would excite the units that the score rests on?",
+        resolution="one pixel",
+        guarantee="None beyond its formula; equal to guided backpropagation where every ReLU is open.",
+        misleads="Says little about this input: of it only the places of the pooling's maxima enter. Nearly independent"
+        " of the class (Nie et al. 2018); kept for comparison with older work.",
+        paper="Zeiler and Fergus 2014, arXiv:1311.2901; Nie et al. 2018, arXiv:1805.07039",
+        models="any with ReLUs",
+        cost="2 F: one forward, one backward",
+        verified="captum's Deconvolution",
+    )
+
+    def needs(self) -> Needs:
+        """Ask for one backward to the input under the deconvnet's rule."""
+        from matxai.engine import DECONVNET, Backward, Needs
+
+        return Needs(backwards=(Backward(DECONVNET, at_input=True),))
+
+    def reduce(self, captured: Captured, _: Setting) -> Reduced:
+        """Return what the backward left at the input, ``(..., B, C, *spatial)``."""
+        from matxai.engine import DECONVNET
+
+        return Reduced(wide(captured.gradient(DECONVNET, "input")))
+
+
 @methods.register("guided_grad_cam")
 @dataclass(frozen=True)
 class GuidedGradCAM(GradCAM):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from matxai.errors import MethodError
 from matxai.methods import cam
-from matxai.methods.layered import LayerMaps
+from matxai.methods.layered import GradientMaps
 from matxai.methods.method import About, Reduced, Setting, methods
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ POOLS = frozenset({"adaptive_pool", "average_pool", "mean"})
 
 @methods.register("cam")
 @dataclass(frozen=True)
-class CAM(LayerMaps):
+class CAM(GradientMaps):
     """CAM, for networks that end with global average pooling and one linear layer.
 
     There the score's gradient at the feature map is the target's weight over the number of cells, so that its sum over
