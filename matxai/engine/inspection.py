@@ -36,7 +36,8 @@ class Seen:
     """What is known of one model: its layers for the last shape of input, and whether its output was compared.
 
     ``output`` is the entry of the model's output that the default layer belongs to, ``shielded`` says that its forward
-    overwrites or recomputes what PyTorch's own backward needs (see :class:`~matxai.engine.capture.Capture`).
+    overwrites or recomputes what PyTorch's own backward needs (see :class:`~matxai.engine.capture.Capture`), ``apart``
+    that several targets cannot be pulled back at once.
     """
 
     signature: int
@@ -46,6 +47,7 @@ class Seen:
     compared: set[Keep] = field(default_factory=set)
     shielded: bool = False
     plan: Prepared | None = None
+    apart: bool = False
 
 
 _seen = cache_on_models()
@@ -94,7 +96,7 @@ def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = F
     new = Seen(signature(module), tuple(x.shape), layers, output)
     outputs = tensors_in(result)
     if old is not None and old.signature == new.signature:
-        new.compared, new.shielded, new.plan = old.compared, old.shielded, old.plan
+        new.compared, new.shielded, new.plan, new.apart = old.compared, old.shielded, old.plan, old.apart
     else:
         ends = {v.id for t in outputs if (v := capture.value(t)) is not None}
         new.plan = prepared(user_module(module), capture.trace, noted, calls, ends)

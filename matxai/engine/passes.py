@@ -10,23 +10,24 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine import devices, memory
+from matxai.engine.attempting import attempt
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
 from matxai.engine.differences import refuse_what_has_no_difference
 from matxai.engine.failing import BrokenBackward, backward_failure, breaking
 from matxai.engine.inputs import checked, of_input
-from matxai.engine.inspection import Seen, agree, compare, forward, known, look, randomness, same_randomness
+from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
 from matxai.engine.plan import Backward, Plan, rule_name
 from matxai.engine.predicting import predicted
-from matxai.engine.prepared import DeviatedError
 from matxai.engine.relevance import defects, flow_of, prepared
 from matxai.engine.scoring import Sources, layers_read, nonlinear, reads_scores, sources
 from matxai.engine.state import untouched
 from matxai.engine.targets import AnyTarget, Each, Target, resolve
+from matxai.engine.together import edge_at, pull_together, read_by, unreached
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import COMPILED, original
 from matxai.errors import Cancelled, LayerError, ModelError, TargetError
@@ -106,10 +107,10 @@ def run(
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("Cancelled.")
                 return predicted(module, x, plan, target, output)
-            this = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
+            this = Run(module, x, plan, output, exact, progress, cancel, list(notes))
             while True:
                 this.leave_out, this.dry = leave_out, dry
-                again = _Run(module, x, plan, output, exact, progress, cancel, list(notes))
+                again = Run(module, x, plan, output, exact, progress, cancel, list(notes))
                 again.shielded, again.unprepared = this.shielded, this.unprepared
                 try:
                     return this.all(target, layers)
@@ -139,7 +140,7 @@ def inspected(module: nn.Module, x: Tensor) -> Seen:
             return seen
 
 
-class _Run:
+class Run:
     """One call of :func:`run`: what its steps share."""
 
     def __init__(
@@ -177,7 +178,7 @@ class _Run:
         spots: dict[str, Spot] = {}
         began = time.monotonic()
         with same_randomness(self.x.device) if own is not None else torch.enable_grad():
-            result = self.attempt(seen, names, spots, own)
+            result = attempt(self, seen, names, spots, own)
         self.forwards += 1
         if own is not None and self.capture.ready is None:
             note = compare(self.module, self.x, own, tensors_in(result), self.keep)
@@ -220,36 +221,12 @@ class _Run:
         with torch.no_grad(), same_randomness(self.x.device):
             return look(self.module, self.x, self.output, required=scored)
 
-    def attempt(
-        self, seen: Seen, names: tuple[str, ...], spots: dict[str, Spot], own: list[Tensor] | None
-    ) -> Any:  # fmt: skip
-        """Run the forward as it is prepared; where it deviates, fails, or gives another output, run it as it is."""
-        plan = None if self.keep.exact or self.keep.difference or self.unprepared else seen.plan
-        ready = self.capture.ready = None if plan is None else plan.ready(self.x, (*names, *self.of_targets))
-        if plan is None or ready is None:
-            return self.forward(names, spots)
-        put_back = randomness(self.x.device)
-        try:
-            result = self.forward(names, spots)
-            ready.settle()
-        except DeviatedError:
-            pass
-        except ModelError as error:
-            if memory.exhausted(error):
-                raise
-            plan.give_up(self.x, ready)
-        else:
-            if own is None or agree(own, tensors_in(result)):
-                return result
-            plan.give_up(self.x, ready)
-            del result
-        put_back()
-        spots.clear()
+    def new_capture(self) -> Capture:
+        """Return a capture for a forward that runs again."""
         self.tensors.clear()
-        self.forwards += 1
-        self.capture = Capture(self.module, self.keep, self.switch)
-        self.capture.shielded = self.shielded
-        return self.forward(names, spots)
+        made = Capture(self.module, self.keep, self.switch)
+        made.shielded = self.shielded
+        return made
 
     def lets_go(self, error: BaseException) -> bool:
         """Whether memory did not suffice and there were prepared copies to let go, which is done."""
@@ -302,22 +279,24 @@ class _Run:
         scores = []
         self.total = 1 + len(passes) * len(chosen)
         self.done = 1
-        for number, target in enumerate(chosen):
-            score = found.score(target)
-            scores.append(score.detach())
+        for target in chosen:
+            scores.append(score := found.score(target))
             if passes and not score.requires_grad:
                 msg = (
                     f"The score of {target.describe()} has no gradient: the forward cuts the graph (no_grad, detach, "
                     f"NumPy), the score is a constant, or it comes before the layers that are read."
                 )
                 raise TargetError(msg)
+        if len(chosen) > 1 and not self.keep.exact:  # exact gradients are those of one target by itself
+            passes = tuple(b for b in passes if not pull_together(self, captured, b, scores, spots))
+        for number, score in enumerate(scores):
             for i, backward in enumerate(passes):
                 self.step(rule_name(backward.rule))
                 last = number == len(chosen) - 1 and i == len(passes) - 1
                 began = time.monotonic()
                 self.backward(captured, backward, score, spots, retain=not last)
                 captured.seconds[rule_name(backward.rule)] = time.monotonic() - began
-        captured.score_list = scores
+        captured.score_list = [score.detach() for score in scores]
         captured.kept_bytes = self.capture.store.nbytes()
         self.tell("done")
 
@@ -326,9 +305,9 @@ class _Run:
     ) -> None:
         """Run one backward and put its results where they belong."""
         rule = backward.rule
-        names = [n for n in spots if (backward.at_input if of_input(n) else backward.at_layers)]
+        names = read_by(backward, spots)
         relevance = isinstance(rule, Composite)
-        edges = [_edge(spots[n], n, fused=relevance) for n in names]
+        edges = [edge_at(spots[n], n, fused=relevance) for n in names]
         self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(len(self.x)), {}
         self.switch.rules = captured.assignments[rule].rules if relevance else {}
         again = retain or bool(self.capture.entries)
@@ -338,11 +317,10 @@ class _Run:
             )
         captured.backwards += 1
         direct: Sequence[Tensor | None] = self.pass_on(edges) if self.switch.deposits else [None] * len(names)
-        reached = {n for n, g, laid in zip(names, found, direct, strict=True) if g is not None or laid is not None}
+        got = {n for n, g, laid in zip(names, found, direct, strict=True) if g is not None or laid is not None}
         for name, g, laid in zip(names, found, direct, strict=True):
-            if name not in reached and not (of_input(name) and any(map(of_input, reached))):
-                msg = f"The score does not depend on {'the input' if of_input(name) else f'layer {name!r}'}."
-                raise (TargetError if of_input(name) else LayerError)(msg)
+            if name not in got and not (of_input(name) and any(map(of_input, got))):
+                raise unreached(name)
             spot = spots[name]
             kept = spot.fused if relevance and spot.fused is not None else spot.cell
             captured.add(rule, name, kept.tensor, g, laid)
@@ -378,10 +356,3 @@ class _Run:
         """Report progress."""
         if self.progress is not None:
             self.progress(min(self.done, self.total), self.total, label)
-
-
-def _edge(spot: Spot, name: str, *, fused: bool) -> Any:
-    edge = spot.fused_edge if fused and spot.fused_edge is not None else spot.edge
-    if edge is None:
-        raise LayerError(f"The graph does not reach {name!r}: the forward cuts it (no_grad, detach, NumPy).")
-    return edge

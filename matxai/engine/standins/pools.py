@@ -94,6 +94,6 @@ class MaxPoolNode:
 
     def pull(self, g: Tensor, indices: Tensor) -> tuple[Tensor]:
         """Give each value to the maximum that it came from."""
-        flat = g.new_zeros(*self.shape[: -self.axes], math.prod(self.shape[-self.axes :]))
-        flat.scatter_add_(-1, indices.flatten(-self.axes).long(), g.flatten(-self.axes))
-        return (flat.view(self.shape),)
+        zeros = g.new_zeros(*self.shape[: -self.axes], math.prod(self.shape[-self.axes :]))
+        flat = torch.scatter_add(zeros, -1, indices.flatten(-self.axes).long(), g.flatten(-self.axes))
+        return (flat.view(self.shape),)  # out of place: several targets may come at once
