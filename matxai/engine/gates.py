@@ -93,7 +93,9 @@ def gates(trace: Trace) -> dict[int, Gate]:
             continue
         quotient, matrix = op.kind == "quotient", bool(op.params.get("matrix"))
         a, b = op.inputs
-        made = (None, None) if quotient else (_maker(a, producers), _maker(b, producers))
+        made: tuple[Operation | None, ...] = (None, None) if quotient else (_maker(a, producers), _maker(b, producers))
+        if matrix:
+            made = tuple(_softmax_behind(m, producers) for m in made)
         ranks = [0 if m is None else _rank(m, producers) for m in made]
         constant: int | None = None
         if (quotient and _is_statistic(b, producers)) or (a == b and not matrix):  # x * x: x times itself
@@ -106,6 +108,8 @@ def gates(trace: Trace) -> dict[int, Gate]:
                 constant = 1
             elif not quotient and tree.dominates(b, a) and _modulates(a, b, op, producers):
                 constant = 0
+            elif op.input_shapes[0] == op.input_shapes[1]:
+                constant = _gated_unit(made)
         maker = None if constant is None else made[constant]
         attention = maker is not None and maker.name in _SOFTMAX
         found[op.index] = Gate(constant, attention, matrix, quotient)
@@ -118,6 +122,21 @@ def _maker(value: int, producers: dict[int, Operation]) -> Operation | None:
     while op is not None and op.kind in _THROUGH and (op.kind == "cat" or len(op.inputs) == 1):
         op = producers.get(op.inputs[0])
     return op
+
+
+def _softmax_behind(op: Operation | None, producers: dict[int, Operation]) -> Operation | None:
+    """Return the softmax of which an operation mixes the heads (talking heads), else the operation itself."""
+    behind = op
+    for _ in range(2):
+        if behind is not None and behind.kind in ("linear", "convolution"):
+            behind = _maker(behind.inputs[0], producers)
+    return behind if behind is not None and behind.name in _SOFTMAX else op
+
+
+def _gated_unit(made: tuple[Operation | None, ...]) -> int | None:
+    """Return which operand is the gate of a gated linear unit, silu(a) b or gelu(a) b (Shazeer 2020, arXiv:2002.05202)."""
+    smooth = [m is not None and m.name in ("silu", "gelu") for m in made]
+    return smooth.index(True) if smooth[0] != smooth[1] else None
 
 
 def _rank(op: Operation, producers: dict[int, Operation]) -> int:

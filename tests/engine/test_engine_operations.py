@@ -91,7 +91,8 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "gate of softmax": (lambda y, m: y * m(y).softmax(1), nn.Conv2d(4, 4, 1)),
     "1 - gate": (lambda y, m: y * (1 - torch.sigmoid(m(y))), nn.Conv2d(4, 4, 1)), "square": (lambda y: y * y,),
     "mish by hand": (lambda y: y * torch.tanh(F.softplus(y)),), "softsign by hand": (lambda y: y / (1 + y.abs()),),
-    "glu": layer(nn.GLU(1)), "addcmul": (lambda y: torch.addcmul(y, torch.sigmoid(y), y, value=0.5),),
+    "glu": layer(nn.GLU(1)), "swiglu": (lambda y, m: F.silu(m(y)) * y.flip(1), nn.Conv2d(4, 4, 1)),
+    "addcmul": (lambda y: torch.addcmul(y, torch.sigmoid(y), y, value=0.5),),
     "lerp": (lambda y: torch.lerp(y, y.flip(-1), 0.3),),
     # matrix products
     "constant @ x": (lambda y: MIX @ y,), "x @ constant": (lambda y: y @ MIX,),

@@ -71,6 +71,8 @@ MODELS: dict[str, tuple[Any, ...]] = {
     "grouped queries, mask": (
         lambda x, q: F.scaled_dot_product_attention(
             heads(q(x), 4), heads(x[..., :4], 2), heads(x[..., 4:], 2), CAUSAL, enable_gqa=True), dense()),
+    "talking heads": (
+        lambda x, m: m(torch.softmax(x @ x.mT, -1)) @ x, nn.Linear(5, 5)),
     "lstm, 2 layers, both directions": (
         lambda x, m: m(x)[0][:, 2], nn.LSTM(8, 6, 2, batch_first=True, bidirectional=True)),
     "lstm, projected": (lambda x, m: m(x)[0], nn.LSTM(8, 6, batch_first=True, proj_size=4)),
