@@ -40,6 +40,9 @@ class Saliency(InputGradient):
         guarantee="The exact first-order sensitivity of the score.",
         misleads="Sensitivity, not contribution; noisy in deep networks.",
         paper="Simonyan et al. 2013, arXiv:1312.6034",
+        models="any with a gradient",
+        cost="2 F: one forward, one backward, shared by all that read the gradient",
+        verified="captum's Saliency; autograd bit for bit with exact=True",
     )
 
     def reduce(self, captured: Captured, _: Setting) -> Reduced:
@@ -66,6 +69,9 @@ class InputXGradient(InputGradient):
         guarantee="On piecewise linear networks without biases the map sums to the score.",
         misleads="Zero wherever the normalised input is zero, whatever the network sees there.",
         paper="Shrikumar et al. 2016, arXiv:1605.01713",
+        models="any with a gradient",
+        cost="2 F: one forward, one backward, shared by all that read the gradient",
+        verified="captum's InputXGradient; LRP-0 on networks of ReLUs",
     )
 
     def reduce(self, captured: Captured, _: Setting) -> Reduced:

@@ -30,6 +30,9 @@ class GuidedBackprop(Method):
         guarantee="Equal to the gradient where no weight and no seed is negative.",
         misleads="Nearly independent of the class and of the later layers (Adebayo et al. 2018); recovers the image.",
         paper="Springenberg et al. 2014, arXiv:1412.6806",
+        models="any with ReLUs",
+        cost="2 F: one forward, one backward of its own",
+        verified="captum's GuidedBackprop; the gradient where nothing is negative",
     )
 
     def needs(self) -> Needs:
@@ -98,6 +101,9 @@ class GuidedGradCAM(GradCAM):
         guarantee="Zero wherever Grad-CAM is zero.",
         misleads="Detail comes from guided backpropagation, which says little about the class.",
         paper="Selvaraju et al. 2017, arXiv:1610.02391",
+        models="any with ReLUs and a spatial layer",
+        cost="2 F: one forward, a guided backward and Grad-CAM's",
+        verified="captum's GuidedGradCam",
     )
 
     def needs(self) -> Needs:

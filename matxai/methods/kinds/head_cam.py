@@ -41,6 +41,9 @@ class CAM(GradientMaps):
         guarantee="Exact: the signed map's mean over its cells, plus the bias, is the score.",
         misleads="Only for networks with global average pooling and one linear layer; as coarse as their last layer.",
         paper="Zhou et al. 2016, arXiv:1512.04150",
+        models="networks that end with global average pooling and one linear layer",
+        cost="1 F: one forward and the head's backward, shared by all CAMs",
+        verified="the closed form: weights of the head times activations",
         tasks=("classification", "regression"),
     )
 

@@ -51,6 +51,9 @@ class MultilayerGradCAM(GradCAM):
         misleads="Layers differ in scale: a mean is dominated by the largest (scale='max' evens them out); a product is"
         " 0 wherever one layer is.",
         paper="after Selvaraju et al. 2017, arXiv:1610.02391; scaling: Jiang et al. 2021, doi:10.1109/TIP.2021.3089943",
+        models="any with a spatial layer: feature maps, or tokens on a grid",
+        cost="1.8 F at four layers of a ResNet-50: one forward, one backward down to the shallowest",
+        verified="its layers' Grad-CAM, fused by hand",
     )
 
     def __post_init__(self) -> None:
