@@ -5,13 +5,27 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from matxai.engine.memory import exhausted
+from matxai.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import torch
+    from torch import Tensor, nn
+
 _BY_TORCHSCRIPT = "The following operation failed"
+
+
+class NotFiniteError(ModelError):
+    """The model's output holds NaN or infinite values."""
+
+    def __init__(self, where: str = "", half: bool = False) -> None:
+        begin = f": they begin in the operation {where}" if where else ""
+        remedy = (
+            "run the model in float32" if half else "scale the input as the model was trained, and check its weights"
+        )
+        super().__init__(f"The model's output holds NaN or infinite values for this input{begin}; {remedy}.")
 
 
 class BrokenBackward(Exception):  # noqa: N818 - a signal between a run and its caller
@@ -23,9 +37,9 @@ def breaking() -> Iterator[None]:
     """Turn what a backward raises into :class:`BrokenBackward`; memory that does not suffice is another matter."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if exhausted(error):
+            raise
         raise BrokenBackward from error
 
 
@@ -34,6 +48,20 @@ def backward_failure(error: BrokenBackward) -> str:
     return (
         f"The model's backward stopped with '{_first_line(error.__cause__ or error)}', so it has no gradient; use a "
         f"method that needs predictions alone."
+    )
+
+
+def no_memory(x: Tensor, where: str = "") -> str:
+    """Return one sentence about memory that does not suffice, and what would need less."""
+    place = f" in layer '{where}'" if where else ""
+    if len(x) > 1:
+        return (
+            f"Memory does not suffice{place} for {len(x)} samples of {tuple(x.shape[1:])} at once; give fewer, or a"
+            f" smaller input."
+        )
+    return (
+        f"Memory does not suffice{place} even for one sample of {tuple(x.shape[1:])}; give a smaller input, run the"
+        f" model in half precision, or on a device with more memory."
     )
 
 
@@ -49,11 +77,13 @@ def failure(module: nn.Module, x: Tensor, where: str, error: Exception) -> str:
     error
         What it raised.
     """
+    if exhausted(error):
+        return no_memory(x, where)
     layer = dict(module.named_modules()).get(where)
     place = f"in layer '{where}' ({type(layer).__name__})" if where and layer is not None else "in its own forward"
     return (
         f"The model cannot take the input {tuple(x.shape)} of type {x.dtype}: {place} it stopped with "
-        f"'{_first_line(error)}'; {_what_would_be_right(module, x, where, layer, error)}."
+        f"'{_first_line(error)}'; {_what_would_be_right(module, x, where, layer)}."
     )
 
 
@@ -65,10 +95,8 @@ def _first_line(error: BaseException) -> str:
     return (lines[-1] if lines[0].startswith(_BY_TORCHSCRIPT) else lines[0]).rstrip(".;: ")
 
 
-def _what_would_be_right(module: nn.Module, x: Tensor, where: str, layer: nn.Module | None, error: Exception) -> str:
-    """Return the most that can be said: memory, the type of the weights, what the layer takes, or what to compare."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return "give fewer samples at once, or a smaller input"
+def _what_would_be_right(module: nn.Module, x: Tensor, where: str, layer: nn.Module | None) -> str:
+    """Return the most that can be said: the type of the weights, what the layer takes, or what to compare."""
     types = _floating(module.parameters())
     if types and x.dtype not in types:
         return f"give it as {' or '.join(sorted(map(str, types)))}, the type of the model's weights"

@@ -101,7 +101,7 @@ def user_module(module: nn.Module) -> nn.Module:
     return module.behind if isinstance(module, WithInputs) else module
 
 
-def bound(module: nn.Module, x: Any, inputs: Any) -> tuple[nn.Module, Tensor]:
+def bound(module: Any, x: Any, inputs: Any) -> tuple[nn.Module, Tensor]:
     """Return a module of one input, and that input, from what the caller gives.
 
     Parameters
@@ -119,6 +119,9 @@ def bound(module: nn.Module, x: Any, inputs: Any) -> tuple[nn.Module, Tensor]:
     ModelError
         If an input is no tensor, or is explained and has other samples than the first.
     """
+    if not isinstance(module, nn.Module):
+        hint = ", or matxai.black_box(...) of a function of images" if callable(module) else ""
+        raise ModelError(f"The model is a {type(module).__name__}; give an nn.Module{hint}.")
     several: dict[str | None, Any] = {None: x}
     if isinstance(x, Mapping):
         several = dict(x)
@@ -165,8 +168,10 @@ def checked(x: Tensor, device: torch.device | None) -> Tensor:
         If it is no batch of finite floating-point numbers.
     """
     if not isinstance(x, Tensor) or x.ndim < 2:
-        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        raise ModelError(f"The input is {shape}; it must be a batch (B, C, *spatial).")
+        shape = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise ModelError(f"The input is {shape}; it must be a tensor, a batch (B, C, *spatial).")
+    if x.is_meta:
+        raise ModelError("The input is on the device 'meta', where tensors have no values; make it on another one.")
     if not x.numel():
         raise ModelError(f"The input {tuple(x.shape)} is empty; give at least one sample, and no axis of length 0.")
     if not x.is_floating_point():

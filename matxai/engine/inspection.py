@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine.capture import Capture
-from matxai.engine.failing import failure
+from matxai.engine.failing import NotFiniteError, failure
 from matxai.engine.forgetting import cache_on_models
 from matxai.engine.inputs import WithInputs, user_module
 from matxai.engine.layers import Layer, Layers, table
@@ -27,6 +27,8 @@ from matxai.errors import MatxaiError, ModelError, OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from matxai.engine.trace import Operation
 
 _TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
@@ -187,10 +189,25 @@ def agree(own: list[Tensor], captured: list[Tensor]) -> bool:
         if a.is_floating_point() and a.numel():
             largest = a.abs().max()
             if not bool(torch.isfinite(largest)):
-                raise ModelError("The model's output holds NaN or infinite values for this input; nothing to explain.")
+                raise NotFiniteError
             if bool((a - b).abs().max() > _TOLERANCE.get(a.dtype, 1e-5) * largest):
                 return False
     return True
+
+
+def not_finite(module: nn.Module, x: Tensor) -> NotFiniteError:
+    """Run the module once more, and return the error that names the first operation with NaN or infinite values."""
+    capture = Capture(module, Keep(), Switch())
+    found: list[NotFiniteError] = []
+
+    def watch(op: Operation, tensor: Tensor) -> None:
+        if not found and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            found.append(NotFiniteError(op.where(), tensor.dtype in (torch.float16, torch.bfloat16)))
+
+    capture.watch = watch
+    with torch.no_grad(), same_randomness(x.device):
+        forward(module, x, capture, lambda *_: None, None)
+    return found[0] if found else NotFiniteError()
 
 
 def _fingerprints(module: nn.Module, x: Tensor, keep: Keep) -> list[tuple[str, float]]:

@@ -15,9 +15,9 @@ from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
 from matxai.engine.differences import refuse_what_has_no_difference
-from matxai.engine.failing import BrokenBackward, backward_failure, breaking
+from matxai.engine.failing import BrokenBackward, NotFiniteError, backward_failure, breaking, no_memory
 from matxai.engine.inputs import checked, of_input
-from matxai.engine.inspection import Seen, compare, forward, known, look, same_randomness
+from matxai.engine.inspection import Seen, compare, forward, known, look, not_finite, same_randomness
 from matxai.engine.ledger import Book, balance
 from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
@@ -118,9 +118,13 @@ def run(
                     if this.shielded:
                         raise ModelError(backward_failure(error)) from error.__cause__
                     again.shielded = True
+                except NotFiniteError:
+                    raise not_finite(module, x) from None
                 except (RuntimeError, MemoryError, ModelError) as error:
                     if not this.lets_go(error):
-                        raise
+                        if isinstance(error, ModelError) or not memory.exhausted(error):
+                            raise
+                        raise ModelError(no_memory(x)) from error
                     again.unprepared, again.forwards = True, this.forwards
                 this = again
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from matxai.engine.captured import wide
+from matxai.engine.failing import NotFiniteError
 from matxai.engine.nested import tensors_in
 from matxai.engine.output import explained, scores_of
 from matxai.engine.targets import Each, Scorer, fixed, within
-from matxai.errors import ModelError, TargetError
+from matxai.errors import TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -193,7 +194,7 @@ def sources(
         return Sources(result, found, wide_layers, batch, None, values, of_result), ""
     logits, value, note = (found, None, "") if capture is None else explained(capture, found)
     if not bool(torch.isfinite(logits).all()):
-        raise ModelError("The model's output holds NaN or infinite values for this input; nothing to explain.")
+        raise NotFiniteError
     if logits.ndim == 0 or len(logits) != batch:
         raise TargetError(f"The output is {tuple(logits.shape)}; it needs one entry for each of {batch} samples.")
     return Sources(result, wide(logits), wide_layers, batch, value, values, of_result), note
