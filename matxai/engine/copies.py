@@ -183,6 +183,16 @@ class Copies:
         gradients = [c.gradient(GRADIENT, "input").view(len(self.targets), n, *copies.shape[1:]) for c, n in found]
         return scores, torch.cat(gradients, 1)
 
+    def activation(self, copy: Tensor, layer: str) -> Tensor:
+        """Return a layer's output (B, K, *spatial) for one copy (B, C, *spatial); counts as a forward."""
+        with self.precision.context():
+            found = run(
+                self.module, copy, Plan(activations=True, targets=len(self.targets)), target=Each(self.targets),
+                layers=[layer], output=self.output, exact=self.exact, cancel=self.cancel,
+            )  # fmt: skip
+        self.forwards += 1
+        return found.places[layer].tensor
+
     def difference(self, baseline: Tensor) -> tuple[Tensor, Tensor]:
         """Return the scores' differences (T, B) to a baseline and the multipliers (T, B, C, *spatial) at the input.
 

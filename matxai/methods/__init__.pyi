@@ -27,6 +27,7 @@ from .kinds.guided import GuidedGradCAM as GuidedGradCAM
 from .kinds.head_cam import CAM as CAM
 from .kinds.integrated_gradients import IntegratedGradients as IntegratedGradients
 from .kinds.kernel_shap import KernelSHAP as KernelSHAP
+from .kinds.layer_integrated_gradients import LayerIntegratedGradients as LayerIntegratedGradients
 from .kinds.lime import LIME as LIME
 from .kinds.lrp import LRP as LRP
 from .kinds.masking_cam import AblationCAM as AblationCAM
