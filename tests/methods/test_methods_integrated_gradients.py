@@ -46,6 +46,16 @@ def test_gauss_legendre_is_exact_for_polynomials_up_to_degree_2n(steps):
     assert (above.maps[KEY] - finer.maps[KEY]).abs().max() > 1e-9
 
 
+def test_the_baselines_score_is_exact_for_quadratic_scores_without_a_pass():
+    x, given = torch.tensor([[1.3, -0.7]], dtype=torch.float64), torch.tensor([[0.2, 0.4]], dtype=torch.float64)
+    result = attribution(power(2), x, IntegratedGradients(steps=3), 0, baseline=lambda _: given)
+    with torch.no_grad():
+        want = (power(2)(x) - power(2)(given))[:, 0]
+    torch.testing.assert_close(result.figures[KEY]["difference"], want, rtol=1e-12, atol=0)
+    assert result.figures[KEY]["gap"].abs().max() < 1e-12
+    assert (result.forwards, result.notes) == (4, ())
+
+
 def test_values_of_the_paper():
     """Sundararajan et al., section 2.1 and appendix B: a saturated unit, and two networks that are one function."""
     x = torch.tensor([[2.0]], dtype=torch.float64)
