@@ -219,16 +219,6 @@ def test_a_cancelled_run_keeps_what_is_finished(model, images, tmp_path) -> None
     assert [d.seconds > 0 for d in run(model, images, out).done] == [False, True]
 
 
-def test_all_means_all_that_apply_and_says_what_was_left_out(model, images, tmp_path) -> None:
-    from matxai.methods.method import methods
-
-    done = run(model, min(images.iterdir()), tmp_path / "out", Options(("all",), evidence=False, figures=()))
-    shown = {str(v.attrs["method"]) for v in done.done[0].explanation.data_vars.values()}
-    assert shown | set(done.left_out) >= set(methods)
-    assert "grad_cam" in shown
-    assert all(why for why in done.left_out.values())
-
-
 def test_the_command_line_does_the_same(images, tmp_path, capsys) -> None:
     from matxai.cli.main import main
 
