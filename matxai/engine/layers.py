@@ -68,6 +68,11 @@ class Layers:
         return "\n".join(f"{line}  <- default" if r.name == self.default else line for line, r in
                          zip(lines, self.rows, strict=True))  # fmt: skip
 
+    def place(self, layer: str | int | None) -> str:
+        """Return what :meth:`resolve` does, as a run calls the place; ``"input"`` is there the input, and no layer."""
+        name = self.resolve(layer)
+        return f"{name}@{next(r.calls for r in self.rows if r.name == name)}" if name == "input" else name
+
     def resolve(self, layer: str | int | None) -> str:
         """Return the name of a layer given by name, by ``name@call``, by negative index, or ``None`` for the default.
 

@@ -175,10 +175,10 @@ class Run:
         self.step("forward")
         seen, own = self.first_look(scored=reads_scores(target))
         self.shielded = self.capture.shielded = seen.shielded = seen.shielded or self.shielded
-        names = tuple(seen.layers.resolve(name) for name in layers) if layers else ()
+        names = tuple(seen.layers.place(name) for name in layers) if layers else ()
         if self.plan.at_layers and not names:
             raise LayerError("The plan reads layers, but none was named; layers=(None,) is the default layer.")
-        self.of_targets = {seen.layers.resolve(name): name for name in layers_read(target)}
+        self.of_targets = {seen.layers.place(name): name for name in layers_read(target)}
         spots: dict[str, Spot] = {}
         began = time.monotonic()
         with same_randomness(self.x.device) if own is not None else torch.enable_grad():

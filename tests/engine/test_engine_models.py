@@ -448,6 +448,17 @@ def test_threads_with_rules_of_their_own_on_one_and_on_many_models(image: Tensor
         assert torch.equal(got, expected[i])
 
 
+def test_a_layer_that_is_called_input_is_not_the_input(plan_of: Any) -> None:
+    torch.manual_seed(0)
+    named = nn.Sequential(OrderedDict(input=nn.Conv1d(3, 3, 3), mean=nn.AdaptiveAvgPool1d(1), flat=nn.Flatten()))
+    x = torch.randn(2, 3, 8)
+    got = run(named, x, plan_of(GRADIENT, at_layers=True), target=1, layers=["input"])
+    assert got.layers == ("input@1",)
+    assert torch.equal(got.activation("input@1"), named.input(x))
+    assert torch.equal(got.activation("input"), x)
+    assert got.gradient(GRADIENT, "input@1").shape == (2, 3, 6)
+
+
 class Rebinding(nn.Module):
     """Rebinds a buffer and registers another in the forward, and reads integers of its own."""
 
