@@ -21,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results only, no warnings.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done, with the trace of any fault.")]
 Trust = Annotated[
-    bool, typer.Option("--trust", help="Run the Python factory that builds the model. Only for your own.")
+    bool, typer.Option("--trust", help="Run the Python factory or the command of a model. Only for your own.")
 ]
 Arch = Annotated[str | None, typer.Option("--arch", help="Architecture of bare weights, e.g. torchvision:resnet18.")]
 Limit = Annotated[

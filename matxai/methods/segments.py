@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from matxai.errors import MethodError
 from matxai.methods.masked import PAUSE, Masked, blended, close_to, filling, over_channels
+from matxai.methods.statistics import accumulating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,4 +209,6 @@ class Coalitions:
         for coefficients, labels in zip(values, self.labels, strict=True):
             share = coefficients / np.bincount(labels.reshape(-1)) if per_pixel else coefficients
             maps.append(torch.from_numpy(np.ascontiguousarray(share[:, labels])))
-        return over_channels(torch.stack(maps, 1).to(self.copies.x.device), self.copies)
+        plain = torch.stack(maps, 1)
+        x = self.copies.x
+        return over_channels(plain.to(accumulating(x[:0]).dtype).to(x.device), self.copies)

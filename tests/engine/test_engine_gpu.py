@@ -57,6 +57,16 @@ def test_maps_are_those_of_the_cpu_and_stay_on_the_device(
         assert close(got[name], want[name], tolerance), name
 
 
+def test_masking_methods_give_the_cpus_maps_and_their_errors(small_net: nn.Module, x: Tensor) -> None:
+    names = ["occlusion", "rise", "lime", "kernel_shap"]
+    want = attribute(small_net, x, names, targets.each(0, 2), budget=60, tolerance=0.5)
+    got = attribute(on_gpu(small_net), x.cuda(), names, targets.each(0, 2), budget=60, tolerance=0.5)
+    assert list(got) == list(want)
+    for name, map_ in want.items():
+        assert got[name].device.type == "cuda", name
+        assert close(got[name], map_, 1e-9), name
+
+
 def test_several_targets_and_a_tensor_of_targets_on_the_device(small_net: nn.Module, x: Tensor) -> None:
     module, there = on_gpu(small_net), x.cuda()
     own = attribute(module, there, ["saliency", "lrp"], torch.tensor([0, 3, 2], device="cuda"))
