@@ -59,7 +59,8 @@ class Captured:
     fixed
         The targets as they are at this input: areas that depend on the output keep their positions in copies of it.
     seconds
-        How long each pass took, by its label; what a prediction goes by.
+        How long each pass took, by its label; what a prediction goes by. On a model's first call, when it is prepared
+        as well, the forward counts no more than the first look at it.
     refused
         Backwards that were left out, and why.
     assignments

@@ -165,6 +165,7 @@ class Run:
         self.total = 1 + len(plan.passes) * plan.targets
         self.done = 0
         self.leave_out = self.dry = self.shielded = self.unprepared = False
+        self.look_seconds = float("inf")
         self.start: int | None = None
         self.forwards = 0
         self.of_targets: dict[str, str] = {}  # layers that targets read, as the trace calls them: as targets do
@@ -173,7 +174,10 @@ class Run:
     def all(self, target: AnyTarget | Each, layers: Sequence[str | int | None]) -> Captured:
         """Forward, targets, backwards."""
         self.step("forward")
+        began = time.monotonic()
         seen, own = self.first_look(scored=reads_scores(target))
+        if own is not None:
+            self.look_seconds = time.monotonic() - began
         self.shielded = self.capture.shielded = seen.shielded = seen.shielded or self.shielded
         names = tuple(seen.layers.place(name) for name in layers) if layers else ()
         if self.plan.at_layers and not names:
@@ -212,7 +216,7 @@ class Run:
         for name, spot in spots.items():
             captured.places[name] = Place(spot.value, spot.cell.tensor)
         captured.fixed = tuple(found.fixed(t) for t in chosen)
-        captured.seconds["forward"] = time.monotonic() - began
+        captured.seconds["forward"] = min(time.monotonic() - began, self.look_seconds)
         self.backwards(captured, chosen, found, spots)
         captured.output = mapped(result, Tensor.detach)
         return captured

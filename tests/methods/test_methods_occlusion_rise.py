@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import matxai
 from matxai.engine import memory
 from matxai.errors import MethodError
-from matxai.methods import RISE, Occlusion, attribution
+from matxai.methods import LIME, RISE, KernelSHAP, Occlusion, attribution
 from matxai.opaque import black_box
 
 SIZE = {1: (20,), 2: (9, 11), 3: (5, 6, 7)}
@@ -231,3 +231,26 @@ def test_a_region_like_its_baseline_is_warned_about_where_it_is_larger_than_what
     x[..., :16] = -9.0
     (said,) = attribution(net, x, f"{name}:black", 0, low=-9.0, budget=40).warnings
     assert f"{name}:black: a region of 67 % of the input" in said
+
+
+MIXED = (torch.arange(99) * 7 % 12).view(9, 11)
+
+
+@pytest.mark.parametrize(
+    ("method", "tolerance"), [(RISE(), 0.2), (LIME(segments=MIXED), 0.2), (KernelSHAP(segments=MIXED), 0.01)]
+)
+def test_with_a_tolerance_a_map_depends_on_no_other_sample_or_target(method, tolerance):
+    """Each map stops when it is known well enough, whatever the others still need."""
+    x, wanted = some(2, batch=3), [matxai.targets.output(0), matxai.targets.output(2)]
+    x[1] *= 4
+    net = nn.Sequential(Linear((2, *SIZE[2])), nn.Tanh())
+    options = {"budget": 400, "tolerance": tolerance}
+    together = attribution(net, x, method, matxai.targets.each(*wanted), **options)
+    forwards = set()
+    for t, b in itertools.product(range(2), range(3)):
+        one = attribution(net, x[b : b + 1], method, wanted[t], **options)
+        forwards.add(one.forwards)
+        for key, map_ in one.maps.items():
+            assert close(together.maps[key][t, b : b + 1], map_)
+    assert len(forwards) > 1  # they do stop at different copies
+    assert together.forwards == max(forwards)
