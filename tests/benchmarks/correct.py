@@ -6,7 +6,7 @@ In float64, on networks as ``tests/families.py`` builds them.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -103,27 +103,23 @@ class Case:
         }
 
 
-def conservation(names: Iterable[str], say: Callable[[str], None]) -> list[Row]:
-    """Return sum R / score and sum abs R / abs score of every family without biases, for each composite and library."""
-    known, rows = families(), []
+def conservation(names: Iterable[str]) -> Iterator[Row]:
+    """Give sum R / score and sum abs R / abs score of every family without biases, for each composite and library."""
+    known = families()
     for name in names:
         x = known.images(name)
         module = known.unbiased(known.build(name), x)
         case = Case(name, module, x, int(module(x)[0].argmax()))
         for composite in COMPOSITES:
             found = {who: tried(partial(case.sums, who, composite)) for who in LIBRARIES}
-            rows.append({"net": name, "composite": composite, "aim": CONSERVED, "candidates": found})
-        say(f"conservation: {name}")
-    return rows
+            yield {"net": name, "composite": composite, "aim": CONSERVED, "candidates": found}
 
 
-def epsilon(names: Iterable[str], say: Callable[[str], None]) -> list[Row]:
-    """Return how far epsilon maps are from gradient x input, on nets with random batch-norm statistics."""
-    known, rows = families(), []
+def epsilon(names: Iterable[str]) -> Iterator[Row]:
+    """Give how far epsilon maps are from gradient x input, on nets with random batch-norm statistics."""
+    known = families()
     for name in names:
         for dtype in (torch.float64, torch.float32):
             case = Case(name, known.shaken(known.build(name)).to(dtype), known.images(name, dtype=dtype), 3)
             found = {who: tried(partial(case.distance, who)) for who in LIBRARIES}
-            rows.append({"net": name, "dtype": str(dtype).removeprefix("torch."), "aim": EQUAL, "candidates": found})
-        say(f"epsilon: {name}")
-    return rows
+            yield {"net": name, "dtype": str(dtype).removeprefix("torch."), "aim": EQUAL, "candidates": found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from candidates import Row, candidates, measured
@@ -15,22 +15,21 @@ from works import BUNDLE, WORKS, Ours
 MIB = 2**20
 
 
-def counts(subject: Subject, names: Iterable[str], say: Callable[[str], None]) -> list[Row]:
-    """Return forward equivalents of every candidate for every work."""
+def counts(subject: Subject, names: Iterable[str]) -> Iterator[Row]:
+    """Give forward equivalents of every candidate for every work; the last row completes earlier ones."""
     module, x = subject.network(), subject.images(1)
     with Flops() as forward:
         module(x)
-    rows: list[Row] = []
+    rows: dict[str, Row] = {}
     for work in (WORKS[n] for n in names):
         row: Row = {"work": work.name, "title": work.title, "others": work.others, "aim": work.flops}
         row["candidates"] = {
             c.who: measured(c, module, subject, lambda call, _: _flops(call, x) / forward.total)
             for c in candidates(work)
         }
-        rows.append(row)
-        say(f"counts: {work.title}")
-    _complete({r["work"]: r for r in rows})
-    return rows
+        rows[work.name] = row
+        _complete(rows)
+        yield row
 
 
 def _flops(call: Any, x: Tensor) -> int:
@@ -56,19 +55,16 @@ def _complete(rows: dict[str, Row]) -> None:
             rows["bundle"]["candidates"]["sum of the cheapest peers"] = {"value": sum(map(min, best))}
 
 
-def kept(subject: Subject, names: Iterable[str], say: Callable[[str], None]) -> list[Row]:
-    """Return MiB kept for each image: distinct storages saved for the backwards, without parameters and the input."""
+def kept(subject: Subject, names: Iterable[str]) -> Iterator[Row]:
+    """Give MiB kept for each image: distinct storages saved for the backwards, without parameters and the input."""
     module, x = subject.network(), subject.images(2)
-    rows: list[Row] = []
     for work in (WORKS[n] for n in names):
         row: Row = {"work": work.name, "title": work.title, "others": work.others_kept, "aim": work.kept}
         row["candidates"] = {
             c.who: measured(c, module, subject, lambda call, own: _kept(call, own, x) / len(x) / MIB)
             for c in candidates(work)
         }
-        rows.append(row)
-        say(f"kept: {work.title}")
-    return rows
+        yield row
 
 
 def _kept(call: Any, module: nn.Module, x: Tensor) -> int:

@@ -17,7 +17,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import raced
 import torch
 import weighed
 import written
+from candidates import Row
 from peers import leave_out, versions
 from subjects import DTYPES, Subject
 from works import BUNDLE, COUNTED, KEPT, WEIGHED, WORKS
@@ -81,8 +82,8 @@ def _nets() -> Sequence[str]:
     return list(correct.families().FAMILIES)
 
 
-def measured(options: argparse.Namespace, subject: Subject, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return the rows of every part that was asked for."""
+def parts(options: argparse.Namespace, subject: Subject) -> dict[str, Iterator[Row]]:
+    """Return the rows of every part that was asked for; they are measured as they are taken."""
 
     def rows(default: Sequence[str]) -> Sequence[str]:
         return options.rows or default
@@ -92,17 +93,15 @@ def measured(options: argparse.Namespace, subject: Subject, say: Callable[[str],
         "--threads", str(options.threads), "--samples", str(options.samples),
     ]  # fmt: skip
     rounds = raced.Rounds(options.rounds, options.seconds)
-    parts: dict[str, Callable[[], Any]] = {
-        "counts": lambda: counted.counts(subject, rows(list(dict.fromkeys([*COUNTED, *BUNDLE]))), say),
-        "kept": lambda: counted.kept(subject, rows(KEPT), say),
-        "conservation": lambda: correct.conservation(options.nets or _nets(), say),
-        "epsilon": lambda: correct.epsilon(options.nets or correct.RANDOM, say),
-        "time": lambda: raced.race(
-            subject, rows([w.name for w in WORKS.values() if not w.slow]), options.batch, rounds, say
-        ),
-        "memory": lambda: weighed.weights(rows(WEIGHED), options.batch, again, say),
+    known = {
+        "counts": counted.counts(subject, rows(list(dict.fromkeys([*COUNTED, *BUNDLE])))),
+        "kept": counted.kept(subject, rows(KEPT)),
+        "conservation": correct.conservation(options.nets or _nets()),
+        "epsilon": correct.epsilon(options.nets or correct.RANDOM),
+        "time": raced.race(subject, rows([w.name for w in WORKS.values() if not w.slow]), options.batch, rounds),
+        "memory": weighed.weights(rows(WEIGHED), options.batch, again),
     }
-    return {part: parts[part]() for part in PARTS if part in options.only}
+    return {part: known[part] for part in PARTS if part in options.only}
 
 
 def environment(device: str) -> dict[str, Any]:
@@ -121,8 +120,13 @@ def environment(device: str) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
-        "load at the start": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load at the start": load(),
     }
+
+
+def load() -> float | None:
+    """Return the machine's load of the last minute, where it tells."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def main() -> None:
@@ -135,21 +139,28 @@ def main() -> None:
     if options.weigh:
         print(json.dumps(weighed.weigh(subject, options.weigh, options.batch[0])))
         return
-    about = environment(options.device)
-    parts = measured(options, subject, lambda text: print(text, file=sys.stderr, flush=True))
-    about["load at the end"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     shown = ("arch", "size", "dtype", "batch", "rounds", "seconds", "samples", "leave_out")
-    report = {
-        "format": "matxai-benchmark", "version": 2, "environment": about,
-        "options": {k: getattr(options, k) for k in shown}, "parts": parts,
+    report: dict[str, Any] = {
+        "format": "matxai-benchmark", "version": 2, "environment": environment(options.device),
+        "options": {k: getattr(options, k) for k in shown}, "parts": {},
     }  # fmt: skip
-    text = written.markdown(report)
+    for part, rows in parts(options, subject).items():
+        report["parts"][part] = done = []
+        for row in rows:
+            done.append(row)
+            print(part, *(row.get(k, "") for k in ("title", "net", "batch", "composite", "dtype")), file=sys.stderr)
+            report["environment"]["load at the end"] = load()
+            save(report, options)  # whatever ends this, nothing already measured is lost
+    if not (options.json or options.markdown):
+        print(written.markdown(report))
+
+
+def save(report: dict[str, Any], options: argparse.Namespace) -> None:
+    """Write the report where it was asked for."""
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if options.markdown:
-        options.markdown.write_text(text, encoding="utf-8")
-    if not (options.json or options.markdown):
-        print(text)
+        options.markdown.write_text(written.markdown(report), encoding="utf-8")
 
 
 if __name__ == "__main__":

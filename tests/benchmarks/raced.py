@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -133,15 +133,11 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Row:
     }
 
 
-def race(
-    subject: Subject, names: Iterable[str], batches: Iterable[int], rounds: Rounds, say: Callable[[str], None]
-) -> list[Row]:
-    """Return the seconds of each candidate, and ours as a share of theirs, for every work and batch."""
-    module, rows = subject.network(), []
+def race(subject: Subject, names: Sequence[str], batches: Iterable[int], rounds: Rounds) -> Iterator[Row]:
+    """Give the seconds of each candidate, and ours as a share of theirs, for every work and batch."""
+    module = subject.network()
     for batch in batches:
         here = Race(subject, module, subject.images(batch), rounds)
         for work in (WORKS[n] for n in names):
             made = here.bundle(work) if work.name == "bundle" else here.work(work)
-            rows.append({"work": work.name, "title": work.title, "batch": batch, **made})
-            say(f"time: {work.title}, batch {batch}")
-    return rows
+            yield {"work": work.name, "title": work.title, "batch": batch, **made}

@@ -6,7 +6,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,10 +18,8 @@ MIB = 2**20
 SMALL = 64
 
 
-def weights(
-    names: Iterable[str], batches: Iterable[int], again: Sequence[str], say: Callable[[str], None]
-) -> list[Row]:
-    """Return the peak of every candidate for every work and batch.
+def weights(names: Sequence[str], batches: Iterable[int], again: Sequence[str]) -> Iterator[Row]:
+    """Give the peak of every candidate for every work and batch.
 
     Parameters
     ----------
@@ -29,16 +27,11 @@ def weights(
         What is weighed.
     again
         The options with which this command is to be called for one candidate.
-    say
-        Is told what was done.
     """
-    rows = []
     for batch in batches:
         for work in (WORKS[n] for n in names):
             found = {c.who: _weighed(work.name, c.who, batch, again) for c in candidates(work)}
-            rows.append({"work": work.name, "title": work.title, "batch": batch, "candidates": found})
-            say(f"memory: {work.title}, batch {batch}")
-    return rows
+            yield {"work": work.name, "title": work.title, "batch": batch, "candidates": found}
 
 
 def _weighed(work: str, who: str, batch: int, again: Sequence[str]) -> Row:
