@@ -189,7 +189,7 @@ WORKS = {
         Work("bundle", "the bundle of 13", _bundle, "58", 10.2, time={SUM: 0.2, SUM_BUT: 0.2}),
         Work("targets_saliency", f"input gradient, {TARGETS} targets", _each("saliency"), "T (F + B)"),
         Work("targets_lrp_epsilon_plus", f"LRP epsilon_plus, {TARGETS} targets", _each("lrp:epsilon_plus"),
-             "T (F + B)"),
+             "T (F + B)", time=_LRP_TIME),
         Work("input_x_gradient", "input x gradient", _at("input_x_gradient")),
         Work("guided_backprop", "guided backprop", _at("guided_backprop")),
         Work("deconvnet", "deconvnet", _at("deconvnet")),
