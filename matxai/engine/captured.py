@@ -15,6 +15,8 @@ from matxai.engine.plan import Rule, rule_name
 from matxai.errors import LayerError, MethodError, OperationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matxai.engine.assignment import Assignment
     from matxai.engine.targets import Target
     from matxai.engine.trace import Trace
@@ -135,6 +137,13 @@ class Captured:
                 g = torch.where(kept == 0, g, relevance / torch.where(kept == 0, torch.ones_like(kept), kept))
             place.relevances.setdefault(rule, []).append(relevance)
         place.gradients.setdefault(rule, []).append(wide(g))
+
+    def boil_down(self, rule: Rule, reduce: Callable[[int, Tensor], Tensor]) -> None:
+        """Keep of the input's latest relevance only what ``reduce(number of the target, relevance)`` returns."""
+        place = self.places["input"]
+        many = place.relevances[rule]
+        many[-1] = reduce(len(many) - 1, many[-1])
+        place.gradients.pop(rule, None)
 
     def latest_relevance(self, rule: Rule, name: str) -> Tensor:
         """Return the relevance of the target that came last."""

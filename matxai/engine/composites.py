@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from matxai.engine.ruletable import (
     CONVOLUTIONS,
+    Against,
     At,
     Bound,
     Composite,
@@ -34,7 +35,7 @@ FIRST = {"flat": "flat", "w_square": "w_square", "box": "z_box", "z_box": "z_box
 
 _OPTIONS = {"gamma": ("gamma",), "alpha_beta": ("alpha", "beta", "no_positive"), "z_plus": ("no_positive",),
             "z_box": ("low", "high")}  # fmt: skip
-EVERYWHERE = ("residual", "residual_epsilon", "gate", "softmax", "unknown")
+EVERYWHERE = ("residual", "residual_epsilon", "gate", "softmax", "unknown", "against")
 """Options that have an effect whatever the rules."""
 
 COMPOSITES: Registry[Callable[..., tuple[LinearRule, LinearRule | None]]] = Registry("composite", error=MethodError)
@@ -92,6 +93,7 @@ def composite(
     gate: Gate = "constant",
     softmax: Softmax = "constant",
     unknown: Unknown = "refuse",
+    against: Against | None = None,
 ) -> Composite:
     """Return a named LRP composite.
 
@@ -106,7 +108,7 @@ def composite(
         Of the rules of those names; alpha - beta is 1.
     low, high
         What the input can be at least and at most (numbers, or one for each channel), for ``z_box``.
-    no_positive, residual, residual_epsilon, gate, softmax, unknown
+    no_positive, residual, residual_epsilon, gate, softmax, unknown, against
         See :class:`~matxai.engine.ruletable.Composite`.
     first
         Another rule for the operation that the input reaches first: ``flat``, ``w_square``, ``box`` (which needs
@@ -145,6 +147,7 @@ def composite(
     return Composite(
         name, rules, LinearRule("epsilon", epsilon), no_positive=no_positive, residual=residual,
         residual_epsilon=residual_epsilon, gate=gate, softmax=softmax, unknown=unknown,
+        against=against,
     )  # fmt: skip
 
 

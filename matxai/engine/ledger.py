@@ -159,13 +159,18 @@ class Balance:
         return {name: getattr(self, name).tolist() for name in names} | {"operations": rows}
 
 
-def balance(score: Tensor, relevance: Tensor, book: Book, flow: Flow | None = None) -> Balance:
-    """Close the book of one backward: ``score`` (B,), ``relevance`` at the input (B, ...)."""
+def balance(
+    score: Tensor, relevance: Tensor, book: Book, flow: Flow | None = None, size: Tensor | None = None
+) -> Balance:
+    """Close the book of one backward: ``score`` (B,), ``relevance`` at the input (B, ...).
+
+    ``size``: what magnitudes are held against where relevance begins with another sum, as in contrastive LRP.
+    """
     flat = relevance.flatten(1)
     total = flat.sum(1)
     zero = torch.zeros_like(total)
     biases, stabilisers, missing = (book.entries.get(k, zero) for k in ACCOUNTS)
-    size = score.abs().clamp(min=torch.finfo(score.dtype).tiny)
+    size = (score if size is None else size).abs().clamp(min=torch.finfo(score.dtype).tiny)
     return Balance(
         score, total, flat.abs().sum(1) / size, biases, stabilisers, missing,
         score - total - biases - stabilisers - missing, () if flow is None else (flow,),

@@ -14,6 +14,7 @@ from matxai.engine.attempting import attempt
 from matxai.engine.capture import Capture
 from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
+from matxai.engine.contrast import contrasted
 from matxai.engine.differences import refuse_what_has_no_difference
 from matxai.engine.failing import BrokenBackward, NotFiniteError, backward_failure, breaking, no_memory
 from matxai.engine.inputs import checked, of_input
@@ -57,6 +58,7 @@ def run(
     cancel: Cancel | None = None,
     leave_out: bool = False,
     dry: bool = False,
+    reduce: Callable[[int, Tensor], Tensor] | None = None,
 ) -> Captured:
     """Run a plan on one batch.
 
@@ -87,6 +89,8 @@ def run(
         them gets the sentence then.
     dry
         Make everything ready for the backwards, and run none.
+    reduce
+        What is kept of the input's relevance for each target: ``reduce(number of the target, relevance)``.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def run(
                 return predicted(module, x, plan, target, output)
             this = Run(module, x, plan, output, exact, progress, cancel, list(notes))
             while True:
-                this.leave_out, this.dry = leave_out, dry
+                this.leave_out, this.dry, this.reduce = leave_out, dry, reduce
                 again = Run(module, x, plan, output, exact, progress, cancel, list(notes))
                 again.shielded, again.unprepared = this.shielded, this.unprepared
                 try:
@@ -167,6 +171,8 @@ class Run:
         self.leave_out = self.dry = self.shielded = self.unprepared = False
         self.look_seconds = float("inf")
         self.start: int | None = None
+        self.reduce: Callable[[int, Tensor], Tensor] | None = None
+        self.size: Tensor | None = None
         self.forwards = 0
         self.of_targets: dict[str, str] = {}  # layers that targets read, as the trace calls them: as targets do
         self.tensors: dict[str, Tensor] = {}
@@ -302,7 +308,10 @@ class Run:
                 self.step(rule_name(backward.rule))
                 last = number == len(chosen) - 1 and i == len(passes) - 1
                 began = time.monotonic()
-                self.backward(captured, backward, score, spots, retain=not last)
+                against = backward.rule.against if isinstance(backward.rule, Composite) else None
+                self.size = score.detach()
+                start = score if against is None else contrasted(score, chosen[number], found.logits, against)
+                self.backward(captured, backward, start, spots, retain=not last)
                 captured.seconds[rule_name(backward.rule)] = time.monotonic() - began
         captured.score_list = [score.detach() for score in scores]
         captured.kept_bytes = self.capture.store.nbytes()
@@ -335,8 +344,12 @@ class Run:
         if relevance and backward.at_input:
             total = torch.cat([captured.latest_relevance(rule, n).flatten(1) for n in names if of_input(n)], 1)
             flow = flow_of(self.capture, cast("int", self.start), score.detach())
-            captured.balances.setdefault(rule, []).append(balance(score.detach(), total, self.switch.book, flow))
+            captured.balances.setdefault(rule, []).append(
+                balance(score.detach(), total, self.switch.book, flow, self.size)
+            )
             self.notes += [note for note in defects(self.capture, score.detach()) if note not in self.notes]
+            if self.reduce is not None:
+                captured.boil_down(rule, self.reduce)
         self.switch.book, self.switch.deposits = Book(), {}
 
     def pass_on(self, edges: Sequence[Any]) -> list[Tensor | None]:

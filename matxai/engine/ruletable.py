@@ -20,6 +20,7 @@ Residual: TypeAlias = Literal["contribution", "epsilon", "magnitude", "skip_out"
 Gate: TypeAlias = Literal["constant", "half"]
 Softmax: TypeAlias = Literal["constant", "attnlrp"]
 Unknown: TypeAlias = Literal["refuse", "gradient"]
+Against: TypeAlias = Literal["others"] | int
 
 CONVOLUTIONS = ("convolution", "transposed_convolution")
 KINDS = (*CONVOLUTIONS, "linear", "batch_norm")
@@ -212,6 +213,9 @@ class Composite:
     unknown
         ``"refuse"`` an operation without a rule, or go on by its plain ``"gradient"``: what it absorbs or adds is in
         the ledger and in the notes.
+    against
+        Contrastive LRP (Gu et al. 2018): as much relevance as the class has is taken from all ``"others"`` in equal
+        parts, or from the class of this index; the map then sums to about 0. ``None``: the class alone.
 
     Raises
     ------
@@ -236,6 +240,7 @@ class Composite:
     gate: Gate = "constant"
     softmax: Softmax = "constant"
     unknown: Unknown = "refuse"
+    against: Against | None = None
 
     def __init__(
         self,
@@ -249,12 +254,13 @@ class Composite:
         gate: Gate = "constant",
         softmax: Softmax = "constant",
         unknown: Unknown = "refuse",
+        against: Against | None = None,
     ) -> None:
         known = tuple((at if isinstance(at, At) else At(at), _rule(rule, name)) for at, rule in rules)
         options = {
             "name": name, "rules": known, "default": None if default is None else _rule(default, name),
             "no_positive": no_positive, "residual": residual, "residual_epsilon": residual_epsilon, "gate": gate,
-            "softmax": softmax, "unknown": unknown,
+            "softmax": softmax, "unknown": unknown, "against": against,
         }  # fmt: skip
         for key, value in options.items():
             object.__setattr__(self, key, value)
@@ -265,6 +271,8 @@ class Composite:
             given = getattr(self, option)
             if given not in choices:
                 raise MethodError(f"{option} is '{given}'. {nearest(str(given), choices)}")
+        if not (self.against in (None, "others") or (isinstance(self.against, int) and self.against is not True)):
+            raise MethodError(f"against is {self.against!r}; it is 'others' or the index of a class.")
         if self.residual_epsilon is None:
             return
         if self.residual != "epsilon":
@@ -289,6 +297,7 @@ class Composite:
         if self.default is not None:
             lines.append(f"{'everything else' if lines else 'everything'}: {self.default.label}")
         options = [f"{o}={getattr(self, o)}" for o, c in CHOICES.items() if getattr(self, o) != c[0]]
+        options += [] if self.against is None else [f"against={self.against}"]
         return "\n".join([*lines, *options])
 
 

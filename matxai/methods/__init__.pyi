@@ -42,3 +42,5 @@ from .method import Method as Method
 from .method import methods as methods
 from .method import resolve as resolve
 from .result import Attribution as Attribution
+from .similar import Similar as Similar
+from .similar import similarity as similarity

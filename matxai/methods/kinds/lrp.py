@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from matxai.engine import Captured, Needs
-    from matxai.engine.ruletable import Gate, NoPositive, Residual, Softmax, Unknown
+    from matxai.engine.ruletable import Against, Gate, NoPositive, Residual, Softmax, Unknown
 
 
 @methods.register("lrp")
@@ -51,6 +51,9 @@ class LRP(Method):
         What attention weights are: ``"constant"``, or what the rule of AttnLRP says (``"attnlrp"``).
     unknown
         What is done about an operation without a rule: ``"refuse"``, or go by its plain ``"gradient"`` and report it.
+    against
+        Contrastive LRP: what speaks for the class rather than for all ``"others"`` or for the class of this index. The
+        map is signed and sums to about 0; Gu et al. 2018, arXiv:1812.02100, show its positive part.
 
     An option that changes nothing for the composite is refused.
 
@@ -73,9 +76,13 @@ class LRP(Method):
     gate: Gate = "constant"
     softmax: Softmax = "constant"
     unknown: Unknown = "refuse"
+    against: Against | None = None
 
     kind: ClassVar[str] = "lrp"
-    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {name: {"composite": name} for name in COMPOSITES}
+    variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **{name: {"composite": name} for name in COMPOSITES},
+        "contrastive": {"against": "others"},
+    }
     about: ClassVar[About] = About(
         question="How is the score made up from the pixels?",
         resolution="one pixel",
@@ -164,6 +171,7 @@ class LRP(Method):
             gate=self.gate,
             softmax=self.softmax,
             unknown=self.unknown,
+            against=self.against,
         )
 
     def needs(self) -> Needs:
