@@ -134,7 +134,7 @@ def _softmax_behind(op: Operation | None, producers: dict[int, Operation]) -> Op
 
 
 def _gated_unit(made: tuple[Operation | None, ...]) -> int | None:
-    """Return which operand is the gate of a gated linear unit, silu(a) b or gelu(a) b (Shazeer 2020, arXiv:2002.05202)."""
+    """Return which operand is the gate of a gated linear unit, silu(a) b or gelu(a) b: Shazeer 2020, 2002.05202."""
     smooth = [m is not None and m.name in ("silu", "gelu") for m in made]
     return smooth.index(True) if smooth[0] != smooth[1] else None
 
