@@ -9,7 +9,7 @@ from matxai.errors import MethodError
 from matxai.methods.baselines import DEFAULT, baselines
 from matxai.methods.kinds.integrated_gradients import IntegratedGradients
 from matxai.methods.layered import LayerMaps, placed
-from matxai.methods.method import Empty, Reduced, Setting
+from matxai.methods.method import Reduced, Setting
 from matxai.methods.quadrature import quadrature, quadratures
 from matxai.methods.sampled import Sampled, copies_of
 from matxai.methods.statistics import accumulating
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from matxai.engine import Captured, Needs
     from matxai.methods.method import About
-    from matxai.methods.quadrature import Quadrature
 
 
 @dataclass(frozen=True)
@@ -81,43 +80,27 @@ class LayerIntegratedGradients(LayerMaps, Sampled):
 
         return Needs(activations=True, copies=1)
 
-    def layer_map(self, gradient: Tensor, activation: Tensor) -> Tensor:
-        """Return mean gradient times way, summed over channels: ``(..., B, *spatial)``."""
-        return (gradient * activation).sum(-activation.ndim + 1)
-
-    def own_maps(self, captured: Captured, setting: Setting) -> tuple[list[Tensor], tuple[Empty, ...]]:
-        """Return the layers' maps ``(..., B, *spatial)`` at their own sizes."""
-        return [m for m, _ in self._found(captured, setting)], ()
+    def signed(self, captured: Captured, setting: Setting, name: str) -> tuple[Tensor, Tensor | None]:
+        """Return the map of one layer ``(..., B, *spatial)``."""
+        return self._at(captured, setting, name)[0], None
 
     def reduce(self, captured: Captured, setting: Setting) -> Reduced:
         """Return ``(..., B, L, *spatial)``, or the layers' own maps where nothing is to be upsampled."""
         import torch
 
-        found = self._found(captured, setting)
-        gaps = torch.stack([g for _, g in found])
-        maps = [m for m, _ in found]
-        figures = {"gap": gaps if captured.targets is not None else gaps[:, 0]}
+        found = [self._at(captured, setting, name) for name in setting.layers]
+        maps = [m.clamp(min=0) if setting.relu else m for m, _ in found]
+        figures = {"gap": torch.stack([gap for _, gap in found])}
         return Reduced(placed(maps, setting) if setting.upsample else tuple(maps), figures=figures)
 
-    def _found(self, captured: Captured, setting: Setting) -> list[tuple[Tensor, Tensor]]:
-        """Return each layer's map in the input's type, and what its sum misses (T, B)."""
-        made = setting.baseline
-        assert made is not None  # noqa: S101 - given to every method: says so to the type checker
-        baseline, rule = made(self.baseline), quadrature(self.rule, self.steps or self.most(setting))
-        found = []
-        for name in setting.layers:
-            map_, gap = self._at(name, baseline, rule, setting)
-            plain = map_.to(_type_of(captured.input))
-            plain = plain.clamp(min=0) if setting.relu else plain
-            found.append((plain if captured.targets is not None else plain[0], gap))
-        return found
-
-    def _at(self, name: str, baseline: Tensor, rule: Quadrature, setting: Setting) -> tuple[Tensor, Tensor]:
+    def _at(self, captured: Captured, setting: Setting, name: str) -> tuple[Tensor, Tensor]:
+        """Return a layer's map in the input's type, and what its sum misses; T in front for several targets."""
         import torch
 
-        copies = copies_of(setting)
-        tail = copies.tail(name)
-        start = copies.activation(baseline, name)
+        made, copies = setting.baseline, copies_of(setting)
+        assert made is not None  # noqa: S101 - given to every method: says so to the type checker
+        rule, tail = quadrature(self.rule, self.steps or self.most(setting)), copies.tail(name)
+        start = copies.activation(made(self.baseline), name)
         way = tail.clean - start
         nodes, weights = torch.from_numpy(rule.nodes), torch.from_numpy(rule.weights)
         total: Tensor | None = None
@@ -129,9 +112,12 @@ class LayerIntegratedGradients(LayerMaps, Sampled):
             part = torch.tensordot(weights[at].to(wide), wide, dims=([0], [1]))
             total = part if total is None else total + part
         assert total is not None  # noqa: S101 - a rule has nodes: says so to the type checker
-        map_ = self.layer_map(total, accumulating(way))
+        cells = setting.layouts[name].cells
+        delta = cells(accumulating(way))
+        map_ = (cells(total) * delta).sum(1 - delta.ndim)
         difference = accumulating(copies.scores) - accumulating(tail.scores(start.unsqueeze(0)))[:, 0]
-        return map_, map_.flatten(2).sum(2) - difference
+        plain, gap = map_.to(_type_of(captured.input)), map_.flatten(2).sum(2) - difference
+        return (plain, gap) if captured.targets is not None else (plain[0], gap[0])
 
 
 def _type_of(x: Tensor) -> torch.dtype:
