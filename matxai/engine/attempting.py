@@ -34,7 +34,8 @@ def attempt(
     own
         The model's own output, where it is to be compared.
     """
-    plan = None if run.keep.exact or run.keep.difference or run.unprepared else seen.plan
+    keep = run.keep  # prepared weights hold the biases of several operations, so that each one's cannot be read
+    plan = None if keep.exact or keep.difference or keep.biases or run.unprepared else seen.plan
     ready = run.capture.ready = None if plan is None else plan.ready(run.x, (*names, *run.of_targets))
     if plan is None or ready is None:
         return run.forward(names, spots)

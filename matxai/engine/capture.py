@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 
+from matxai.engine.biases import tapped
 from matxai.engine.differences import difference
 from matxai.engine.edges import edge_of
 from matxai.engine.inputs import FURTHER
@@ -296,7 +297,9 @@ class Capture(TorchFunctionMode):
                 if mark.passing is not None:
                     raise self.ready.deviates(mark.passing)
         with self._shield(target) if self.shielded and graph else nullcontext():
-            result = self._computed(Call(self, row, func, args, kwargs, op, graph), target)
+            call = Call(self, row, func, args, kwargs, op, graph)
+            result = self._computed(call, target)
+            result = tapped(self, call, result) if self.keep.biases and graph else result
         if op.kind == WRITTEN_OUT:  # its steps are in the trace in its place
             return result
         mixes = op.kind in LINEAR_KINDS or row.kind in LINEAR_KINDS

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matxai.engine.assignment import Assignment
+    from matxai.engine.biases import BiasGradient
     from matxai.engine.targets import Target
     from matxai.engine.trace import Trace
 
@@ -67,6 +68,8 @@ class Captured:
         Backwards that were left out, and why.
     assignments
         For each composite: which operation got which rule.
+    biases
+        For each target: the gradients of all biases, where the plan reads them.
     """
 
     input: Tensor
@@ -87,6 +90,7 @@ class Captured:
     refused: dict[Rule, str] = field(default_factory=dict)
     assignments: dict[Rule, Assignment] = field(default_factory=dict)
     balances: dict[Rule, list[Balance]] = field(default_factory=dict)
+    biases: list[list[BiasGradient]] = field(default_factory=list)
 
     @property
     def scores(self) -> Tensor:

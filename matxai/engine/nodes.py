@@ -21,6 +21,7 @@ from matxai.engine.step import Parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from matxai.engine.biases import BiasGradient
     from matxai.engine.gates import Gate
     from matxai.engine.ruletable import LinearRule
 
@@ -49,6 +50,8 @@ class Switch:
         For sums: index -> which operand is the skip of a residual block (0 or 1).
     deposits
         Relevance that first-layer rules laid down at their operation's input: index -> (B, C, *spatial).
+    biases
+        Where the plain gradient puts the gradients of biases down, if they are read.
     book
         Where rules write what was absorbed.
     """
@@ -62,6 +65,7 @@ class Switch:
     gates: dict[int, Gate] = field(default_factory=dict)
     skips: dict[int, int] = field(default_factory=dict)
     deposits: dict[int, Tensor] = field(default_factory=dict)
+    biases: list[BiasGradient] | None = None
     book: Book = field(default_factory=Book)
 
 

@@ -163,6 +163,7 @@ class Run:
             plan.difference,
             sums=any(c.residual != "contribution" for c in plan.composites),
             unknown=any(c.unknown == "gradient" for c in plan.composites),
+            biases=plan.at_biases,
         )  # fmt: skip
         self.switch = Switch()
         self.capture = Capture(module, self.keep, self.switch)
@@ -327,12 +328,15 @@ class Run:
         edges = [edge_at(spots[n], n, fused=relevance) for n in names]
         self.switch.rule, self.switch.book, self.switch.deposits = rule, Book(len(self.x)), {}
         self.switch.rules = captured.assignments[rule].rules if relevance else {}
+        self.switch.biases = [] if backward.at_biases else None
         again = retain or bool(self.capture.entries)
         with breaking():
             found: Sequence[Tensor | None] = torch.autograd.grad(
                 score, edges, torch.ones_like(score), retain_graph=again, allow_unused=True
             )
         captured.backwards += 1
+        if self.switch.biases is not None:
+            captured.biases.append(self.switch.biases)
         direct: Sequence[Tensor | None] = self.pass_on(edges) if self.switch.deposits else [None] * len(names)
         got = {n for n, g, laid in zip(names, found, direct, strict=True) if g is not None or laid is not None}
         for name, g, laid in zip(names, found, direct, strict=True):

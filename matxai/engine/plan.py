@@ -52,11 +52,14 @@ class Backward:
         ``GRADIENT``, ``GUIDED``, ``DECONVNET`` or a :class:`~matxai.engine.composites.Composite`.
     at_input, at_layers
         Where its result is read; it goes no deeper than the shallowest of them.
+    at_biases
+        Whether the gradients of all biases on its way are read; of the plain gradient alone.
     """
 
     rule: Rule
     at_input: bool = False
     at_layers: bool = False
+    at_biases: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,11 @@ class Plan:
         return any(b.at_layers for b in self.passes)
 
     @property
+    def at_biases(self) -> bool:
+        """Whether the plain gradient is read at the biases as well."""
+        return any(b.at_biases for b in self.passes)
+
+    @property
     def composites(self) -> tuple[Composite, ...]:
         """The LRP composites among the rules."""
         return tuple(b.rule for b in self.passes if isinstance(b.rule, Composite))
@@ -165,7 +173,11 @@ class Plan:
             f"  forward: keeps {' and '.join(kept) or 'nothing but what the gradient needs'}",
         ]
         for b in self.passes:
-            where = [w for w, on in (("the input", b.at_input), ("the layers", b.at_layers)) if on]
+            where = [
+                w
+                for w, on in (("the input", b.at_input), ("the layers", b.at_layers), ("the biases", b.at_biases))
+                if on
+            ]
             lines.append(f"  {rule_name(b.rule)}: read at {' and '.join(where)}")
         if self.copies:
             pulled = f", {self.gradients} of them one backward{many}" if self.gradients else ""
@@ -201,7 +213,10 @@ def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
             if b.at_input or b.at_layers:
                 seen = merged.setdefault(b.rule, b)
                 merged[b.rule] = replace(
-                    seen, at_input=seen.at_input or b.at_input, at_layers=seen.at_layers or b.at_layers
+                    seen,
+                    at_input=seen.at_input or b.at_input,
+                    at_layers=seen.at_layers or b.at_layers,
+                    at_biases=seen.at_biases or b.at_biases,
                 )
     return Plan(activations, tuple(merged.values()), targets, copies, gradients, tails)
 

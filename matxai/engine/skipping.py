@@ -141,6 +141,11 @@ class Skipping(_Marking):
         self._owned = {_storage(t) for t in owned}
         self._constants: dict[int, tuple[Tensor, Tensor]] = {}
 
+    def computed(self, tensor: object) -> bool:
+        """Whether a tensor holds values, and is no stand-in."""
+        mark = self.mark(tensor) if isinstance(tensor, Tensor) else None
+        return mark is not None and mark.follows
+
     def stand_in(self, twin: Tensor, device: torch.device) -> Tensor:
         """Return a tensor of its twin's shape and type that holds a single number."""
         made = torch.zeros((), dtype=twin.dtype, device=device).expand(twin.shape).data  # no view: it may be rebound

@@ -20,10 +20,10 @@ from matxai.engine.inspection import known, same_randomness
 from matxai.engine.naming import Naming
 from matxai.engine.nested import mapped
 from matxai.engine.nodes import Switch
-from matxai.engine.output import explained, scores_of
+from matxai.engine.scoring import layers_read, sources
 from matxai.engine.skipping import Recording, Skipping, Unsuitable, substitute
 from matxai.engine.state import untouched
-from matxai.engine.targets import Scorer, repeated
+from matxai.engine.targets import Each, repeated
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import original, run_as_written
 from matxai.errors import Cancelled, LayerError, MatxaiError, ModelError
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from matxai.engine.copies import Copies
     from matxai.engine.skipping import Crossing
-    from matxai.engine.targets import Target
 
 _AGREES = {torch.float64: 1e-9, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 _CHECKED = 2
@@ -70,6 +69,9 @@ class Tail:
         self._copies = copies
         self._module = original(copies.module)
         self._at = self._which()
+        seen = known(self._module)
+        self._of_targets = {} if seen is None else {
+            seen.layers.resolve(name): name for name in layers_read(Each(copies.targets))}  # fmt: skip
         self._crossings: list[Crossing] | None = None
         self._checked = False
         self._crosses = False
@@ -173,11 +175,13 @@ class Tail:
         seen = known(self._module)
         capture.shielded = seen is not None and seen.shielded
         with self._ready(graph=gradients):
-            result, spot = self._forward(capture, activations.flatten(0, 1), count)
+            result, spot, layers = self._forward(capture, activations.flatten(0, 1), count)
             targets = [repeated(t, count) for t in copies.targets]
+            asked: Any = targets[0] if copies.clean.targets is None else Each(tuple(targets))
+            read, _ = sources(capture, result, asked, copies.output, layers, count * len(copies.x))
             scores, backs = [], []
             for number, target in enumerate(targets):
-                score = target.score(self._explained(capture, result, target))
+                score = read.score(target)
                 scores.append(score.detach().view(count, -1))
                 if gradients:
                     backs.append(_gradient(score, spot, retain=number < len(targets) - 1))
@@ -192,26 +196,27 @@ class Tail:
             run_as_written(self._module)
             yield
 
-    def _explained(self, capture: Capture, result: Any, target: Target) -> Any:
-        """Return what a target is asked of: the logits, or for the caller's own function what the model returned."""
-        if isinstance(target, Scorer) and self._copies.clean.targets is None:
-            return result
-        found = scores_of(result, self._copies.output)
-        assert found is not None  # noqa: S101 - required: says so to the type checker
-        return explained(capture, found)[0]
+    def _forward(self, capture: Capture, batch: Tensor, count: int) -> tuple[Any, Spot, dict[str, Tensor]]:
+        """Run the model's own code with ``batch`` at the layer.
 
-    def _forward(self, capture: Capture, batch: Tensor, count: int) -> tuple[Any, Spot]:
-        """Run the model's own code with ``batch`` at the layer; return its result and where the layer is read."""
+        Returns what it gave, where the layer is read, and the outputs of layers that targets read.
+        """
         module, x = self._module, self._copies.x
         spots: list[Spot] = []
+        layers: dict[str, Tensor] = {}
 
         def on_output(name: str, call: int, _type: str, result: Any) -> Any:
+            for key in {name, f"{name}@{call}"} & self._of_targets.keys():
+                if skipping is not None and (name, call) != self._at and not skipping.computed(result):
+                    raise Unsuitable(f"the target reads layer '{key}', which does not follow it")
+                layers[self._of_targets[key]] = result.clone()
             if (name, call) != self._at:
                 return None
             given = substitute(result, batch)
             if skipping is not None:
                 skipping.set(given, follows=True)
             spots.append(capture.keep_output(self.layer, given))
+            layers.update({self._of_targets[k]: given.clone() for k in {name, self.layer} & self._of_targets.keys()})
             return given
 
         skipping = None
@@ -248,7 +253,7 @@ class Tail:
             capture.naming = None
         if not spots:
             raise LayerError(f"The forward did not reach layer '{self.layer}' with a tensor this time.")
-        return result, spots[0]
+        return result, spots[0], layers
 
     def _record(self) -> None:
         """Run the whole forward once on the clean input, and keep what crosses."""

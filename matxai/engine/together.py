@@ -39,10 +39,10 @@ def pull_together(
 ) -> bool:
     """Run one backward for several targets at once where that can be done, and return whether it was.
 
-    Relevance is not: its losses are booked target by target.
+    Relevance is not: its losses are booked target by target; nor are gradients of biases.
     """
     rule, seen, each = backward.rule, known(run.module), at_once(run.x, len(scores))
-    if not isinstance(rule, Slope) or each < 2 or seen is None or seen.apart:
+    if not isinstance(rule, Slope) or backward.at_biases or each < 2 or seen is None or seen.apart:
         return False
     names = read_by(backward, spots)
     edges = [edge_at(spots[n], n, fused=False) for n in names]

@@ -104,6 +104,8 @@ class Keep:
         Whether ratios of differences stand in the place of slopes.
     sums, unknown
         Whether a composite does not take sums by contribution, or passes operations that have no rule.
+    biases
+        Whether the gradients of biases are read.
     """
 
     graph: bool = False
@@ -115,3 +117,4 @@ class Keep:
     difference: bool = False
     sums: bool = False
     unknown: bool = False
+    biases: bool = False

@@ -3,6 +3,7 @@ from .call import attribution as attribution
 from .call import plan as plan
 from .kinds.deep_lift import DeepLift as DeepLift
 from .kinds.eigen_cam import EigenCAM as EigenCAM
+from .kinds.full_grad import FullGrad as FullGrad
 from .kinds.gradient_cam import (
     GradCAM as GradCAM,
 )

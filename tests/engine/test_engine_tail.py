@@ -246,3 +246,15 @@ def test_a_layer_that_was_not_read_has_no_tail() -> None:
     copies, _, _ = tail_of(net, x, "second", target=1)
     with pytest.raises(LayerError, match="no tail behind 'first': the run read these layers: 'second'"):
         copies.tail("first")
+
+
+@pytest.mark.parametrize(("layer", "whole"), [("same", False), ("second", False), ("first", True)])
+def test_layers_that_targets_read_follow_or_whole_forwards_are_run(layer: str, whole: bool) -> None:
+    torch.manual_seed(0)
+    net, x = Skips(1).double(), torch.randn(2, 2, 8, dtype=torch.float64)
+    target = targets.contrast(1, targets.neuron(layer, 0))
+    _, tail, clean = tail_of(net, x, "second", target=target)
+    scores, gradients = tail.gradients(tail.clean.expand(3, *tail.clean.shape))
+    assert tail.whole is whole
+    torch.testing.assert_close(scores, clean.scores[None, None].expand(1, 3, 2))
+    torch.testing.assert_close(gradients[0, 2], clean.gradient(GRADIENT, "second"))
