@@ -104,6 +104,10 @@ class Plan:
         not of the shared one. Methods that depend on the input's size or stop early run fewer.
     tails
         Runs of what follows a layer: no forwards, and not counted among them.
+    layers
+        The layers that are read: names, indices, ``None`` for the default layer; empty where that is not said yet.
+    explains
+        The targets in words; empty where they are not resolved yet.
     """
 
     activations: bool = False
@@ -112,6 +116,8 @@ class Plan:
     copies: int = 0
     gradients: int = 0
     tails: int = 0
+    layers: tuple[str | int | None, ...] = ()
+    explains: tuple[str, ...] = ()
 
     @property
     def forwards(self) -> int:
@@ -154,14 +160,15 @@ class Plan:
         return any(b.rule in (GUIDED, DECONVNET) for b in self.passes)
 
     def describe(self) -> str:
-        """Return the plan as text, one line for each pass, and what is kept for them.
+        """Return the plan as text: a line for each pass, where it is read, what is kept for it, and what is explained.
 
         Examples
         --------
-        >>> print(merge([Needs(True, (Backward(GRADIENT, at_layers=True),))]).describe())
+        >>> print(merge([Needs(True, (Backward(GRADIENT, at_layers=True),))], layers=["layer4"]).describe())
         1 forward, 1 backward
-          forward: keeps the layers' outputs
+          forward: keeps the layers' outputs; no graph in front of them
           gradient: read at the layers
+          layers: layer4
         """
         kept = ["the layers' outputs"] if self.activations or self.at_layers else []
         if self.composites:
@@ -170,7 +177,7 @@ class Plan:
         count = len(self.passes)
         lines = [
             f"{_counted(self.forwards, 'forward')}, {_counted(count, 'backward')}{many}",
-            f"  forward: keeps {' and '.join(kept) or 'nothing but what the gradient needs'}",
+            f"  forward: keeps {' and '.join(kept) or 'nothing but what the gradient needs'}{self._graph()}",
         ]
         for b in self.passes:
             where = [
@@ -178,7 +185,14 @@ class Plan:
                 for w, on in (("the input", b.at_input), ("the layers", b.at_layers), ("the biases", b.at_biases))
                 if on
             ]
-            lines.append(f"  {rule_name(b.rule)}: read at {' and '.join(where)}")
+            once = self.targets > 1 and not b.at_biases and b.rule in (GRADIENT, GUIDED, DECONVNET)
+            lines.append(
+                f"  {rule_name(b.rule)}: read at {' and '.join(where)}{', all targets at once' if once else ''}"
+            )
+        if self.layers and (self.activations or self.at_layers):
+            lines.append(f"  layers: {', '.join('the default' if n is None else str(n) for n in self.layers)}")
+        if self.explains:
+            lines.append(f"  explained: {'; '.join(self.explains)}")
         if self.copies:
             pulled = f", {self.gradients} of them one backward{many}" if self.gradients else ""
             lines.append(f"  at most {self.copies} perturbed copies: one forward each{pulled}")
@@ -186,8 +200,14 @@ class Plan:
             lines.append(f"  at most {self.tails} runs of what follows a layer, and two that check each: no forwards")
         return "\n".join(lines)
 
+    def _graph(self) -> str:
+        """Say how much of the forward has a graph."""
+        if not self.passes:
+            return "; no graph at all"
+        return "" if self.at_input else "; no graph in front of them"
 
-def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
+
+def merge(needs: Iterable[Needs], *, targets: int = 1, layers: Iterable[str | int | None] = ()) -> Plan:
     """Merge the needs of several methods into one plan: equal rules share a backward.
 
     Parameters
@@ -196,6 +216,8 @@ def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
         One for each method.
     targets
         For how many targets at once.
+    layers
+        The layers that will be read, for :meth:`Plan.describe`.
 
     Returns
     -------
@@ -218,7 +240,7 @@ def merge(needs: Iterable[Needs], *, targets: int = 1) -> Plan:
                     at_layers=seen.at_layers or b.at_layers,
                     at_biases=seen.at_biases or b.at_biases,
                 )
-    return Plan(activations, tuple(merged.values()), targets, copies, gradients, tails)
+    return Plan(activations, tuple(merged.values()), targets, copies, gradients, tails, tuple(layers))
 
 
 def _counted(count: int, word: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from matxai.engine import memory
 from matxai.engine.inputs import of_input
 from matxai.engine.inspection import known
-from matxai.engine.plan import Slope, rule_name
+from matxai.engine.plan import DECONVNET, GRADIENT, GUIDED, rule_name
 from matxai.errors import LayerError, TargetError
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matxai.engine.passes import Run
     from matxai.engine.plan import Backward
     from matxai.engine.values import Spot
+
+_TOGETHER = (GRADIENT, GUIDED, DECONVNET)
 
 
 def at_once(x: Tensor, targets: int) -> int:
@@ -42,7 +44,7 @@ def pull_together(
     Relevance is not: its losses are booked target by target; nor are gradients of biases.
     """
     rule, seen, each = backward.rule, known(run.module), at_once(run.x, len(scores))
-    if not isinstance(rule, Slope) or backward.at_biases or each < 2 or seen is None or seen.apart:
+    if rule not in _TOGETHER or backward.at_biases or each < 2 or seen is None or seen.apart:
         return False
     names = read_by(backward, spots)
     edges = [edge_at(spots[n], n, fused=False) for n in names]

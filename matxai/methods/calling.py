@@ -110,7 +110,7 @@ class Calling:
             layers=tuple(dict.fromkeys(captured.layers)),
             layers_of={k: v for k, v in layers_of.items() if k in done},
             places=where.places,
-            plan=passes,
+            plan=replace(passes, layers=tuple(dict.fromkeys(captured.layers)), explains=tuple(captured.target)),
             forwards=captured.forwards + where.forwards + copies.forwards,
             backwards=captured.backwards + where.backwards + copies.backwards,
             notes=(*captured.notes, *where.notes, *(e.sentence for e in empty), *warnings, *notes),

@@ -315,3 +315,26 @@ def test_the_module_of_targets_shows_targets_alone() -> None:
     assert targets.total is targets.sum
     for name in targets.__all__:
         assert getattr(targets, name) is not None
+
+
+def test_a_plan_says_what_it_reads_explains_and_keeps(small_net: nn.Module) -> None:
+    from matxai.methods import attribution
+
+    x = torch.randn(2, 2, 8, 8, generator=torch.Generator().manual_seed(1)).double()
+    one = attribution(small_net, x, ["grad_cam"], 3, ["conv2"]).plan.describe().splitlines()
+    assert one == [
+        "1 forward, 1 backward",
+        "  forward: keeps the layers' outputs; no graph in front of them",
+        "  gradient: read at the layers",
+        "  layers: conv2",
+        "  explained: class 3",
+    ]
+    several = attribution(small_net, x, ["grad_cam", "saliency", "lrp"], targets.each(0, 2)).plan.describe()
+    assert "1 forward, 2 backwards for each of 2 targets" in several
+    assert "gradient: read at the input and the layers, all targets at once" in several
+    assert "lrp:epsilon_plus: read at the input\n" in several
+    assert "inputs and outputs of linear operations" in several
+    assert "layers: relu" in several  # the default, as it was found
+    assert several.endswith("explained: class 0; class 2")
+    assert "layers: the default, -1" in merge([CAM], layers=[None, -1]).describe()
+    assert "no graph at all" in merge([Needs(True)]).describe()
