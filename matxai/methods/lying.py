@@ -41,18 +41,27 @@ class Lying:
 
 
 #: The arithmetic of a model's last call, good for as long as it runs through the same operations.
-_known: MutableMapping[nn.Module, tuple[object, dict[str, Place | None]]] = cache_on_models()
+_known: MutableMapping[nn.Module, _Arithmetic] = cache_on_models()
 
 
-def _arithmetic(module: nn.Module, captured: Captured, values: dict[str, tuple[int, Shape]]) -> dict[str, Place | None]:
+@dataclass(frozen=True)
+class _Arithmetic:
+    """By layer: its place, and its layout with the place that this gives."""
+
+    key: object
+    places: dict[str, Place | None]
+    layouts: dict[str, tuple[Layout, Place | None]] = field(default_factory=dict)
+
+
+def _arithmetic(module: nn.Module, captured: Captured, values: dict[str, tuple[int, Shape]]) -> _Arithmetic:
     from matxai.engine.places import places
 
     shape = tuple(captured.input.shape)
-    key = (shape, values, [(op.kind, op.inputs, op.input_shapes, op.params) for op in captured.trace])
-    held = _known.get(module)
-    if held is None or held[0] != key:
-        held = _known[module] = (key, places(captured.trace, shape, values))
-    return held[1]
+    key = (shape, values, [(op.kind, op.name, op.inputs, op.input_shapes, op.params) for op in captured.trace])
+    held: _Arithmetic | None = _known.get(module)
+    if held is None or held.key != key:
+        held = _known[module] = _Arithmetic(key, places(captured.trace, shape, values))
+    return held
 
 
 def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying:
@@ -78,10 +87,13 @@ def lying(module: nn.Module, captured: Captured, *, probe: bool = True) -> Lying
     forwards = backwards = 0
     layouts: dict[str, Layout] = {}
     untold: dict[str, LayerError] = {}
-    for name, place in _arithmetic(module, captured, values).items():
+    arithmetic = _arithmetic(module, captured, values)
+    for name, place in arithmetic.places.items():
         cells = values[name][1][2:]
         try:
-            layouts[name], of_layout = layout_of(captured.trace, size, name, *values[name])
+            if name not in arithmetic.layouts:
+                arithmetic.layouts[name] = layout_of(captured.trace, size, name, *values[name])
+            layouts[name], of_layout = arithmetic.layouts[name]
         except LayerError as error:
             untold[name] = error
             continue
