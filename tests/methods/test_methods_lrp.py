@@ -102,7 +102,10 @@ def test_a_table_of_rules(make_gap_net, make_input):
         ({"composite": "epsilon", "no_positive": "drop"}, "no_positive has no effect"),
         ({"composite": "epsilon_plus", "alpha": 3.0, "beta": 2.0}, "alpha, beta have no effect"),
         ({"composite": "epsilon_gamma", "low": torch.zeros(3)}, "options are against, epsilon, gamma"),
-        ({"composite": "epsilon_alpha2_beta1", "gamma": 1}, "options are against, alpha, beta, epsilon, gate, no_positive"),
+        (
+            {"composite": "epsilon_alpha2_beta1", "gamma": 1},
+            "options are against, alpha, beta, epsilon, gate, no_positive",
+        ),
         ({"composite": "epsilon_gamma_box", "first": "flat", "high": 1}, "'epsilon_gamma_box' with first='flat'"),
         ({"composite": "epsilon", "first": "bax"}, "no first-layer rule 'bax'. Did you mean 'box'"),
         ({"composite": composite("epsilon"), "gamma": 1, "first": "flat"}, "set gamma, first there"),
