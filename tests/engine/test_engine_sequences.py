@@ -61,6 +61,8 @@ MODELS: dict[str, tuple[Any, ...]] = {
         nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2, enable_nested_tensor=False)),
     "encoder, norm first": (lambda x, m: m(x), nn.TransformerEncoderLayer(
         8, 2, 16, batch_first=True, norm_first=True, activation="gelu")),
+    "encoder, time first": (
+        lambda x, m: m(x.transpose(0, 1)).transpose(0, 1), nn.TransformerEncoderLayer(8, 2, 16)),
     "multi-head attention": (
         lambda x, m: m(x, x, x, need_weights=False)[0], nn.MultiheadAttention(8, 2, batch_first=True)),
     "masks": (padded, nn.MultiheadAttention(8, 2, batch_first=True)),

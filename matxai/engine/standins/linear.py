@@ -126,9 +126,12 @@ class LinearNode:
 
     def _relevance(self, g: Tensor, composite: Composite) -> Tensor | None:
         weight, bias = self.folded()
+        x, z = cast("Cell", self.x).tensor, cast("Cell", self.z).tensor
+        second = self._batch_is_second(x)
+        if second:  # stabilisers and the book are per sample
+            x, z, g = x.transpose(0, 1), z.transpose(0, 1), g.transpose(0, 1)
         step = Step(
-            self.switch.rules[self.entry], self.map, cast("Cell", self.x).tensor, cast("Cell", self.z).tensor, g,
-            weight, bias,
+            self.switch.rules[self.entry], self.map, x, z, g, weight, bias,
             nonnegative=self.nonnegative,
             rectified=self.index in self.switch.rectified,
             fallback=composite.no_positive == "fallback",
@@ -137,12 +140,21 @@ class LinearNode:
             parts=self.switch.parts,
         )  # fmt: skip
         back = apply_rule(step)
+        back = back.transpose(0, 1) if second else back
         if not step.direct:
             return back
         step.refuse_within(self.entry in self.switch.first)
         held = self.switch.deposits.get(self.entry)
         self.switch.deposits[self.entry] = back if held is None else held + back
         return None
+
+    def _batch_is_second(self, x: Tensor) -> bool:
+        """Whether a dense layer has a sequence with the time in front, (L, B, C)."""
+        samples = self.switch.book.samples
+        return (
+            type(self.map) is LinearMap and self.map.kind == "linear" and x.ndim == 3 and samples is not None
+            and x.shape[0] != samples == x.shape[1]
+        )  # fmt: skip
 
 
 @dataclass(eq=False)
