@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from matxai.engine.nested import mapped
 from matxai.engine.nodes import Node, StandIn
 
 if TYPE_CHECKING:
@@ -92,11 +93,18 @@ class Call:
         if not run.keep.exact:
             return steps
         if isinstance(steps, Tensor):
-            return run.replaced(steps, put(SameNode(self.value()), steps))
+            return run.replaced(steps, put(SameNode(self._own()), steps))
         return tuple(
             step if run.value(step) is None else run.replaced(step, put(SameNode(own), step))
-            for own, step in zip(self.value(), steps, strict=False)
+            for own, step in zip(self._own(), steps, strict=False)
         )
+
+    def _own(self) -> Any:
+        """The value with the module's own parameters: PyTorch takes other kernels for weights without a gradient."""
+        origin = self.run.origin
+        args, kwargs = (mapped(part, origin) for part in (list(self.args), dict(self.kwargs)))
+        with torch.no_grad():
+            return self.function(*args, **kwargs)
 
 
 @dataclass(eq=False)
