@@ -184,7 +184,7 @@ def _on_signal(
         places = {name: result.places[name] for name in layers if name in result.places}
         _resolution(attrs, record, placement, places)
     else:
-        cell = placement.source_spacing((1.0,) * ndim)
+        cell = placement.source_spacing(result.cells.get(method.key, (1.0,) * ndim))
         attrs["cell"], attrs["cell_text"] = _sizes(cell), _words(cell)
         record["cell"] = _extents(cell)
     empty = " ".join(dict.fromkeys(e.sentence for e in result.empty if e.method == method.key))

@@ -82,6 +82,7 @@ class Calling:
         )
         maps: dict[str, Map] = {}
         empty: tuple[Empty, ...] = ()
+        cells: dict[str, tuple[float, ...]] = {}
         figures: dict[str, Mapping[str, Any]] = {}
         warnings: tuple[str, ...] = ()
         notes: tuple[str, ...] = ()
@@ -98,6 +99,8 @@ class Calling:
             empty += reduced.empty
             warnings += reduced.warnings
             notes += reduced.notes
+            if reduced.cell is not None:
+                cells[method.key] = reduced.cell
             if reduced.figures:
                 figures[method.key] = reduced.figures
         done = {m.key: m for m, _ in wanted if m.key not in self.left_out}
@@ -116,6 +119,7 @@ class Calling:
             notes=(*captured.notes, *where.notes, *(e.sentence for e in empty), *warnings, *notes),
             ledger=captured.ledger,
             empty=empty,
+            cells=cells,
             figures=figures,
             warnings=warnings,
             left_out=self.left_out,

@@ -144,6 +144,9 @@ class Reduced:
         Further maps, by the suffix of their key (``layers`` becomes ``NAME:layers``).
     empty
         One record for each all-zero layer map.
+    cell
+        What the map cannot look into, in input pixels along each axis: a window, a segment. ``None``: a pixel of the
+        input, or a cell of the layer.
     figures
         Numbers that belong to the map, by name: tensors (B,) or (T, B), or plain numbers.
     warnings
@@ -155,6 +158,7 @@ class Reduced:
     map: Tensor | tuple[Tensor, ...]
     beside: Mapping[str, Tensor | tuple[Tensor, ...]] | None = None
     empty: tuple[Empty, ...] = ()
+    cell: tuple[float, ...] | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

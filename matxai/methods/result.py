@@ -49,6 +49,8 @@ class Attribution:
         What each operation of a relevance pass kept and lost.
     empty
         One record for each all-zero CAM.
+    cells
+        What the maps of some methods cannot look into, in input pixels along each axis, by key.
     figures
         By method: numbers that belong to its map, such as what the quadrature missed; tensors (B,) or (T, B).
     warnings
@@ -71,6 +73,7 @@ class Attribution:
     notes: tuple[str, ...]
     ledger: Any
     empty: tuple[Empty, ...]
+    cells: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)

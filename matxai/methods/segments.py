@@ -16,7 +16,7 @@ from matxai.methods.masked import PAUSE, Masked, blended, close_to, filling, ove
 from matxai.methods.statistics import accumulating
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST_SEGMENTS = 50
+
+
+def typical(labels: Sequence[Labels]) -> tuple[float, ...]:
+    """Return the side of a cube as large as a segment of the first sample on average, along each axis."""
+    one = labels[0]
+    side = float(one.size / (int(one.max()) + 1)) ** (1 / one.ndim)
+    return tuple(min(side, float(n)) for n in one.shape)
 
 
 @dataclass(frozen=True, kw_only=True)

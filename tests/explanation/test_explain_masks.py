@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +67,12 @@ def test_a_spectrum_is_explained_by_its_zones():
     ds = explain(box, signal, [matxai.methods.KernelSHAP(segments=6), "occlusion"], target=1)
     assert int(np.argmax(ds.kernel_shap.values)) in range(20, 30)
     assert float(ds.kernel_shap[:20].sum()) == pytest.approx(0, abs=1e-6)
+
+
+def test_each_map_states_what_it_cannot_look_into(make_model, micrograph):
+    ds = explain(make_model(), micrograph, ["occlusion", "rise", "lime", "saliency"], target="crack", budget=40)
+    sides = {name: np.array(json.loads(ds[name].attrs["cell"])) for name in ("occlusion", "rise", "lime", "saliency")}
+    assert all((sides[name] > 2 * sides["saliency"]).all() for name in ("occlusion", "rise", "lime"))
+    size = np.array([micrograph.sizes[d] for d in ("y", "x")])
+    shares = np.diff([float(micrograph[d][i]) for d in ("y", "x") for i in (0, 1)])[::2]
+    np.testing.assert_allclose(sides["rise"] / shares, size / 7, rtol=0.02)

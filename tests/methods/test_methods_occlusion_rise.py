@@ -112,13 +112,16 @@ def weights_of(pixels: int, cell: int) -> Tensor:
     return found
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_rise_is_within_its_error_of_the_closed_form_on_a_linear_model(axes):
-    """E[f(x m + b (1 - m)) m(v)] / p = f(b) + sum_u w_u (x_u - b_u) E[m_u m_v] / p, with E[m_u m_v] of all shifts."""
+@pytest.mark.parametrize(("axes", "level"), [(1, False), (2, False), (3, False), (2, True)])
+def test_rise_is_within_its_error_of_the_closed_form_on_a_linear_model(axes, level):
+    """E[f(x m + b (1 - m)) m(v)] / p = f(b) + sum_u w_u (x_u - b_u) E[m_u m_v] / p, with E[m_u m_v] of all shifts.
+
+    Without its level, E[f] = f(b) + p sum_u w_u (x_u - b_u).
+    """
     size, grid, p = SIZE[axes], 3, 0.4
     x = some(axes)
     net = Linear((2, *size))
-    method = RISE(grid=grid, p=p, budget=4000)
+    method = RISE(grid=grid, p=p, budget=5000, level=level)
     done = attribution(net, x, method, matxai.targets.each(0, 2), baseline=half(x), seed=5)
     fill = half(x)("blur")
     moment = torch.ones(1, 1, dtype=torch.float64)
@@ -127,13 +130,17 @@ def test_rise_is_within_its_error_of_the_closed_form_on_a_linear_model(axes):
         moment = torch.kron(moment, torch.einsum("sun,svn->uv", w, w) / len(w))
     moment = p**2 + p * (1 - p) * moment
     terms = torch.einsum("tcn,bcn->tbn", net.weight[[0, 2]].flatten(2), (x - fill).flatten(2))
-    want = (net(fill)[:, [0, 2]].T.detach()[..., None] + terms.detach() @ moment / p).view(2, 2, *size)
+    moment = moment / p - (0 if level else p)
+    base = net(fill)[:, [0, 2]].T.detach()[..., None] if level else 0
+    want = (base + terms.detach() @ moment).view(2, 2, *size)
+    mean = net(fill)[:, [0, 2]].T.detach() + p * terms.sum(-1).detach()
+    assert torch.allclose(done.figures["rise"]["level"], mean, atol=0.15 * float(mean.abs().max()))
     got, error = (done.maps[k].sum(2) for k in ("rise", "rise:standard_error"))
     off = (got - want) / error
     assert off.abs().max() < 5
     assert 0.3 < off.square().mean().sqrt() < 2.0  # neither exact nor wrong: as far off as the error says
     assert error.max() < 0.2 * want.std()
-    assert (done.forwards, done.backwards) == (4001, 0)
+    assert (done.forwards, done.backwards) == (5001, 0)
 
 
 def test_the_masks_of_rise_are_left_in_with_p_everywhere_and_differ_by_seed():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from matxai.errors import MethodError
 from matxai.methods.method import About, Reduced, Setting, methods
 from matxai.methods.sampled import copies_of
-from matxai.methods.segments import Coalitions, Segmented
+from matxai.methods.segments import Coalitions, Segmented, typical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,6 +94,7 @@ class KernelSHAP(Segmented):
         return Reduced(
             coalitions.map([v for v, _ in found], per_pixel=True),
             {"standard_error": coalitions.map([e for _, e in found], per_pixel=True)},
+            cell=typical(labels),
             figures={
                 "segments": [int(one.max()) + 1 for one in labels],
                 "difference": change if copies.clean.targets is not None else change[0],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from matxai.errors import MethodError
 from matxai.methods.method import About, Reduced, Setting, methods
 from matxai.methods.sampled import copies_of
-from matxai.methods.segments import Coalitions, Segmented
+from matxai.methods.segments import Coalitions, Segmented, typical
 
 if TYPE_CHECKING:
     from matxai.engine import Captured
@@ -79,6 +79,7 @@ class LIME(Segmented):
         return Reduced(
             coalitions.map([c for c, _ in found], per_pixel=False),
             {"standard_error": coalitions.map([e for _, e in found], per_pixel=False)},
+            cell=typical(labels),
             figures={"segments": [int(one.max()) + 1 for one in labels]},
             warnings=coalitions.warnings(),
         )

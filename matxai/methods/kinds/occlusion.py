@@ -115,7 +115,8 @@ class Occlusion(Masked):
                 drops[place] += change[:, i].reshape(*change.shape[::2], *(1,) * len(size))
                 covered[place[2:]] += 1
         cell = math.prod(window) / math.prod(size)
-        return Reduced(over_channels(drops / covered, copies), warnings=close_to(self, copies, fill, cell))
+        warnings = close_to(self, copies, fill, cell)
+        return Reduced(over_channels(drops / covered, copies), cell=tuple(map(float, window)), warnings=warnings)
 
 
 def _slices(at: Sequence[int], window: Sequence[int], stride: Sequence[int]) -> tuple[slice, ...]:

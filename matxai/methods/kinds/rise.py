@@ -29,12 +29,17 @@ class RISE(Masked):
     standard error of that mean stands beside it under ``NAME:standard_error``. A mask is a grid of cells, each left in
     with probability ``p``, interpolated linearly and shifted at random by less than a cell: ``E[m(v)] = p`` everywhere.
 
+    The map is ``S(v) - E[f]``: how much higher the score is with the pixel than without regard to it. The level
+    ``E[f]`` says nothing of places, and of logits it is as often negative as large; it stands in the figures.
+
     Attributes
     ----------
     grid
         Cells along each axis, or one number for each; no more than pixels.
     p
         The probability that a cell is left in.
+    level
+        Whether ``E[f]`` stays in the map, as the paper has it.
 
     References
     ----------
@@ -43,13 +48,14 @@ class RISE(Masked):
 
     grid: int | Sequence[int] = 7
     p: float = 0.5
+    level: bool = False
 
     kind: ClassVar[str] = "rise"
     about: ClassVar[About] = About(
-        question="How high is the score, on average, when this pixel is left in while others are masked?",
+        question="How much higher is the score, on average, when this pixel is left in while others are masked?",
         resolution="the cells of the masks: a seventh of each axis",
         guarantee="An unbiased estimate, with its standard error beside it.",
-        misleads="Only differences within the map count: its level is the mean score of masked inputs. Noisy.",
+        misleads="Noisy: read it beside its standard error. Masked pictures are strange pictures.",
         paper="Petsiuk et al. 2018, arXiv:1806.07421",
         models="any, black boxes as well",
         cost="512 forwards by default, fewer with a tolerance",
@@ -68,21 +74,27 @@ class RISE(Masked):
         copies = copies_of(setting)
         fill = filling(self, setting)
         tolerance = self.enough(setting)
-        seen = Stream()
+        seen, levels, without = Stream(), Stream(), 0.0 if self.level else 1.0
         for block in copies.blocks(self.most(setting), self.key, pause=None if tolerance is None else PAUSE):
             masks = self.masks(block, setting.size, copies)
             scores = copies.score(blended(copies, fill, masks))
-            _take(seen, accumulating(scores), masks.flatten(1) / self.p)
+            _take(seen, accumulating(scores), masks.flatten(1) / self.p - without)
+            levels.add(scores, 1)
             if tolerance is not None and block.stop % PAUSE == 0 and seen.settled(tolerance, 1):
                 break
         assert seen.mean is not None  # noqa: S101 - a budget is 1 or more: says so to the type checker
+        assert levels.mean is not None  # noqa: S101 - the same
+        grid = self._grid(len(setting.size))
+        cell = tuple(n / min(g, n) for g, n in zip(grid, setting.size, strict=True))
+        level = levels.mean if copies.clean.targets is not None else levels.mean[0]
         shape = (*seen.mean.shape[:2], *setting.size)
         error = seen.standard_error() if seen.count > 1 else seen.mean.new_full(seen.mean.shape, float("nan"))
         return Reduced(
             over_channels(seen.mean.view(shape), copies),
             {"standard_error": over_channels(error.view(shape), copies)},
-            figures={"copies": seen.count},
-            warnings=close_to(self, copies, fill, 1 / math.prod(map(min, self._grid(len(setting.size)), setting.size))),
+            cell=cell,
+            figures={"copies": seen.count, "level": level},
+            warnings=close_to(self, copies, fill, math.prod(cell) / math.prod(setting.size)),
         )
 
     def masks(self, numbers: Sequence[int], size: Sequence[int], copies: Copies) -> Tensor:
