@@ -19,8 +19,8 @@ def canonizers(arch: str) -> list[Any]:
     from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
     known = {"resnet": ResNetCanonizer, "resnext": ResNetCanonizer, "vgg": VGGCanonizer}
-    prefix = next((p for p in known if arch.startswith(p) and not arch.endswith("1d")), "")
-    return [known.get(prefix, SequentialMergeBatchNorm)()]
+    family = next((f for f in known if f in arch and not arch.endswith("1d")), "")
+    return [known.get(family, SequentialMergeBatchNorm)()]
 
 
 def registered(module: nn.Module, subject: Subject, composite: Composite) -> Any:
