@@ -23,24 +23,27 @@ from matxai.engine.edges import edge_of
 from matxai.engine.inputs import FURTHER
 from matxai.engine.nested import tensors_in
 from matxai.engine.nodes import Root, Store, Switch
-from matxai.engine.operations import LINEAR_KINDS, SCORE_ACTIVATIONS, TABLE, Passage, Row, unlisted
+from matxai.engine.operations import LINEAR_KINDS, TABLE, Passage, Row, unlisted
+from matxai.engine.output import before_activation, tail_behind
 from matxai.engine.signs import stays_nonnegative
 from matxai.engine.standins import STAND_INS, WRITTEN_OUT, Call
 from matxai.engine.standins.call import put
 from matxai.engine.standins.linear import TapNode
 from matxai.engine.standins.unknown import metered
 from matxai.engine.trace import INPUT, Operation, Trace
-from matxai.engine.values import Keep, Spot, Tail, Value
+from matxai.engine.values import Keep, Spot, Value
 from matxai.engine.wrapped import in_recomputed_block, is_recomputed
+from matxai.engine.writes import Writes, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from matxai.engine.folds import Norm
     from matxai.engine.naming import Naming
     from matxai.engine.nodes import Cell
     from matxai.engine.prepared import Noted, Passing, Ready
     from matxai.engine.standins.linear import LinearNode
+    from matxai.engine.values import Tail
 
 _MARK = "_matxai_value"
 _PLAIN = frozenset({int, float, bool, str, type(None)})
@@ -73,13 +76,11 @@ class Capture(TorchFunctionMode):
         self.watch: Callable[[Operation, Tensor], None] | None = None
         self.shielded = self.recomputed = False
         self.stuck: dict[int, str] = {}
-        self._module = module
         self._next = INPUT + 1
         self._constants: dict[int, tuple[Tensor, Tensor]] = {}
         self._origins: dict[int, Tensor] = {}
-        self._owned: dict[int, Tensor] | None = None
+        self._writes = Writes(module)
         self._aside = False
-        self._written: dict[int, tuple[Tensor, Tensor]] = {}
 
     # -- what the run does -------------------------------------------------------------------------------------------
 
@@ -123,10 +124,7 @@ class Capture(TorchFunctionMode):
 
     def restore(self) -> None:
         """Undo what the forward wrote into the module's own parameters and buffers."""
-        with torch.no_grad():
-            for tensor, before in self._written.values():
-                tensor.detach().copy_(before)
-        self._written.clear()
+        self._writes.undo()
 
     # -- values ------------------------------------------------------------------------------------------------------
 
@@ -166,9 +164,9 @@ class Capture(TorchFunctionMode):
         args = tuple([a if a.__class__ in _PLAIN else self._sift(a, live) for a in args])
         if kwargs:
             kwargs = {k: self._sift(v, live) for k, v in kwargs.items()}
-        target = self._target(row, args, kwargs)
+        target = target_of(row, args, kwargs)
         if target is not None:
-            args, target = self._before_write(args, target)
+            args, kwargs, target = self._before_write(args, kwargs, target)
         if not live:
             return func(*args, **kwargs)
         if self.keep.graph and not torch.is_grad_enabled() and in_recomputed_block():
@@ -206,7 +204,7 @@ class Capture(TorchFunctionMode):
                 return self._stand_in_constant(arg, arg.clone())
             if not arg.requires_grad:
                 return arg
-            if not arg.is_leaf and self.keep.graph and self._owner(arg) is None:
+            if not arg.is_leaf and self.keep.graph and self._writes.owner(arg) is None:
                 self.unseen(arg)
                 live.append(arg)
                 return arg
@@ -249,32 +247,18 @@ class Capture(TorchFunctionMode):
         self.trace.append(op)
         tensor.__dict__[_MARK] = Value(self, op.output, tensor._version)
 
-    def _target(self, row: Row, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        out = kwargs.get("out")
-        if isinstance(out, Tensor):
-            return out
-        asked = kwargs.get("inplace", False) is True
-        return args[0] if (row.in_place or asked) and args and isinstance(args[0], Tensor) else None
-
-    def _before_write(self, args: tuple[Any, ...], target: Tensor) -> tuple[tuple[Any, ...], Tensor]:
+    def _before_write(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], target: Tensor
+    ) -> tuple[tuple[Any, ...], dict[str, Any], Tensor]:
         """Protect what the run holds and what the module owns from a write."""
         self.store.before_write(target)
         if self.value(target) is not None:
-            return args, target
-        owner, storage = self._owner(target), target.untyped_storage().data_ptr()
-        if owner is not None and storage not in self._written:
-            self._written[storage] = (owner, owner.detach().clone())
-        if owner is target:  # never hang a graph on the module's own tensor
-            alias = self._stand_in_constant(target, target.data)
-            return tuple(alias if a is target else a for a in args), alias
-        return args, target
-
-    def _owner(self, tensor: Tensor) -> Tensor | None:
-        """Return the module's own parameter or buffer in whose storage a tensor lies."""
-        if self._owned is None:
-            owned: Iterable[Tensor] = (*self._module.parameters(), *self._module.buffers())
-            self._owned = {t.untyped_storage().data_ptr(): t for t in owned}
-        return self._owned.get(tensor.untyped_storage().data_ptr())
+            return args, kwargs, target
+        if self._writes.keep(target) is not target:
+            return args, kwargs, target
+        alias = self._stand_in_constant(target, target.data)  # never hang a graph on the module's own tensor
+        kwargs = {k: alias if v is target else v for k, v in kwargs.items()}
+        return tuple(alias if a is target else a for a in args), kwargs, alias
 
     def _perform(
         self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
@@ -284,7 +268,7 @@ class Capture(TorchFunctionMode):
         marks = [cast("Value", self.value(t)) for t in live]
         nonnegative = stays_nonnegative(row, args, kwargs, live, self.is_nonnegative)
         clean = all(m.clean for m in marks)
-        logits = self._before_activation(row, args, target)
+        logits = before_activation(self, row, args, target)
         op = Operation(
             len(self.trace), row.kind, row.base, self._place(), tuple(m.id for m in marks), (),
             tuple(tuple(t.shape) for t in live), (), in_place=target is not None,
@@ -305,7 +289,7 @@ class Capture(TorchFunctionMode):
         mixes = op.kind in LINEAR_KINDS or row.kind in LINEAR_KINDS
         if op.kind != "constant":  # what does not depend on the input any more
             self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and not mixes)
-            self._follow_tail(row, func, args, kwargs, op, live, logits)
+            self.tail = tail_behind(self.tail, call, live, logits)
         if self.passing is not None:
             value, passing, self.passing = self.value(result), self.passing, None
             if value is not None:
@@ -392,31 +376,6 @@ class Capture(TorchFunctionMode):
         )  # fmt: skip
         self.trace.append(write)
         base.__dict__[_MARK] = Value(self, write.output, base._version)
-
-    def _before_activation(self, row: Row, args: tuple[Any, ...], target: Tensor | None) -> Tensor | None:
-        """Return the input of a softmax or sigmoid, which may be what is explained."""
-        if row.base not in SCORE_ACTIVATIONS or not args or self.value(args[0]) is None:
-            return None
-        if target is None:
-            return cast("Tensor", args[0])
-        copy = args[0].clone()  # it is about to be overwritten
-        return cast("Tensor", copy)
-
-    def _follow_tail(
-        self, row: Row, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], op: Operation,
-        live: list[Tensor], logits: Tensor | None,
-    ) -> None:  # fmt: skip
-        if not op.outputs:
-            return
-        if logits is not None:
-            self.tail = Tail(op.output, op.inputs[0], logits, row.base.strip("_"))
-        elif (
-            self.tail is not None and op.inputs == (self.tail.value,) and row.kind in ("view", "select", "interpolate")
-        ):
-            seen = self.tail
-            moved = func(*(seen.logits if a is live[0] else a for a in args), **kwargs)
-            if isinstance(moved, Tensor):
-                self.tail = Tail(op.output, seen.source, moved, seen.name)
 
     def _place(self) -> str:
         return self.naming.current if self.naming is not None else ""

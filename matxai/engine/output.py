@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
 
 from matxai.engine.nested import entries
+from matxai.engine.operations import SCORE_ACTIVATIONS
+from matxai.engine.values import Tail
 from matxai.errors import TargetError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matxai.engine.capture import Capture
+    from matxai.engine.operations import Row
+    from matxai.engine.standins.call import Call
 
 
 def scores_of(result: Any, name: str | None, *, required: bool = True) -> Tensor | None:
@@ -82,3 +86,24 @@ def explained(capture: Capture, scores: Tensor) -> tuple[Tensor, int | None, str
     if tail is not None and tail.value == value.id:
         return tail.logits, tail.source, f"the last operation is a {tail.name}: its input is explained"
     return scores, value.id, ""
+
+
+def before_activation(run: Capture, row: Row, args: Sequence[Any], target: Tensor | None) -> Tensor | None:
+    """Return the input of a softmax or sigmoid that is about to run: it may be what is explained."""
+    if row.base not in SCORE_ACTIVATIONS or not args or run.value(args[0]) is None:
+        return None
+    given = cast("Tensor", args[0])
+    return given if target is None else given.clone()  # it is about to be overwritten
+
+
+def tail_behind(tail: Tail | None, call: Call, live: Sequence[Tensor], logits: Tensor | None) -> Tail | None:
+    """Return what may end the model after this call: a softmax or sigmoid, or a view of one that came before."""
+    op = call.op
+    if not op.outputs:
+        return tail
+    if logits is not None:
+        return Tail(op.output, op.inputs[0], logits, call.row.base.strip("_"))
+    if tail is None or op.inputs != (tail.value,) or call.row.kind not in ("view", "select", "interpolate"):
+        return tail
+    moved = call.function(*(tail.logits if a is live[0] else a for a in call.args), **call.kwargs)
+    return Tail(op.output, tail.source, moved, tail.name) if isinstance(moved, Tensor) else tail

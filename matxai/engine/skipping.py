@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from matxai.engine.nested import tensors_in
 from matxai.engine.nodes import Store
 from matxai.engine.operations import TABLE, unlisted
+from matxai.engine.writes import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -286,12 +287,7 @@ def _give(tensor: Tensor, values: Tensor) -> None:
 
 def written_to(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
     """Return the tensor that a call writes into, if any."""
-    out = kwargs.get("out")
-    if isinstance(out, Tensor):
-        return out
-    row = TABLE.get(func) or unlisted(func)
-    writes = row.in_place or kwargs.get("inplace", False) is True
-    return args[0] if writes and args and isinstance(args[0], Tensor) else None
+    return target_of(TABLE.get(func) or unlisted(func), args, kwargs)
 
 
 def _storage(tensor: Tensor | None) -> int:

@@ -85,7 +85,24 @@ def with_out(m: Functional, x: Tensor) -> Tensor:
     return (z @ torch.eye(8, dtype=x.dtype)).unsqueeze(2).squeeze(2)
 
 
-@pytest.mark.parametrize("forward", [statements, on_the_input, reused, filled, on_views, with_out])
+def by_position(m: Functional, x: Tensor) -> Tensor:
+    y = m.conv(x)
+    F.leaky_relu(y, 0.3, True)
+    F.dropout(y, 0.5, False, True)
+    F.threshold(y, -9.0, -9.0, True)
+    return F.relu(y, True) + x
+
+
+def by_keyword(m: Functional, x: Tensor) -> Tensor:
+    y = m.conv(x)
+    torch.relu_(input=y)
+    torch.Tensor.mul_(y, other=2)
+    return y + x
+
+
+@pytest.mark.parametrize(
+    "forward", [by_position, by_keyword, statements, on_the_input, reused, filled, on_views, with_out]
+)
 def test_any_way_of_writing_keeps_output_gradient_and_relevance(forward: Any, plan_of: Any, untouched: Any) -> None:
     module = Functional(forward).double()
     x = torch.randn(2, 3, 8, dtype=torch.float64)
