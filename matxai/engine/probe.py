@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import torch
+from torch import Tensor
+
+from matxai.engine.capture import Capture
 from matxai.engine.forgetting import cache_on_models
-from matxai.engine.inspection import signature
+from matxai.engine.inspection import forward, same_randomness, signature
+from matxai.engine.nodes import Switch
 from matxai.engine.place import Place
+from matxai.engine.state import untouched
+from matxai.engine.values import Keep
+from matxai.engine.wrapped import original
+from matxai.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import nn
+    from torch.autograd.graph import GradientEdge
+
+    from matxai.engine.values import Spot
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +40,8 @@ NOISE = 3
 def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> tuple[Place | None, int, int]:
     """Return where the cells of a layer lie, from the centres of mass of their squared gradients at the input.
 
-    The module is afterwards as it was. A module is asked once for each layer and shape of input.
+    The module is afterwards as it was, what its forward writes included. A module is asked once for each layer and
+    shape of input.
 
     Parameters
     ----------
@@ -48,6 +61,7 @@ def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> tup
     int, int
         The forwards and backwards that it took: 0 where the answer was known.
     """
+    module = original(module)
     known = _found.setdefault(module, {})
     key = (signature(module), tuple(x.shape[1:]), name, tuple(shape))
     if key in known:
@@ -57,22 +71,20 @@ def probed(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> tup
 
 
 def _probe(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> Place | None:
-    import torch
-
     x = x[:1].detach()
     noise = torch.randn(NOISE, *x.shape[1:], generator=torch.Generator().manual_seed(0)).to(x)
     spread = x.std().nan_to_num() if x.numel() > 1 else x.new_ones(())
-    inputs = torch.cat([x, x + noise * torch.where(spread > 0, spread, torch.ones_like(spread))]).requires_grad_()
-    with torch.enable_grad():
-        cells = _layer_output(module, inputs, name)
+    inputs = torch.cat([x, x + noise * torch.where(spread > 0, spread, torch.ones_like(spread))])
+    found: list[tuple[tuple[int, ...], Tensor]] = []
+    with torch.inference_mode(mode=False), torch.enable_grad(), untouched(module), same_randomness(x.device):
+        cells, edge = _layer_output(module, inputs, name)
         if cells is None or tuple(cells.shape[2:]) != tuple(shape):
             return None
-        found: list[tuple[tuple[int, ...], Tensor]] = []
         for fraction in FRACTIONS:
             cell = tuple(min(int(fraction * n), n - 1) for n in shape)
             place: tuple[Any, ...] = (slice(None), slice(None), *cell)
             score = cells[place].sum()
-            (gradient,) = torch.autograd.grad(score, inputs, retain_graph=True, allow_unused=True)
+            (gradient,) = torch.autograd.grad(score, [edge], retain_graph=True, allow_unused=True)
             if gradient is not None and bool(gradient.any()):
                 found.append((cell, gradient.detach().double().square().sum(dim=(0, 1))))
     if not found:
@@ -90,40 +102,29 @@ def _probe(module: nn.Module, x: Tensor, name: str, shape: Sequence[int]) -> Pla
 
 def _moments(weight: Tensor, axis: int) -> tuple[float, float]:
     """Return mean and standard deviation of the position along one axis."""
-    import torch
-
     line = weight.sum(dim=[d for d in range(weight.ndim) if d != axis]) if weight.ndim > 1 else weight
     at = torch.arange(len(line), dtype=line.dtype, device=line.device)
     mean = float((line * at).sum() / line.sum())
     return mean, float(((line * (at - mean) ** 2).sum() / line.sum()).clamp(min=0).sqrt())
 
 
-def _layer_output(module: nn.Module, inputs: Tensor, name: str) -> Tensor | None:
-    """Return one layer's output with its graph: the last call's, or the k-th for ``name@k``."""
-    import torch
-
+def _layer_output(module: nn.Module, inputs: Tensor, name: str) -> tuple[Tensor | None, GradientEdge]:
+    """Return one layer's output with its graph (the last call's, or the k-th for ``name@k``), and the input's place."""
+    capture = Capture(module, Keep(graph=True, at_input=True, exact=True), Switch())
+    capture.shielded = True  # one pass has to do, whatever the model overwrites
     plain, _, call = name.partition("@")
-    parts = dict(module.named_modules())
-    if plain not in parts:
-        return None
     outputs: list[Tensor] = []
 
-    def keep(_module: nn.Module, _args: Any, output: Any) -> None:
-        if isinstance(output, torch.Tensor):
+    def keep(found: str, _call: int, _type: str, output: Any) -> None:
+        if found == plain and isinstance(output, Tensor):
             outputs.append(output.clone())  # an in-place operation may follow
 
-    modes = {part: part.training for part in module.modules()}
-    handle = parts[plain].register_forward_hook(keep)
     try:
-        for part in modes:
-            part.training = False
-        module(inputs)
-    except Exception as error:  # noqa: BLE001 - the model's own code, which took the explained batch before
+        forward(module, inputs, capture, keep, None)
+    except ModelError as error:
         log.debug("the probe's batch of %d is not taken by the model: %s", len(inputs), error)
-        return None
-    finally:
-        handle.remove()
-        for part, mode in modes.items():
-            part.training = mode
+        outputs.clear()
+    edge = cast("Spot", capture.input).edge
     index = int(call) - 1 if call.isdigit() else -1
-    return outputs[index] if -1 <= index < len(outputs) and outputs else None
+    found = outputs[index] if -1 <= index < len(outputs) and outputs else None
+    return found if found is not None and found.requires_grad else None, cast("GradientEdge", edge)

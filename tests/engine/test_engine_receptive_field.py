@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from matxai.engine.probe import probed
 from matxai.methods import attribution
 
 
@@ -185,8 +186,6 @@ def test_a_model_of_a_fixed_batch_is_stretched_and_says_so():
 
 
 def test_a_probe_leaves_the_module_alone():
-    from matxai.engine.probe import probed
-
     net = Through(even(nn.Sequential(nn.Conv2d(4, 4, 3, stride=2, padding=1), nn.ReLU(inplace=True)))).train()
     place, forwards, backwards = probed(net, torch.ones(2, 4, 32, 32), "body.0", (16, 16))
     assert (forwards, backwards) == (1, 5)
@@ -196,3 +195,30 @@ def test_a_probe_leaves_the_module_alone():
     assert all(p.grad is None for p in net.parameters())
     assert not any(m._forward_hooks for m in net.modules())
     assert probed(net, torch.ones(2, 4, 32, 32), "nowhere", (16, 16))[0] is None
+
+
+def test_a_probe_puts_back_what_the_forward_writes_and_draws():
+    """A buffer that counts calls in place, an attribute, and random numbers: none of them is the probe's to use up."""
+
+    class Writing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 3, padding=1)
+            self.register_buffer("calls", torch.zeros(()))
+            self.last = None
+
+        def forward(self, x):
+            self.calls += 1
+            self.last = y = self.conv(x)
+            y = y.relu_() + 1e-3 * torch.rand_like(y)
+            return y + F.pad(y[..., 8:], (0, 8))
+
+    net = Through(even(Writing()))
+    state = torch.get_rng_state()
+    with torch.inference_mode():
+        place, forwards, backwards = probed(net, torch.ones(1, 4, 32, 48), "body", (32, 48))
+    assert place.origin == pytest.approx((0.0, 4.0), abs=0.1)
+    assert (forwards, backwards) == (1, 5)
+    assert net.body.calls == 0
+    assert net.body.last is None
+    assert torch.equal(torch.get_rng_state(), state)
