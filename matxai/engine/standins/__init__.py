@@ -20,7 +20,7 @@ from matxai.engine.standins.pools import average_pool, geometry, grid_sample, lp
 from matxai.engine.standins.products import multiply_add, product, quotient
 from matxai.engine.standins.recurrent import recurrent
 from matxai.engine.standins.relu import relu
-from matxai.engine.standins.selecting import select, view_as
+from matxai.engine.standins.selecting import select, view, view_as
 from matxai.engine.standins.softmax import softmax
 from matxai.engine.standins.sums import add
 
@@ -62,5 +62,6 @@ STAND_INS: dict[str, StandInFor] = {
     "activation": activation,
     "clamp": activation,
     "select": select,
+    "view": view,
     "view_as": view_as,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matxai.engine.standins.call import Call
 
+_STRICT = frozenset({"view", "_unsafe_view", "unsafe_view"})
 _DIM_AT = {"chunk": 2, "split": 2, "split_with_sizes": 2, "tensor_split": 2, "unbind": 1}
 
 
@@ -23,6 +24,22 @@ def select(call: Call) -> Any:
         return tuple(x.select(dim, i) for i in range(len(pieces)))
     starts = itertools.accumulate((p.shape[dim] for p in pieces), initial=0)
     return type(pieces)(x.narrow(dim, start, p.shape[dim]) for start, p in zip(starts, pieces, strict=False))
+
+
+def view(call: Call) -> Any:
+    """A view of a tensor whose memory the engine laid out otherwise than the model does: a copy where none is possible.
+
+    What stands in for attention, and channels-last forwards, give the model's values in another order of memory.
+    """
+    if call.row.base not in _STRICT or not (call.graph or call.run.ready is not None):
+        return NotImplemented
+    try:
+        return call.function(*call.args, **call.kwargs)
+    except RuntimeError:
+        x = call.x.contiguous()
+        if not call.args or x is call.x:
+            raise
+        return call.function(x, *call.args[1:], **call.kwargs)
 
 
 def view_as(call: Call) -> Any:
