@@ -188,3 +188,38 @@ def test_windows_in_the_batch_are_summed_by_sample(plan_of: Any) -> None:
     assert torch.allclose(rows["two"].after, rows["one"].before)
     assert torch.allclose(sum(r.biases for r in rows.values()), account.biases)
     assert account.other.abs().max() < 1e-8
+
+
+@pytest.mark.parametrize("how", ["cat", "stack"])
+def test_tokens_and_embeddings_are_biases(how: str, plan_of: Any) -> None:
+    """What a class token and position embeddings add to the score of a linear network is its slope times each."""
+
+    class Embedded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.token, self.place = nn.Parameter(torch.randn(1, 1, 4)), nn.Parameter(torch.randn(1, 6, 4))
+            self.embed, self.head = nn.Linear(3, 4, bias=False), nn.Linear(24, 2, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            token = self.token.expand(len(x), -1, -1).clone()
+            tokens = self.embed(x)
+            if how == "cat":
+                tokens = torch.cat([token, tokens], dim=-2)
+            else:
+                tokens = torch.stack([token[:, 0], *tokens.unbind(1)], 1)
+            token.fill_(7.0)  # what was joined counts, not what the model writes there later
+            tokens += self.place
+            return self.head(tokens.flatten(1))
+
+    net, rule = Embedded().double(), composite("epsilon", epsilon=0)
+    token, place = net.token.detach().clone(), net.place.detach().clone()
+    x = torch.randn(2, 5, 3, dtype=torch.float64)
+    account = run(net, x, plan_of(rule), target=1).ledger[rule.name]
+    slope = net.head.weight.detach()[1].view(6, 4)
+    rows = {r.operation: r for r in account.operations}
+    assert torch.allclose(rows["add"].biases, (slope * place).sum().expand(2))
+    assert torch.allclose(rows[how].biases, (slope[:1] * token).sum().expand(2))
+    assert torch.allclose(rows[how].before - rows[how].after, rows[how].biases)
+    assert account.other.abs().max() < 1e-12 * account.score.abs().max()
+    assert torch.equal(net.token, token)

@@ -13,6 +13,7 @@ from matxai.engine.standins.attention import attention
 from matxai.engine.standins.batch_norm import batch_norm
 from matxai.engine.standins.call import WRITTEN_OUT, Call
 from matxai.engine.standins.elementwise import activation, gated_linear_unit, power, singular, statistic
+from matxai.engine.standins.joining import join
 from matxai.engine.standins.linear import linear
 from matxai.engine.standins.matmul import bilinear, matmul
 from matxai.engine.standins.norms import norm
@@ -41,7 +42,7 @@ STAND_INS: dict[str, StandInFor] = {
     "adaptive_pool": geometry,
     "interpolate": geometry,
     "pad": geometry,
-    "cat": geometry,
+    "cat": join,
     "mean": geometry,
     "sum": geometry,
     "product": product,
