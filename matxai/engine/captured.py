@@ -56,9 +56,10 @@ class Captured:
     notes
         What was decided for the user.
     forwards, backwards
-        Passes really run. A forward that deviated from the prepared plan and ran again without it counts twice. The
-        look at a model's first call (one forward without a graph, to which the output is compared) is not among them;
-        later calls have none.
+        Passes really run. A forward that deviated from the prepared plan and ran again without it counts twice, and so
+        do passes that run again, on a model's first call, because it overwrites what a backward needs. The look at a
+        model's first call (one forward without a graph, to which the output is compared) is not among them; later
+        calls have none.
     kept_bytes
         Bytes that stand-ins held for relevance and captured tensors at the end of the backwards.
     fixed

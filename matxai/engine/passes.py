@@ -123,6 +123,7 @@ def run(
                     if this.shielded:
                         raise ModelError(backward_failure(error)) from error.__cause__
                     again.shielded = True
+                    again.counts(this)
                 except NotFiniteError:
                     raise not_finite(module, x) from None
                 except (RuntimeError, MemoryError, ModelError) as error:
@@ -130,7 +131,8 @@ def run(
                         if isinstance(error, ModelError) or not memory.exhausted(error):
                             raise
                         raise ModelError(no_memory(x)) from error
-                    again.unprepared, again.forwards = True, this.forwards
+                    again.unprepared = True
+                    again.counts(this)
                 this = again
 
 
@@ -175,7 +177,8 @@ class Run:
         self.start: int | None = None
         self.reduce: Callable[[int, Tensor], Tensor] | None = None
         self.size: Tensor | None = None
-        self.forwards = 0
+        self.forwards = self.lost = 0
+        self.captured: Captured | None = None
         self.of_targets: dict[str, str] = {}  # layers that targets read, as the trace calls them: as targets do
         self.tensors: dict[str, Tensor] = {}
 
@@ -219,8 +222,9 @@ class Run:
         captured = Captured(
             input=self.x, output=result, logits=logits.detach() if isinstance(logits, Tensor) else None,
             target=[t.describe() for t in chosen], targets=len(chosen) if isinstance(target, Each) else None,
-            layers=names, trace=self.capture.trace, notes=self.notes, forwards=self.forwards,
+            layers=names, trace=self.capture.trace, notes=self.notes, forwards=self.forwards, backwards=self.lost,
         )  # fmt: skip
+        self.captured = captured
         for name, spot in spots.items():
             captured.places[name] = Place(spot.value, spot.cell.tensor)
         captured.fixed = tuple(found.fixed(t) for t in chosen)
@@ -236,6 +240,11 @@ class Run:
             return seen, None
         with torch.no_grad(), same_randomness(self.x.device):
             return look(self.module, self.x, self.output, required=scored)
+
+    def counts(self, before: Run) -> None:
+        """Count the passes of an attempt that was given up along with this one's: they ran."""
+        self.forwards = before.forwards
+        self.lost = before.lost if before.captured is None else before.captured.backwards
 
     def new_capture(self) -> Capture:
         """Return a capture for a forward that runs again."""

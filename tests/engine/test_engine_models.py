@@ -125,6 +125,8 @@ OVERWRITING = {
     "kept": kept_by_the_module,
     "filled": filled_and_read,
 }
+BREAKS = {"sigmoid", "tanh", "exp", "softmax", "attention", "itself", "gate", "views", "cleared"}
+"""Where PyTorch refuses the first backward: what it saved was overwritten."""
 
 
 @pytest.mark.parametrize("exact", [False, True])
@@ -136,11 +138,11 @@ def test_what_a_backward_needs_may_be_overwritten(name: str, exact: bool, plan_o
         own = copy.deepcopy(module)(x.clone())
     expected = slopes(module, x)
     with untouched(module):
-        for _ in range(2):  # the second call knows that the first had to run again
+        for forwards in (2 if name in BREAKS else 1, 1):  # the second call knows that the first ran again
             got = run(module, x, plan_of(GRADIENT), target=1, exact=exact)
             assert torch.equal(got.output, own)
             assert torch.allclose(got.gradient(GRADIENT, "input"), expected, atol=1e-8)
-            assert (got.forwards, got.backwards) == (1, 1)
+            assert (got.forwards, got.backwards) == (forwards, 1)
 
 
 @pytest.mark.parametrize("name", ["max_pool", "unbind", "filled", "out"])
