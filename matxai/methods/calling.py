@@ -10,7 +10,7 @@ from matxai.errors import LayerError, MethodError, OperationError, nearest
 from matxai.methods.layered import LayerMaps
 from matxai.methods.lying import Lying, as_stretched, lying
 from matxai.methods.method import Empty, Method, Setting
-from matxai.methods.result import Attribution
+from matxai.methods.result import Attribution, said_once
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,8 +84,8 @@ class Calling:
         empty: tuple[Empty, ...] = ()
         cells: dict[str, tuple[float, ...]] = {}
         figures: dict[str, Mapping[str, Any]] = {}
-        warnings: tuple[str, ...] = ()
-        notes: tuple[str, ...] = ()
+        warned: list[tuple[str, str]] = []
+        noted: list[tuple[str, str]] = []
         for method in (m for m, _ in wanted if m.key not in self.left_out):
             try:
                 setting = self.setting(method, layers_of.get(method.key, ()), where, copies, baselines)
@@ -97,12 +97,13 @@ class Calling:
             maps[method.key] = self.of_every_input(method, captured, setting, _at_home(reduced.map, self.x))
             maps.update({f"{method.key}:{suffix}": _at_home(m, self.x) for suffix, m in (reduced.beside or {}).items()})
             empty += reduced.empty
-            warnings += reduced.warnings
-            notes += reduced.notes
+            warned += [(method.key, sentence) for sentence in reduced.warnings]
+            noted += [(method.key, sentence) for sentence in reduced.notes]
             if reduced.cell is not None:
                 cells[method.key] = reduced.cell
             if reduced.figures:
                 figures[method.key] = reduced.figures
+        warnings, notes = said_once(warned), said_once(noted)
         done = {m.key: m for m, _ in wanted if m.key not in self.left_out}
         return Attribution(
             maps=maps,

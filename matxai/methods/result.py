@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -79,3 +79,24 @@ class Attribution:
     left_out: Mapping[str, str] = field(default_factory=dict)
     tails: int = 0
     tail_backwards: int = 0
+
+
+def said_once(said: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return sentences of methods without repetition: what several say of themselves names them all.
+
+    Parameters
+    ----------
+    said
+        (key of the method, sentence) each. ``KEY: ...`` is what a method says of itself; other sentences stay as they
+        are.
+    """
+    about: dict[tuple[bool, str], list[str]] = {}
+    for key, sentence in said:
+        own = sentence.startswith(f"{key}: ")
+        keys = about.setdefault((own, sentence.removeprefix(f"{key}: ") if own else sentence), [])
+        keys += [] if key in keys else [key]
+    return tuple(f"{_listed(keys)}: {rest}" if own else rest for (own, rest), keys in about.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

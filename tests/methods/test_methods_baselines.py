@@ -9,8 +9,9 @@ from scipy import ndimage
 
 import matxai
 from matxai.errors import MatxaiWarning, MethodError
-from matxai.methods import IntegratedGradients, attribution
+from matxai.methods import DeepLift, IntegratedGradients, attribution
 from matxai.methods.baselines import Baselines, baselines, blurred, near
+from matxai.methods.result import said_once
 
 
 @pytest.fixture
@@ -108,3 +109,23 @@ def test_a_connected_region_near_the_baseline_is_warned_about(make_gap_net, make
 def test_scattered_pixels_near_the_baseline_are_none(make_input):
     x = make_input(2)
     assert max(near(x, [Baselines(x)("mean")])) < 0.01
+
+
+def test_what_several_methods_say_is_said_once_and_names_them(make_gap_net, make_input):
+    net, x = make_gap_net(2), 3 * make_input(2).sign()
+    x[1, :, 4:14, 4:14] = 0.0
+    same = [IntegratedGradients(baselines="constant", value=0.0, steps=4, name=name) for name in ("a", "b", "c")]
+    other = IntegratedGradients(baselines="constant", value=0.4, steps=4, name="d")
+    result = attribution(net, x, [*same, other, DeepLift(baseline="constant", value=0.0, name="e")], 1)
+    (said,) = [note for note in result.notes if "lies within 5 %" in note]
+    assert said.startswith("a, b, c and e: a region of 13 % of sample 1 lies within")
+    assert said in result.warnings
+    with pytest.warns(MatxaiWarning) as told:
+        matxai.attribute(net, x, same[:2], 1)
+    assert [str(w.message).partition(":")[0] for w in told] == ["a and b"]
+
+
+def test_sentences_are_merged_by_what_they_say():
+    said = [("a", "a: one."), ("b", "Two."), ("b", "b: one."), ("c", "c: three."), ("a", "a: one."), ("c", "Two.")]
+    assert said_once(said) == ("a and b: one.", "Two.", "c: three.")
+    assert said_once([]) == ()
