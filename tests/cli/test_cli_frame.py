@@ -9,6 +9,7 @@ import pytest
 from matxai.cli.main import main
 from matxai.cli.options import comma_list, parse_bytes
 from matxai.errors import MatxaiError
+from matxai.methods.method import methods
 
 
 def test_no_arguments_print_the_help(capsys) -> None:
@@ -33,6 +34,17 @@ def test_bad_input_is_one_sentence_and_exit_code_2(argv, said, capsys) -> None:
     assert said in streams.err
     assert "Traceback" not in streams.err
     assert streams.err.strip().count("\n") == 0
+
+
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_methods_fit_the_terminal_and_keep_their_words_whole(width, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["methods"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= min(width, 110)
+    for whole in ("lrp:epsilon_alpha2_beta1_flat", "arXiv:1912.09818", "misleads"):
+        assert whole in text
+    assert text.count("\n\n") == len(list(methods)) - 1
 
 
 def test_errors_are_json_for_programs(capsys) -> None:

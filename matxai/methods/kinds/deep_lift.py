@@ -58,7 +58,7 @@ class DeepLift(Method):
         misleads="Everything hangs on the baseline: the map is 0 wherever the input equals it. Two networks that are"
         " one function can get two maps. Completeness is bookkeeping, not faithfulness.",
         paper="Shrikumar et al. 2017, arXiv:1704.02685",
-        models="any whose operations have a rule: convolutional networks, residual ones, gates, softmax and norms",
+        models="any whose operations have a rule (docs/lrp.md)",
         cost="5 F: a forward, and forward and backward of input and baseline",
         verified="captum on a plain CNN; the paper's values; completeness on residual and gated networks",
     )

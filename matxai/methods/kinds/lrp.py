@@ -91,10 +91,8 @@ class LRP(Method):
         misleads="z+ and alpha-beta rules are nearly independent of the later layers (Sixt et al. 2020): compare with"
         " the map of a random logit. Zero where the input is zero, but for flat and box rules.",
         paper="Bach et al. 2015, doi:10.1371/journal.pone.0130140; Sixt et al. 2020, arXiv:1912.09818",
-        models="any whose operations have a rule: convolutions, norms, attention, recurrent layers, gates and all"
-        " common activations, pools and resamplings",
-        cost="3 F for epsilon_plus (one forward, one backward, one forward of the positive parts); epsilon 2 F,"
-        " epsilon_alpha2_beta1 and epsilon_gamma_box 4 F",
+        models="any whose operations have a rule (docs/lrp.md)",
+        cost="2 F for epsilon, 3 F for epsilon_plus, 4 F for epsilon_alpha2_beta1 and epsilon_gamma_box",
         verified="zennit's composites; dense matrices for every rule; input x gradient on networks of ReLUs;"
         " conservation on one network of every torchvision family",
     )
