@@ -104,6 +104,7 @@ TRUTH_RIGHT = "That is its true class."
 TRUTH_WRONG = "Its true class is {truth}."
 NOTHING = "No input could be explained."
 INTRO = "{inputs} explained with {methods} for the model {model}."
+MORE_PANELS = "{count} further maps are not drawn here; they are in the saved explanation."
 FAILED = "{count} could not be used; the reasons are below."
 EXCHANGE = (
     "With the info bar of an image of class {donor} it says {after} (p of {before} {before_p} → {after_p}): {verdict}."

@@ -345,3 +345,40 @@ def test_relevance_is_shown_layer_by_layer_and_errors_of_maps_are_no_maps():
     assert "LRP, layer by layer" in page or "LRP (ε, z+), layer by layer" in page
     assert "SmoothGrad (standard error)" in page
     assert page.count("SmoothGrad (standard error)</th>") == 0  # its fineness and agreement are nobody's question
+
+
+def test_many_methods_are_counted_and_none_goes_without_a_word(ds, monkeypatch):
+    from matxai.report.sections import maps
+    from matxai.report.sections.summary import introduction
+
+    many = ds.assign({f"map_{i}": ds["lrp_epsilon_plus"].assign_attrs(method=f"map_{i}") for i in range(8)})
+    assert "with 10 maps for" in introduction(Report("t", items=[ReportItem("one", many)]))
+    page = render_report(Report("t", items=[ReportItem("one", ds)]))
+    drawn, panels = page.count("<figure><img"), len(maps.all_panels(ds))
+    assert "not drawn here" not in page
+    monkeypatch.setattr(maps, "_MOST", 1)
+    page = render_report(Report("t", items=[ReportItem("one", ds)]))
+    assert page.count("<figure><img") == drawn - panels + 1
+    assert f"{panels - 1} further maps are not drawn here" in page
+    for panel in maps.all_panels(ds):  # they have their row all the same
+        assert page.count(f"<td>{panel.layer or 'input'}</td>") >= 1
+
+
+def test_what_several_maps_say_alike_is_said_once(ds):
+    from matxai.report.sections.bookkeeping import gathered
+    from matxai.report.sections.guide import make
+    from matxai.report.sections.place import at_layers
+
+    notes = ["lime: near black.", "a note: of nobody.", "rise: near black.", "a note: of nobody."]
+    assert gathered(notes, ["lime", "rise"]) == ["LIME and RISE: near black.", "a note: of nobody."]
+    assert at_layers({"layer4": ["CAM", "Grad-CAM"], "": ["LRP"]}) == "CAM and Grad-CAM at layer4; LRP"
+    same = {"question": "Where?", "guarantee": "None.", "misleads": "Often.", "paper": "A 2020"}
+    ds = ds.assign(
+        a=ds["lrp_epsilon_plus"].assign_attrs(method="lrp", **same),
+        b=ds["lrp_epsilon_plus"].assign_attrs(method="lrp:gamma", **same),
+        c=ds["lrp_epsilon_plus"].assign_attrs(method="lrp:standard_error", error_of="lrp", **same),
+    )
+    page = str(make(Report("t", items=[ReportItem("one", ds)])))
+    assert page.count("Where?") == 1
+    assert "LRP, LRP (γ)" in page or "LRP, LRP (gamma)" in page
+    assert "standard error" not in page

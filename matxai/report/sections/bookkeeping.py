@@ -9,7 +9,7 @@ from matxai.report.record import facts
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from markupsafe import Markup
 
@@ -70,6 +70,19 @@ def agreement_table(record: Mapping[str, Any], methods: Mapping[str, str]) -> di
     return table
 
 
+def gathered(notes: Sequence[str], methods: Iterable[str]) -> list[str]:
+    """Return the notes, each once: what several methods say alike (``"lime: ..."``) has their names in front."""
+    known = set(methods)
+    said: dict[str, list[str]] = {}
+    for note in notes:
+        method, colon, rest = note.partition(": ")
+        if colon and method in known:
+            said.setdefault(rest, []).append(sentences.method_label(method))
+        else:
+            said.setdefault(note, [])
+    return [f"{sentences.listed(names)}: {rest}" if names else rest for rest, names in said.items()]
+
+
 def make(_report: Report, item: ReportItem) -> Markup | None:
     """Return the bookkeeping of one item."""
     record = facts(item.explanation)
@@ -85,7 +98,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
         table=table if len(pairs) > MOST_PAIRS else {},
         forwards=record.get("forwards"),
         backwards=record.get("backwards"),
-        notes=[sentences.in_words(n) for n in record.get("notes") or []],
+        notes=gathered([sentences.in_words(n) for n in record.get("notes") or []], methods.values()),
         assumptions=[sentences.in_words(a) for a in record.get("assumptions") or []],
         remark=sentences.BOOKKEEPING,
         agreement_remark=sentences.AGREEMENT,

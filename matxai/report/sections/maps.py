@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from matxai.report.colours import Limits
     from matxai.report.content import Report, ReportItem
 
-_MOST = 24
+_MOST = 48
+"""Pictures of one input; with all methods, several layers and classes there would be no end to them."""
 WIDTH_MM = 72.0
 """Width of a figure whose letters read well at a third of a wide screen and on a phone."""
 
@@ -33,7 +34,7 @@ def all_panels(ds: xr.Dataset) -> list[Panel]:
     for name in map_names(ds):
         dims = set(map(str, find_map(ds, name).dims))
         found += panels(ds, name, {d: STRONGEST for d in ("t", "z") if d in dims})
-    return found[:_MOST]
+    return found
 
 
 def lead(item: ReportItem) -> str:
@@ -71,7 +72,7 @@ def make(report: Report, item: ReportItem) -> Markup:
     if photograph:
         source = {"alt": sentences.ALT_IMAGE.format(source=item.title), "caption": ""}
         shown.append({**source, "address": figure_address(image_figure(ds, panel_list[0], width_mm=WIDTH_MM))})
-    for panel in panel_list:
+    for panel in panel_list[:_MOST]:
         inside = [(m, n) for m, n in regions if m.shape == panel.values.shape]
         figure = panel_figure(ds, panel, width_mm=WIDTH_MM, limits=shared(panel), regions=inside)
         shown.append(
@@ -89,6 +90,7 @@ def make(report: Report, item: ReportItem) -> Markup:
         beyond=sentences.BEYOND if photograph else "",
         scale=sentences.SHARED_SCALE if len(report.items) > 1 and any(map(shared, panel_list)) else "",
         pictures=shown,
+        more=sentences.MORE_PANELS.format(count=len(panel_list) - _MOST) if len(panel_list) > _MOST else "",
         wide=not photograph,
         seen=sentences.SEEN_PART.format(share=sentences.percent(seen)) if seen < 1.0 else "",
         uncalibrated=sentences.UNCALIBRATED if _uncalibrated(ds, panel_list) else "",

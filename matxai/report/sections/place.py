@@ -12,6 +12,8 @@ from matxai.report.section import Section, fill, sections
 from matxai.report.sections.maps import all_panels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from markupsafe import Markup
 
     from matxai.report.content import Report, ReportItem
@@ -29,12 +31,18 @@ def called(panel: Panel) -> str:
     return f"{label} at {panel.layer}" if panel.layer else label
 
 
+def at_layers(names: Mapping[str, list[str]]) -> str:
+    """Return the names of maps, those of one layer together: ``"Grad-CAM and CAM at layer4; LRP"``."""
+    groups = [sentences.listed(n) + (f" at {layer}" if layer else "") for layer, n in names.items()]
+    return "; ".join(groups) if any(len(n) > 1 for n in names.values()) else sentences.listed(groups)
+
+
 def make(_report: Report, item: ReportItem) -> Markup | None:
     """Return a row for each map with its cell, its receptive field and what it cannot tell."""
     shown = [panel for panel in all_panels(item.explanation) if not panel.is_error]
     finest = min(shown, key=area, default=None)
     rows: list[dict[str, str]] = []
-    told: dict[str, list[str]] = {}
+    told: dict[str, dict[str, list[str]]] = {}
     for panel in shown:
         cell = extent_words(panel.attrs.get("cell"), panel)
         field = extent_words(panel.attrs.get("receptive_field"), panel)
@@ -43,7 +51,8 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
             finer = ""
             if area(finest) < 0.99 * area(panel):
                 finer = sentences.FINER.format(map=called(finest), cell=extent_words(finest.attrs.get("cell"), finest))
-            told.setdefault(sentences.FINENESS.format(cell=cell, finer=finer), []).append(called(panel))
+            same = told.setdefault(sentences.FINENESS.format(cell=cell, finer=finer), {})
+            same.setdefault(panel.layer, []).append(sentences.method_label(panel.method))
     if not rows:
         return None
     record = facts(item.explanation)
@@ -51,7 +60,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
     return fill(
         "place.html.j2",
         rows=rows,
-        remarks=[f"{sentences.listed(names)}: {sentence}" for sentence, names in told.items()],
+        remarks=[f"{at_layers(same)}: {sentence}" for sentence, same in told.items()],
         steps=[steps] if isinstance(steps, str) else [sentences.in_words(s) for s in steps],
         pixel_size_source=str(record.get("pixel_size_source") or ""),
     )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from matxai.report.content import Report, ReportItem
 
+MOST_NAMED = 6
+"""Up to so many methods are named in the first sentence; more are counted, and their pictures follow."""
+
 
 def introduction(report: Report) -> str:
     """Return the report's first sentences: the caller's, else one made from its items, and the remark behind it."""
@@ -27,10 +30,11 @@ def _first(report: Report) -> str:
         return sentences.NOTHING
     first = report.items[0].explanation
     methods = [sentences.method_label(str(first[n].attrs.get("method", n))) for n in map_names(first, errors=False)]
+    named = sentences.listed(methods) if len(methods) <= MOST_NAMED else sentences.counted(len(methods), "map")
     model = facts(first).get("model") or {}
     name = model.get("name", "") if isinstance(model, dict) else str(model)
     return sentences.INTRO.format(
-        inputs=sentences.counted(len(report.items), "input"), methods=sentences.listed(methods), model=name or "given"
+        inputs=sentences.counted(len(report.items), "input"), methods=named, model=name or "given"
     )
 
 
