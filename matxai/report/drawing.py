@@ -168,7 +168,8 @@ def draw_colour_bar(
     cax.tick_params(length=1.5, width=0.4, pad=1.5)
     for spine in cax.spines.values():
         spine.set(linewidth=0.4, color=INK)
-    what = sentences.RELEVANCE_SIGNED if panel.signed else sentences.RELEVANCE
+    unsigned = sentences.SENSITIVITY if panel.units.startswith("score per") else sentences.RELEVANCE
+    what = sentences.RELEVANCE_SIGNED if panel.signed else unsigned
     what = sentences.ERROR if panel.is_error else what
     scale = f"×10{str(power).translate(_SUPERSCRIPT)} " if power else ""
     text = f"{what}\n({scale}{sentences.UNITS.get(panel.units, panel.units)})"

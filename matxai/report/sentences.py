@@ -64,6 +64,7 @@ AXES = {
 
 RELEVANCE_SIGNED = "for (+), against (−)"
 RELEVANCE = "evidence"
+SENSITIVITY = "sensitivity"
 ERROR = "error of the map"
 EMPTY = "no evidence: the map is zero everywhere"
 EMPTY_SLICE = "no evidence in this slice"

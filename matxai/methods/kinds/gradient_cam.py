@@ -46,8 +46,8 @@ class GradCAM(GradientMaps):
         question="Where does the layer see evidence for the target?",
         resolution=CELL,
         guarantee="Equal to CAM on networks that end with global average pooling and one linear layer.",
-        misleads="Averages gradients over space: evidence can appear where the score does not use it; tends to show one"
-        " of several equal objects.",
+        misleads="Averages gradients over space: places with the same features are marked alike, also where the score"
+        " does not use them.",
         paper="Selvaraju et al. 2017, arXiv:1610.02391",
         models="any with a spatial layer: feature maps, or tokens on a grid",
         cost="1 F at the last layer: one forward and the head's backward, shared by all CAMs; 1.8 F at four layers"
