@@ -98,8 +98,10 @@ def three_defects() -> Path:
     figure.tight_layout(pad=0.6)
     target = PICTURES / "three_defects.png"
     figure.savefig(target, dpi=110)
-    with Image.open(target) as drawn:  # grain does not compress: 96 colours are a fraction of the bytes
-        drawn.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(target, optimize=True)
+    with Image.open(target) as drawn:  # grain does not compress
+        drawn.convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            target, optimize=True
+        )
     return target
 
 

@@ -51,7 +51,7 @@ class FullGrad(Method):
         " biases times gradients sum to the score; what is missing is reported.",
         misleads="Magnitudes: evidence for and against the target look alike. Biases of coarse layers blur the map.",
         paper="Srinivas and Fleuret 2019, arXiv:1905.00780",
-        models="any with a gradient; complete where ReLUs, max-pooling and batch norm alone bend it",
+        models="any with a gradient; complete on networks linear in pieces",
         cost="2 F: one forward, one backward, shared with every gradient method",
         verified="completeness in float64; autograd's gradients of every bias",
     )
