@@ -365,12 +365,13 @@ def test_many_methods_are_counted_and_none_goes_without_a_word(ds, monkeypatch):
 
 
 def test_what_several_maps_say_alike_is_said_once(ds):
-    from matxai.report.sections.bookkeeping import gathered
+    from matxai.report.sections.bookkeeping import labelled
     from matxai.report.sections.guide import make
     from matxai.report.sections.place import at_layers
 
-    notes = ["lime: near black.", "a note: of nobody.", "rise: near black.", "a note: of nobody."]
-    assert gathered(notes, ["lime", "rise"]) == ["LIME and RISE: near black.", "a note: of nobody."]
+    known = ["lime", "rise", "deep_lift"]
+    assert labelled("deep_lift, lime and rise: near black.", known) == "DeepLIFT, LIME and RISE: near black."
+    assert labelled("a note: of nobody.", known) == "a note: of nobody."
     assert at_layers({"layer4": ["CAM", "Grad-CAM"], "": ["LRP"]}) == "CAM and Grad-CAM at layer4; LRP"
     same = {"question": "Where?", "guarantee": "None.", "misleads": "Often.", "paper": "A 2020"}
     ds = ds.assign(

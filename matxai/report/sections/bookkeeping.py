@@ -9,7 +9,7 @@ from matxai.report.record import facts
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from markupsafe import Markup
 
@@ -70,17 +70,13 @@ def agreement_table(record: Mapping[str, Any], methods: Mapping[str, str]) -> di
     return table
 
 
-def gathered(notes: Sequence[str], methods: Iterable[str]) -> list[str]:
-    """Return the notes, each once: what several methods say alike (``"lime: ..."``) has their names in front."""
-    known = set(methods)
-    said: dict[str, list[str]] = {}
-    for note in notes:
-        method, colon, rest = note.partition(": ")
-        if colon and method in known:
-            said.setdefault(rest, []).append(sentences.method_label(method))
-        else:
-            said.setdefault(note, [])
-    return [f"{sentences.listed(names)}: {rest}" if names else rest for rest, names in said.items()]
+def labelled(note: str, methods: Iterable[str]) -> str:
+    """Return a note with methods as a reader knows them: ``"lime and rise: ..."`` -> ``"LIME and RISE: ..."``."""
+    keys, colon, rest = note.partition(": ")
+    names = keys.replace(" and ", ", ").split(", ")
+    if not colon or not set(names) <= set(methods):
+        return note
+    return f"{sentences.listed([sentences.method_label(n) for n in names])}: {rest}"
 
 
 def make(_report: Report, item: ReportItem) -> Markup | None:
@@ -98,7 +94,7 @@ def make(_report: Report, item: ReportItem) -> Markup | None:
         table=table if len(pairs) > MOST_PAIRS else {},
         forwards=record.get("forwards"),
         backwards=record.get("backwards"),
-        notes=gathered([sentences.in_words(n) for n in record.get("notes") or []], methods.values()),
+        notes=[labelled(sentences.in_words(n), methods.values()) for n in record.get("notes") or []],
         assumptions=[sentences.in_words(a) for a in record.get("assumptions") or []],
         remark=sentences.BOOKKEEPING,
         agreement_remark=sentences.AGREEMENT,
