@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 CLASSES = 5
 SIZES = {"inception_v3": (80, 80), "r3d_18": (4, 16, 16), "resnet_1d": (64,), "inception_time": (64,),
-         "lstm": (24,), "gru": (24,)}  # fmt: skip
+         "lstm": (24,), "gru": (24,), "fcn_resnet50": (32, 32), "deeplabv3_resnet50": (32, 32)}  # fmt: skip
 CHANNELS = {"resnet_1d": 2, "inception_time": 2, "lstm": 3, "gru": 3}
 TORCHVISION = (
     "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mnasnet0_5",

@@ -96,21 +96,28 @@ def test_a_tail_equals_whole_forwards_with_the_layer_replaced(
     torch.testing.assert_close(gradients[0, 0], clean.gradient(GRADIENT, layer), rtol=1e-12, atol=1e-14)
 
 
+SMALL = {
+    "googlenet": lambda: torchvision.models.googlenet(weights=None, num_classes=5, init_weights=False),
+    "swin": lambda: torchvision.models.SwinTransformer([4, 4], 24, [1, 2, 1], [2, 4, 4], [2, 2], num_classes=5),
+    "vit": lambda: torchvision.models.VisionTransformer(32, 8, 3, 2, 24, 48, num_classes=5),
+}
+
+
 @pytest.mark.parametrize(
     ("name", "layer", "recorded"),
     [
         ("resnet18", "layer2.0.conv1", 1),
         ("googlenet", "inception4a.branch2", 1),
         ("shufflenet_v2_x0_5", "stage3", 0),
-        ("swin_t", "features.5", 0),
-        ("vit_b_16", "encoder.layers.encoder_layer_9.ln_1", 1),
+        ("swin", "features.3", 0),
+        ("vit", "encoder.layers.encoder_layer_1.ln_1", 1),
     ],
 )
 def test_tails_of_the_networks_that_people_use(name: str, layer: str, recorded: int) -> None:
     torch.manual_seed(0)
-    options = {"image_size": 32} if name == "vit_b_16" else {"init_weights": False} if name == "googlenet" else {}
-    net = torchvision.models.get_model(name, weights=None, num_classes=5, **options).eval().requires_grad_(False)
-    if name == "vit_b_16":
+    net = SMALL[name]() if name in SMALL else torchvision.models.get_model(name, weights=None, num_classes=5)
+    net = net.eval().requires_grad_(False)
+    if name == "vit":
         nn.init.normal_(net.heads.head.weight)
     x = torch.randn(2, 3, 32, 32)
     copies, tail, _ = tail_of(net, x, layer, target=1)
