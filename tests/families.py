@@ -299,8 +299,9 @@ def unbiased(module: nn.Module, x: Tensor) -> nn.Module:
 
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     hooks = [m.register_forward_pre_hook(scaled) for m in norms]
-    with torch.no_grad():
-        module(x)
+    if norms:
+        with torch.no_grad():
+            module(x)
     for hook in hooks:
         hook.remove()
     return module
