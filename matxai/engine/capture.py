@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from matxai.engine.biases import tapped
 from matxai.engine.differences import difference
 from matxai.engine.edges import edge_of
+from matxai.engine.facts import SOFTMAXES
 from matxai.engine.inputs import FURTHER
 from matxai.engine.nested import tensors_in
 from matxai.engine.nodes import Root, Store, Switch
@@ -328,8 +329,8 @@ class Capture(TorchFunctionMode):
         if result is NotImplemented and stand_in is not None:
             result = stand_in(call)
         if result is NotImplemented:
-            if call.op.refused and self.keep.unknown and call.graph and target is None:
-                return metered(call)
+            if self.keep.unknown and call.graph and (call.op.refused or call.op.kind in SOFTMAXES):
+                return metered(call, target)
             if target is None or not call.graph or call.kwargs.get("out") is not target:
                 return call.function(*call.args, **call.kwargs)
             kwargs = {k: v for k, v in call.kwargs.items() if k != "out"}  # autograd refuses out=

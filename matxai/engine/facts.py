@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matxai.engine.composites import Composite
 
 SOFTMAXES = frozenset({"softmax", "log_softmax"})
+UNSEEN = "unseen"
+"""The kind of what the capture cannot see into: neither what goes in nor what it holds can be measured."""
 
 
 def rectified(trace: Trace) -> frozenset[int]:
@@ -29,7 +31,9 @@ def rectified(trace: Trace) -> frozenset[int]:
 def refuse_what_has_no_rule(
     trace: Trace, start: int, stop: Iterable[int], gates: Mapping[int, Gate], composite: Composite
 ) -> None:
-    """Raise where relevance from ``start`` would meet an operation that LRP has no rule for.
+    """Raise where relevance from ``start`` would meet an operation that LRP has no rule for, and may not pass without.
+
+    With ``unknown="gradient"`` that is one which hides its input from the engine.
 
     Raises
     ------
@@ -41,10 +45,11 @@ def refuse_what_has_no_rule(
         if not wanted.intersection(op.outputs):
             continue
         reason, inputs = passage(op, gates, composite)
-        if reason:
+        if reason and (composite.unknown == "refuse" or op.kind == UNSEEN):
+            pass_by = "" if op.kind == UNSEEN else ", or the composite's option unknown='gradient'"
             msg = (
                 f"LRP cannot pass the operation {op.where()}: it {reason}. Use a gradient or CAM method, or LRP down"
-                f" to a layer behind it."
+                f" to a layer behind it{pass_by}."
             )
             raise OperationError(msg)
         wanted.update(v for v in inputs if v not in ends)
@@ -63,6 +68,6 @@ def passage(op: Operation, gates: Mapping[int, Gate], composite: Composite) -> t
         gate = gates[op.index]
         shares = gate.shares(composite)
         if shares is None:
-            return gate.reason, op.inputs
+            return gate.reason, op.inputs[:1] if gate.quotient else op.inputs
         return "", tuple(v for v, share in zip(op.inputs, shares, strict=True) if share)
     return "", op.inputs

@@ -66,7 +66,9 @@ class Book:
         """Return sums per sample: also of windows or heads that were folded into the batch, and of (N, B, C)."""
         amount = amount.detach()
         count = self.samples
-        if count is None or amount.shape[0] == count or amount.ndim == 0:
+        if amount.ndim == 0 and count is not None:  # one number for all samples: nobody's share is known
+            return amount.expand(count) / count
+        if count is None or amount.shape[0] == count:
             return amount.sum(tuple(range(1, amount.ndim))) if amount.ndim > 1 else amount
         if amount.shape[0] % count == 0 or count == 1:
             return amount.reshape(count, -1).sum(1)

@@ -77,8 +77,7 @@ def _give_rules(rule: Composite, captured: Captured, capture: Capture, start: in
     """Raise where relevance cannot come from the scores to where it is read; else give rules to the operations."""
     if start is None:
         raise OperationError("LRP needs an output that comes from the input through operations it can see.")
-    if rule.unknown == "refuse":
-        refuse_what_has_no_rule(capture.trace, start, stop, capture.switch.gates, rule)
+    refuse_what_has_no_rule(capture.trace, start, stop, capture.switch.gates, rule)
     captured.assignments[rule] = assign(
         rule, capture.trace, start, capture.switch.first, reached(capture.trace, start, rule, capture.switch.gates)
     )
@@ -101,7 +100,7 @@ def reached(trace: Trace, start: int, rule: Composite, known: Mapping[int, Gate]
     values = {start}
     for op in reversed(trace):
         if values.intersection(op.outputs):
-            values.update(op.inputs if op.refused else passage(op, known, rule)[1])
+            values.update(passage(op, known, rule)[1])
     return values
 
 
@@ -119,20 +118,26 @@ def defects(capture: Capture, score: Tensor) -> list[str]:
     if not isinstance(rule, Composite) or rule.unknown == "refuse":
         return []
     book = capture.switch.book
-    notes = [
-        f"lrp:{rule.name} passed the operation {op.where()} by its plain gradient, for neither of the two tensors"
-        " that it multiplies is a gate: relevance is doubled there"
-        for op in _open_products(capture, rule)
-    ]
+    notes = []
+    for op in _open_products(capture, rule):
+        if capture.switch.gates[op.index].quotient:
+            done = "with its denominator for a constant, for it depends on the input and is no statistic of it"
+            notes.append(f"lrp:{rule.name} passed the operation {op.where()} {done}: the numerator gets all relevance")
+            continue
+        notes.append(
+            f"lrp:{rule.name} passed the operation {op.where()} by its plain gradient, for neither of the two tensors"
+            " that it multiplies is a gate: relevance is doubled there"
+        )
     size = float(score.abs().sum())
     for op in capture.trace:
         handed = [book.after[op.index, i] for i in range(len(op.inputs)) if (op.index, i) in book.after]
-        if not op.refused or op.index not in book.before or not handed:
+        reason = "" if op.kind in PRODUCTS else passage(op, capture.switch.gates, rule)[0]
+        if not reason or op.index not in book.before or not handed:
             continue
         defect = float((sum(handed[1:], handed[0]) - book.before[op.index]).abs().sum())
         share = f"{100 * defect / size:.3g} % of the score" if size else f"{defect:.3g}"
         notes.append(
-            f"lrp:{rule.name} passed the operation {op.where()} by its plain gradient, for it {op.refused}: relevance"
+            f"lrp:{rule.name} passed the operation {op.where()} by its plain gradient, for it {reason}: relevance"
             f" changed by {share} there"
         )
     return notes
