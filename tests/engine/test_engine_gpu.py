@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from matxai.engine import GRADIENT, GUIDED, Backward, Needs, composite, merge, run, targets
+from matxai.engine.inspection import known
 from matxai.errors import ModelError
-from matxai.methods import attribute
+from matxai.methods import LayerIntegratedGradients, attribute, attribution
 
 pytestmark = [
     pytest.mark.gpu,
@@ -132,3 +133,81 @@ def test_the_module_is_untouched_and_no_memory_is_kept(small_net: nn.Module, x: 
         attribute(module, there, [*NAMES, *RULES], 1)
     torch.cuda.synchronize()
     assert torch.cuda.memory_allocated() == before
+
+
+CAM = merge([Needs(True, (Backward(GRADIENT, at_layers=True),))])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4), (torch.float16, 0.05)], ids=str
+)
+def test_the_prepared_plan_gives_what_the_model_gives(
+    small_net: nn.Module, x: Tensor, dtype: torch.dtype, tolerance: float
+) -> None:
+    """Folded norms, and with half precision channels last: one forward each, and none that had to run again."""
+    module, there = on_gpu(small_net).to(dtype), x.cuda().to(dtype)
+    for scale in (1.0, 3.0):  # copies are made anew when weights change
+        with torch.no_grad():
+            module.conv2.weight.mul_(scale)
+        want = run(copy.deepcopy(module), there, CAM, target=1, layers=["pool"], exact=True)
+        got = run(module, there, CAM, target=1, layers=["pool"])
+        assert (got.forwards, got.backwards) == (1, 1)
+        for ours, own in (
+            (got.output, want.output),
+            (got.activation("pool"), want.activation("pool")),
+            (got.gradient(GRADIENT, "pool"), want.gradient(GRADIENT, "pool")),
+        ):
+            assert ours.device.type == "cuda"
+            assert ours.shape == own.shape
+            assert close(ours, own.cpu(), tolerance)
+    seen = known(module)
+    assert seen is not None
+    assert seen.plan is not None
+    assert seen.plan.ready(there, ["pool"]) is not None  # it was not given up
+
+
+def test_targets_that_are_pulled_back_at_once_are_those_one_by_one(small_net: nn.Module, x: Tensor) -> None:
+    module, there, names = on_gpu(small_net), x.cuda(), ["saliency", "guided_backprop", "grad_cam"]
+    several = attribution(module, there, names, targets.each(0, 3, [2, 1, 0]), relu=False)
+    assert (several.forwards, several.backwards) == (1, 6)
+    seen = known(module)
+    assert seen is not None
+    assert not seen.apart
+    for number, target in enumerate((0, 3, [2, 1, 0])):
+        one = attribute(module, there, names, target, relu=False)
+        for name in names:
+            assert several.maps[name].device.type == "cuda", name
+            assert close(several.maps[name][number], one[name].cpu(), 1e-10), (name, target)
+
+
+@pytest.mark.parametrize("budget", [8, 70])
+def test_sampling_draws_what_it_draws_on_the_cpu(small_net: nn.Module, x: Tensor, budget: int) -> None:
+    """70 copies are more than a chunk of the CPU holds, and on the device one chunk."""
+    names = ["smooth_grad", "integrated_gradients", "gradient_shap", LayerIntegratedGradients()]
+    others = torch.randn(5, 2, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    options: dict[str, Any] = {"budget": budget, "relu": False}
+    want = attribution(small_net, x, names, 1, ["conv2"], references=others, **options)
+    got = attribution(on_gpu(small_net), x.cuda(), names, 1, ["conv2"], references=others.cuda(), **options)
+    assert list(got.maps) == list(want.maps)
+    for name, map_ in want.maps.items():
+        assert got.maps[name].device.type == "cuda", name
+        assert close(got.maps[name], map_, 1e-8), name
+
+
+def test_biases_channels_and_multipliers_as_on_the_cpu(small_net: nn.Module, x: Tensor) -> None:
+    names = ["full_grad", "full_grad:rescaled", "score_cam", "ablation_cam", "eigen_cam", "deconvnet", "deep_lift"]
+    want = attribution(small_net, x, names, 1, ["conv2"], relu=False)
+    got = attribution(on_gpu(small_net), x.cuda(), names, 1, ["conv2"], relu=False)
+    for name in names:
+        assert got.maps[name].device.type == "cuda", name
+        assert close(got.maps[name], want.maps[name], 1e-8), name
+    assert got.figures["full_grad"]["missing"].abs().max() < 1e-10 * want.scores.abs().max()
+    assert (got.forwards, got.backwards, got.tails) == (want.forwards, want.backwards, want.tails)
+
+
+@pytest.mark.parametrize("method", ["smooth_grad", "full_grad", "deep_lift"])
+def test_half_precision_is_worked_out_in_float32(small_net: nn.Module, x: Tensor, method: str) -> None:
+    want = attribution(small_net.float(), x.float(), method, 1, budget=8).maps[method]
+    got = attribution(on_gpu(small_net).half(), x.cuda().half(), method, 1, budget=8).maps[method]
+    assert (got.dtype, got.device.type) == (torch.float32, "cuda")
+    assert (got.cpu() - want).norm() <= 0.05 * want.norm()
