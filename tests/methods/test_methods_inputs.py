@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import matxai
-from matxai.engine import targets
+from matxai.engine import memory, targets
 from matxai.errors import LayerError, MethodError, ModelError
 from matxai.methods import attribute, attribution
 
@@ -89,8 +89,8 @@ def test_one_input_is_explained_and_the_others_go_along(net, given):
 
 
 @pytest.mark.filterwarnings("ignore:integrated_gradients")
-@pytest.mark.parametrize("method", ["smooth_grad", "integrated_gradients", "occlusion"])
-def test_copies_take_the_other_inputs_along_sample_by_sample(net, given, method):
+@pytest.mark.parametrize("method", ["smooth_grad", "integrated_gradients", "gradient_shap", "occlusion", "kernel_shap"])
+def test_copies_take_the_other_inputs_along_sample_by_sample(net, given, method, monkeypatch):
     image, spectrum, label = given
     both = attribute(net, image, method, 1, inputs=(spectrum, label), budget=8)[method]
     for i in range(2):
@@ -98,6 +98,9 @@ def test_copies_take_the_other_inputs_along_sample_by_sample(net, given, method)
         alone = attribute(net, image[one], method, 1, inputs=(spectrum[one], label[one]), budget=8)[method]
         if method != "smooth_grad":  # its noise belongs to the sample's place in the batch
             assert torch.allclose(alone, both[one], rtol=1e-9, atol=1e-12)
+    monkeypatch.setitem(memory.LARGEST, "cpu", 6)  # three copies of both samples at once, eight in all
+    chunks = attribute(net, image, method, 1, inputs=(spectrum, label), budget=8)[method]
+    assert torch.allclose(chunks, both, rtol=1e-9, atol=1e-12)
     swapped = attribute(net, image, method, 1, inputs=(spectrum, label.flip(0)), budget=8)[method]
     assert not torch.allclose(swapped, both)
 
