@@ -7,7 +7,6 @@ A :class:`Fold` is one linear operation of a model with the batch norm behind it
 
 from __future__ import annotations
 
-import functools
 import math
 import weakref
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from matxai.engine.packing import PackedMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,7 +80,9 @@ class Fold:
     layers: frozenset[str] = frozenset()
     behind: frozenset[str] = frozenset()
     _dense: dict[bool, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
-    _packed: tuple[Tensor, Tensor | None] | None = None
+
+    def __post_init__(self) -> None:
+        self.packed = PackedMap.of(self.map)
 
     def tensors(self) -> Iterable[Tensor]:
         """The module's tensors that the copies are made of."""
@@ -89,7 +92,9 @@ class Fold:
     def dense(self, *, last: bool) -> tuple[Tensor, Tensor | None]:
         """Return weight and bias with the norm in them; ``last``: with the channels last in memory."""
         if last not in self._dense:
-            self._dense[last] = self._folded(last=last)
+            made = self._dense[last] = self._folded(last=last)
+            if last:
+                self.packed.own(made[0])
         return self._dense[last]
 
     def _folded(self, *, last: bool) -> tuple[Tensor, Tensor | None]:
@@ -104,41 +109,20 @@ class Fold:
 
     def apply(self, x: Tensor, *, last: bool, rectify: bool = False) -> Tensor:
         """Return the norm of the map of ``x``, rectified if asked; no graph is made."""
-        if not last or not self.packs(x):
-            z = self.map.apply(x, *self.dense(last=last))
-            return z.relu_() if rectify else z
-        m = self.map
-        if self._packed is None:
-            weight, bias = self._dense.get(last) or self._folded(last=last)
-            made = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, m.padding, m.stride, m.dilation, m.groups, x.shape
-            )
-            self._packed = made, bias
-        packed, bias = self._packed
-        out: Tensor = torch.ops.mkldnn._convolution_pointwise.default(
-            x, packed, bias, m.padding, m.stride, m.dilation, m.groups, "relu" if rectify else "none", [], ""
-        )
-        return out
+        return self.packed.apply(x, *self.dense(last=last), rectify=rectify)
 
-    def packs(self, x: Tensor) -> bool:
-        """Whether the weight is kept in the layout that the CPU's kernels want, which they make at every call else."""
-        return (
-            x.dtype is torch.float32
-            and x.device.type == "cpu"
-            and self.map.kind == "convolution"
-            and x.ndim in (4, 5)
-            and not self.map.margin
-            and packing_works()
-        )
+    def geometry(self, *, last: bool) -> LinearMap:
+        """Return the map that backwards go by."""
+        return self.packed if last and self.map.kind == "convolution" else self.map
 
     def nbytes(self) -> int:
-        """Return the bytes that the copies take at most: one folded, one packed."""
-        return 2 * self.weight.numel() * self.weight.element_size()
+        """Return the bytes that the copies take at most: one folded, two packed, for the map and for its adjoint."""
+        return 3 * self.weight.numel() * self.weight.element_size()
 
     def drop(self) -> None:
         """Let the copies go."""
         self._dense.clear()
-        self._packed = None
+        self.packed.drop()
 
 
 def channels_last(weight: Tensor) -> Tensor:
@@ -152,43 +136,6 @@ def channels_last(weight: Tensor) -> Tensor:
     strides = [inner * math.prod(kernel[i + 1 :]) for i in range(len(kernel))]
     made = weight.new_empty_strided(weight.shape, (inner * math.prod(kernel), 1, *strides))
     return made.copy_(weight) if outer else made
-
-
-@functools.cache
-def packing_works() -> bool:
-    """Whether this PyTorch packs weights for oneDNN and computes with them what ``torch.convolution`` computes.
-
-    The operations are PyTorch's own but not promised to stay, so they are tried; where they are not there, the same
-    convolution runs on weights that are not packed. On ResNet-50 packed weights take 0.7 of the time at batch 1, where
-    every call spends as much on bringing weights into order as on computing.
-    """
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    x, weight, bias = torch.arange(50.0).view(1, 2, 5, 5), torch.arange(36.0).view(2, 2, 3, 3) - 17, torch.ones(2)
-    try:
-        with torch.no_grad():
-            packed = torch.ops.mkldnn._reorder_convolution_weight(weight, (1, 1), (1, 1), (1, 1), 1, x.shape)
-            got = torch.ops.mkldnn._convolution_pointwise.default(
-                x, packed, bias, (1, 1), (1, 1), (1, 1), 1, "relu", [], ""
-            )
-            expected = torch.convolution(x, weight, bias, (1, 1), (1, 1), (1, 1), False, (0, 0), 1).relu()
-    except (AttributeError, RuntimeError, TypeError):
-        return False
-    _count_flops()
-    return bool(torch.allclose(got, expected))
-
-
-def _count_flops() -> None:
-    """Tell PyTorch's counter of FLOPs what a packed convolution costs: it would count nothing."""
-    from torch.utils.flop_counter import conv_flop_count, flop_registry, register_flop_formula
-
-    operation = torch.ops.mkldnn._convolution_pointwise
-    if operation in flop_registry:
-        return
-
-    @register_flop_formula(operation)  # type: ignore[misc,untyped-decorator,unused-ignore]
-    def formula(x: Any, w: Any, *_rest: Any, out_shape: Any = None, **_others: Any) -> int:
-        return int(conv_flop_count(x, w, out_shape, transposed=False))
 
 
 class Sources:

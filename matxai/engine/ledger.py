@@ -55,12 +55,26 @@ class Book:
             held = book.get(account)
             book[account] = total if held is None else held + total
 
-    def flow(self, index: int, *, before: Tensor | None = None, after: Tensor | None = None, operand: int = 0) -> None:
-        """Write down the relevance (B, ...) at an operation's output or what it handed to one of its operands."""
+    def flow(
+        self, index: int, *, before: Tensor | None = None, after: Tensor | None = None, operand: int = 0,
+        times: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """Write down the relevance (B, ...) at an operation's output or what it handed to one of its operands.
+
+        ``times``: a factor of ``after``, whose product is not made where a sum of products will do.
+        """
         if before is not None:
             self.before[index] = self._summed(before) + self.before.get(index, 0)
         if after is not None:
-            self.after[index, operand] = self._summed(after) + self.after.get((index, operand), 0)
+            total = self._summed(after) if times is None else self._summed_product(after, times)
+            self.after[index, operand] = total + self.after.get((index, operand), 0)
+
+    def _summed_product(self, a: Tensor, b: Tensor) -> Tensor:
+        if a.device.type != "cpu" or a.ndim != 4 or a.shape[0] != self.samples or a.stride() != b.stride():
+            return self._summed(a * b)
+        if not a.is_contiguous():  # channels last in memory: rows are views then
+            a, b = a.movedim(1, -1), b.movedim(1, -1)
+        return torch.stack([torch.dot(p, q) for p, q in zip(a.detach().flatten(1), b.detach().flatten(1), strict=True)])
 
     def _summed(self, amount: Tensor) -> Tensor:
         """Return sums per sample: also of windows or heads that were folded into the batch, and of (N, B, C)."""

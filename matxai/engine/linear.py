@@ -6,7 +6,7 @@ or squared weights, and a batch norm can be folded into them at call time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,10 @@ class LinearMap:
             self.kind == "transposed_convolution", self.output_padding, self.groups, (True, False, False),
         )[0]  # fmt: skip
         return F.pad(back, tuple(-m for m in self.margin)) if self.margin else back
+
+    def remember(self, _name: str, make: Callable[[], Tensor]) -> Tensor:
+        """Return what ``make`` gives: nothing outlives the call."""
+        return make()
 
     def scaled(self, weight: Tensor, scale: Tensor) -> Tensor:
         """Return the weights with each output channel multiplied by its ``scale`` (K,)."""

@@ -54,6 +54,8 @@ class Switch:
         Where the plain gradient puts the gradients of biases down, if they are read.
     book
         Where rules write what was absorbed.
+    together
+        Whether the backward is one of several targets at once.
     """
 
     rule: Rule = GRADIENT
@@ -67,6 +69,7 @@ class Switch:
     deposits: dict[int, Tensor] = field(default_factory=dict)
     biases: list[BiasGradient] | None = None
     book: Book = field(default_factory=Book)
+    together: bool = False
 
 
 class Cell:

@@ -12,14 +12,15 @@ counts show. Copies are compared with the module's tensors at each call, and mad
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from matxai.engine import memory
-from matxai.engine.folds import Fold, Norm, Sources, packing_works, slots
+from matxai.engine.folds import Fold, Norm, Sources, slots
+from matxai.engine.packing import Room, packing_works
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -164,6 +165,9 @@ class Prepared:
         self._refused = False
         self._plain: set[object] = set()
         self._module = weakref.ref(module)
+        self._room = Room()
+        for fold in self._folds:
+            fold.packed = replace(fold.packed, room=self._room)
 
     def ready(self, x: Tensor, layers: Iterable[str]) -> Ready | None:
         """Return the plan for one forward; None where nothing is prepared, or memory does not allow it.
@@ -181,7 +185,7 @@ class Prepared:
         if self._sources is None and not self._fits(x.device):
             return None
         if self._sources is None or not self._sources.same():
-            self._anew(module)
+            self._anew(module, x.device)
         last = self._last(x)
         read = frozenset(layers)
         folds = {id(f.weight): f for f in self._folds if not (f.norm is not None and read & f.layers)}
@@ -192,9 +196,10 @@ class Prepared:
     def _fits(self, device: torch.device) -> bool:
         return sum(f.nbytes() for f in self._folds) <= SHARE * memory.free_bytes(device)
 
-    def _anew(self, module: nn.Module) -> None:
+    def _anew(self, module: nn.Module, device: torch.device) -> None:
         for fold in self._folds:
             fold.drop()
+        self._room.left = SHARE * memory.free_bytes(device) - sum(f.nbytes() for f in self._folds)
         self._sources = Sources(module, (t for f in self._folds for t in f.tensors()))
 
     def _last(self, x: Tensor) -> bool:

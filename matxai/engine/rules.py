@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from matxai.engine.step import Step, divided, margin
+from matxai.engine.step import Step, divided, margin, where_true
 from matxai.errors import MethodError
 from matxai.registry import Registry
 
@@ -68,7 +68,10 @@ def apply_rule(step: Step) -> Tensor:
         got = tuple(back.shape) if isinstance(back, Tensor) else type(back).__name__
         raise MethodError(f"The rule {step.rule.label} gives {got}; it must give one value for each of the input's"
                           f" {tuple(step.x.shape)}.")  # fmt: skip
-    step.book.flow(step.index, after=back if step.direct else step.x * back)
+    if step.direct:
+        step.book.flow(step.index, after=back)
+    else:
+        step.book.flow(step.index, after=step.x, times=back)
     return back.to(dtype)
 
 
@@ -87,11 +90,12 @@ def z_plus_rule(step: Step) -> Tensor:
     guard = margin(zp)
     extra = None
     if not step.fallback:
-        none = zp <= guard
-        step.write("missing", torch.where(none, handed, 0))
-        handed = torch.where(none, 0, handed)
-    elif not step.rectified:  # behind a ReLU an output without positive contributions holds no relevance
-        orphaned = torch.where(zp <= guard, handed, 0)
+        orphaned = where_true(zp <= guard, handed)
+        step.write("missing", orphaned)
+        handed = handed - orphaned
+    elif not step.rectified and _any_below(zp, guard):
+        # behind a ReLU an output without positive contributions holds no relevance
+        orphaned = where_true(zp <= guard, handed)
         if bool(orphaned.any()):
             handed = handed - orphaned
             s = divided(orphaned, step.z, margin(step.z))
@@ -103,19 +107,25 @@ def z_plus_rule(step: Step) -> Tensor:
     return back if extra is None else back + extra
 
 
+def _any_below(z: Tensor, guard: Tensor) -> bool:
+    """Whether any value is not above its sample's guard."""
+    return bool((z.amin(tuple(range(1, z.ndim)), keepdim=True) <= guard).any())
+
+
 @RULES.register("gamma")
 def gamma_rule(step: Step) -> Tensor:
     """Go by z + gamma z+ where z is positive, by z + gamma z- where it is negative: z's own sign weighs more."""
     gamma, z, zp = step.rule.gamma, step.z, step.positive_part()
-    up, down = step.weight + gamma * step.plus, step.weight + gamma * step.minus
-    taken = torch.where(z > 0, step.handed, 0)
+    up = step.map.remember(f"W + {gamma} W+", lambda: step.weight + gamma * step.plus)
+    down = step.map.remember(f"W + {gamma} W-", lambda: step.weight + gamma * step.minus)
+    taken = step.handed if step.rectified else where_true(z > 0, step.handed)
     weighted = z + gamma * zp
     s = divided(taken, weighted, margin(weighted))
     step.book_losses(s, weighted, taken, None if step.bias is None else step.bias + gamma * step.bias.clamp(min=0))
     back = step.signed_back(s, up, down)
     if step.rectified:
         return back  # nothing is handed to negative outputs
-    taken = torch.where(z < 0, step.handed, 0)
+    taken = where_true(z < 0, step.handed)
     weighted = z + gamma * (z - zp)
     s = divided(taken, weighted, margin(weighted))
     step.book_losses(s, weighted, taken, None if step.bias is None else step.bias + gamma * step.bias.clamp(max=0))
@@ -126,20 +136,18 @@ def gamma_rule(step: Step) -> Tensor:
 def alpha_beta_rule(step: Step) -> Tensor:
     """Alpha times the positive minus beta times the negative contributions; where one kind is missing, the other."""
     zp, handed, rule = step.positive_part(), step.handed, step.rule
-    zn = (step.z - zp).clamp(max=0)
+    zn = (step.z - zp).clamp_(max=0)
     guard_p, guard_n = margin(zp), margin(zn)
-    no_p, no_n = zp <= guard_p, -zn <= guard_n
-    alpha, beta = torch.full_like(zp, rule.alpha), torch.full_like(zp, rule.beta)
-    if step.fallback:
-        alpha.masked_fill_(no_n, 1)
-        beta.masked_fill_(no_p, -1).masked_fill_(no_n, 0)
-        alpha.masked_fill_(no_p, 0)
-        step.write("stabilisers", torch.where(no_p & no_n, handed, 0))
+    alpha, beta = rule.alpha, rule.beta
+    has_p, has_n = zp > guard_p, zn < -guard_n
+    of_p, of_n = where_true(has_p, handed), where_true(has_n, handed)
+    if step.fallback:  # alpha and -beta where there are both, 1 for the one that there is alone
+        both = where_true(has_n, of_p)
+        given_p, given_n = torch.add(of_p, both, alpha=alpha - 1), torch.sub(of_n, both, alpha=1 + beta)
+        step.write("stabilisers", handed - of_p - of_n + both)
     else:
-        step.write("missing", handed * (alpha * no_p - beta * no_n))
-        alpha.masked_fill_(no_p, 0)
-        beta.masked_fill_(no_n, 0)
-    given_p, given_n = alpha * handed, -beta * handed
+        step.write("missing", alpha * (handed - of_p) - beta * (handed - of_n))
+        given_p, given_n = alpha * of_p, -beta * of_n
     s_p, s_n = divided(given_p, zp, guard_p), divided(given_n, zn, guard_n)
     step.book_losses(s_p, zp, given_p, None if step.bias is None else step.bias.clamp(min=0))
     step.book_losses(s_n, zn, given_n, None if step.bias is None else step.bias.clamp(max=0))

@@ -53,7 +53,11 @@ def pull_together(
     parts = []
     for i in range(0, len(scores), each):
         run.step(rule_name(rule))
-        part = pulled_together(scores[i : i + each], edges)
+        run.switch.together = True
+        try:
+            part = pulled_together(scores[i : i + each], edges)
+        finally:
+            run.switch.together = False
         if part is None:
             seen.apart, run.done = True, done
             return False

@@ -14,7 +14,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-_NAMES = {"_convolution_pointwise": "convolution"}
+_NAMES = {"_convolution_pointwise": "convolution", "_convolution_transpose_pointwise": "convolution_backward"}
 
 
 class Flops(TorchDispatchMode):

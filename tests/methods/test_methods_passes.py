@@ -92,7 +92,8 @@ def test_the_passes_of_all_methods_are_those_that_are_reported(make_gap_net, mak
     each = ("mm", "scatter_add")  # head and pooling: backward
     assert {name: seen.counts[name] for name in each} == dict.fromkeys(each, runs)
     # two for each of gradient and guided; z+ one where inputs have no sign, two at the first layer, and as many forward
-    assert seen.counts["convolution_backward"] == 2 + 2 + 3 * targets
+    packed = seen.counts["_convolution_transpose_pointwise"]
+    assert seen.counts["convolution_backward"] + packed == 2 + 2 + 3 * targets
     # z+ is shared by the targets
     assert seen.counts["convolution"] + seen.counts["_convolution_pointwise"] == 2 + 3
 

@@ -122,7 +122,11 @@ class LinearNode:
             return (back, None) if self.split else (back,)
         if self.scale is not None:
             g = g * self.map.per_channel(self.scale, g.ndim)
-        return (None, g) if self.split else (self.map.adjoint(g, self.weight, self.shape),)
+        if self.split:
+            return None, g
+        if self.switch.together:  # packed weights know nothing of several targets at once
+            return (LinearMap.adjoint(self.map, g, self.weight, self.shape),)
+        return (self.map.adjoint(g, self.weight, self.shape),)
 
     def _relevance(self, g: Tensor, composite: Composite) -> Tensor | None:
         weight, bias = self.folded()

@@ -34,7 +34,9 @@ def prepared_linear(call: Call, map_: LinearMap, weight: Tensor, bias: Tensor | 
             value = fold.apply(x, last=run.ready.last)
         if not call.graph:
             return value
-        return linear_node(call, LinearNode(run.switch, map_, *fold.dense(last=run.ready.last), x.shape, value), x)
+        last = run.ready.last
+        node = LinearNode(run.switch, fold.geometry(last=last), *fold.dense(last=last), x.shape, value)
+        return linear_node(call, node, x)
     passing = Passing(fold, x, call.graph, call.op.index, rectify=not call.graph and run.ready.rectifies(fold))
     if call.ruled:
         passing.x, passing.nonnegative = run.store.keep(x), run.is_nonnegative(x)
@@ -69,7 +71,9 @@ def pass_norm(call: Call, passing: Passing) -> Tensor:
     if not passing.graph or not torch.is_grad_enabled():
         return value
     source = passing.source
-    node = LinearNode(run.switch, passing.fold.map, *passing.fold.dense(last=run.ready.last), source.shape, value)
+    last = run.ready.last
+    map_ = passing.fold.geometry(last=last)
+    node = LinearNode(run.switch, map_, *passing.fold.dense(last=last), source.shape, value)
     node.index, node.entry = call.op.index, passing.entry
     if passing.x is not None:
         call.op.params[FOLDED] = passing.entry
