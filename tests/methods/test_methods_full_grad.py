@@ -118,5 +118,5 @@ def test_norms_of_tokens_and_layers_are_biases_as_well() -> None:
     x = torch.randn(1, 1, 8, dtype=torch.float64)
     figures = attribution(net, x, [FullGrad()], target=1).figures["full_grad"]
     net(x)[0, 1].backward()
-    expected = sum(float((p * p.grad).sum()) for n, p in net.named_parameters() if n.endswith("bias"))
+    expected = sum(float((p.detach() * p.grad).sum()) for n, p in net.named_parameters() if n.endswith("bias"))
     torch.testing.assert_close(float(figures["biases"][0]), expected, rtol=1e-10, atol=0)
