@@ -17,7 +17,7 @@ import tomllib
 from environment import ROOT, SUPPORTED, run, say
 
 NAME = ".venv-lowest"
-EXTRAS = ("formats",)  # the extras whose bounds are tested as well, because `test` brings them
+EXTRAS = ("formats", "zoo", "onnx")  # the extras whose bounds are tested as well, because `test` brings them
 
 
 def oldest_python() -> str:
