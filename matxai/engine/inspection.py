@@ -22,6 +22,7 @@ from matxai.engine.nested import mapped, tensors_in
 from matxai.engine.nodes import Switch
 from matxai.engine.output import explained, scores_of
 from matxai.engine.prepared import LAST, Prepared, prepared
+from matxai.engine.state import begin_forward
 from matxai.engine.values import Keep
 from matxai.errors import MatxaiError, ModelError, OperationError
 
@@ -110,7 +111,11 @@ def forward(
     module: nn.Module, x: Tensor, capture: Capture, on_output: Any, on_enter: Callable[[], None] | None,
     only: frozenset[str] | None = None,
 ) -> Any:  # fmt: skip
-    """Run the module under a capture; what it wrote into its own buffers is undone."""
+    """Run the module under a capture; what it wrote into its own buffers is undone.
+
+    Attributes that it rebinds are put back before the next forward, and at the end of the call.
+    """
+    begin_forward(module)
     naming = Naming(module, on_output, on_enter, only)
     capture.naming = naming
     last = capture.ready is not None and capture.ready.last

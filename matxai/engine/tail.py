@@ -25,7 +25,7 @@ from matxai.engine.skipping import Recording, Skipping, Unsuitable, substitute
 from matxai.engine.state import untouched
 from matxai.engine.targets import Each, repeated
 from matxai.engine.values import Keep, Spot
-from matxai.engine.wrapped import original, run_as_written
+from matxai.engine.wrapped import original
 from matxai.errors import Cancelled, LayerError, MatxaiError, ModelError
 
 if TYPE_CHECKING:
@@ -193,7 +193,6 @@ class Tail:
         """Hold the module as every run does."""
         grad = torch.enable_grad() if graph else torch.no_grad()
         with torch.inference_mode(mode=False), grad, untouched(self._module), same_randomness(self._copies.x.device):
-            run_as_written(self._module)
             yield
 
     def _forward(self, capture: Capture, batch: Tensor, count: int) -> tuple[Any, Spot, dict[str, Tensor]]:

@@ -7,6 +7,7 @@ What is explained is the user's own network. A wrapper that decides how it runs 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import CheckpointFunction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 COMPILED = "the model is compiled: it is explained through its original"
@@ -32,29 +34,38 @@ def inner(module: nn.Module) -> nn.Module:
     return module.module if isinstance(module, nn.DataParallel | DistributedDataParallel) else module
 
 
-def run_as_written(module: nn.Module) -> list[str]:
+@contextmanager
+def as_written(module: nn.Module) -> Iterator[list[str]]:
     """Let the compiled parts of a module run their original code, and say what was decided.
 
-    Rebinds attributes of the parts: for use inside :func:`matxai.engine.state.untouched`, which puts them back.
+    Attributes of the parts are rebound for as long as the context lasts.
     """
     notes: list[str] = []
-    compiled = False
+    before: list[tuple[dict[str, Any], str, Any]] = []
     for part in module.modules():
         if isinstance(part, torch.jit.ScriptModule):
             continue
-        if part.__dict__.get("_compiled_call_impl") is not None:  # module.compile()
-            part.__dict__["_compiled_call_impl"] = None
-            compiled = True
+        held = part.__dict__
+        if held.get("_compiled_call_impl") is not None:  # module.compile()
+            before.append((held, "_compiled_call_impl", held["_compiled_call_impl"]))
+            held["_compiled_call_impl"] = None
         behind = original(part)
         if behind is not part:
-            part.__dict__["forward"] = behind
-            compiled = True
-    if compiled:
+            before.append((held, "forward", held.get("forward")))
+            held["forward"] = behind
+    if before:
         notes.append(COMPILED)
     devices = getattr(module, "device_ids", None)
     if inner(module) is not module and devices is not None and len(devices) > 1:
         notes.append(f"the model is spread over {len(devices)} devices: it is explained on one of them")
-    return notes
+    try:
+        yield notes
+    finally:
+        for held, name, value in before:
+            if value is None:  # the class has it
+                held.pop(name, None)
+            else:
+                held[name] = value
 
 
 def in_recomputed_block() -> bool:
