@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from matxai.engine.linear import LinearMap
 
-_WHOLE, _SAMPLES = 4096, 128
-"""Tensors of up to so many values are compared whole; of larger ones about so many: each costs a miss of the cache."""
+_WHOLE = 4096
+"""Tensors of up to so many values are compared whole; of larger ones some, since each costs a miss of the cache."""
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -150,7 +150,7 @@ class Sources:
         self._slots = [s for s in slots(module) if id(s.tensor) in found]
         self._tensors = list(found.values())
         self._marks = [_mark(t) for t in self._tensors]
-        self._samples = [_sample(t) for t in self._tensors if t.numel()]
+        self._samples = [s for t in self._tensors if t.numel() for s in _samples(t)]
         self._values = self._sampled()
 
     def same(self) -> bool:
@@ -199,13 +199,29 @@ def _mark(tensor: Tensor) -> tuple[int, int]:
     return tensor.data_ptr(), -1 if tensor.is_inference() else tensor._version
 
 
-def _sample(tensor: Tensor) -> Tensor:
-    """Return a view of a tensor's values, as integers of their bits: NaN is equal to itself then."""
+def _samples(tensor: Tensor) -> list[Tensor]:
+    """Return views of a tensor's values, as integers of their bits: NaN is equal to itself then.
+
+    Of a large weight (K, C, *kernel) every filter gives at least one value, and their places in the filters go on from
+    one to the next, so that a change of one filter or of one channel in all of them is seen.
+    """
     values = (
         tensor.data.view(_BITS[tensor.element_size()]) if not tensor.is_complex() else torch.view_as_real(tensor.data)
     )
-    values = values.permute(sorted(range(values.ndim), key=values.stride, reverse=True))
-    if not values.is_contiguous():
-        return values[(0,) * (values.ndim - 1)].flatten() if values.ndim > 1 else values
-    flat = values.view(-1)
-    return flat[:: flat.numel() // _SAMPLES | 1] if flat.numel() > _WHOLE else flat
+    if values.ndim < 2:
+        return [values.view(-1) if values.ndim == 0 else values]
+    dense = values.permute(sorted(range(values.ndim), key=values.stride, reverse=True))
+    if not dense.is_contiguous():
+        return [line for axis in (0, 1) for line in _lines(values, axis)]
+    if values.numel() <= _WHOLE:
+        return [dense.view(-1)]
+    flat, each, kernel = dense.view(-1), dense[0].numel(), values[0, 0].numel()
+    step = min(max(1, (kernel - 2) | 1), max(1, each // 2))  # odd: coprime to the usual numbers of channels
+    walk = flat[:: max(1, each - step)]
+    return [walk] if walk.numel() * step >= each else [walk, *_lines(values, 1)]
+
+
+def _lines(values: Tensor, axis: int) -> list[Tensor]:
+    """Return one value of each index along an axis, from the beginning, the middle and the end of the others."""
+    last = values.movedim(axis, -1)
+    return [last[tuple(int(part * (n - 1)) for n in last.shape[:-1])] for part in (0, 0.5, 1)]

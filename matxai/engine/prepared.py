@@ -11,6 +11,7 @@ counts show. Copies are compared with the module's tensors at each call, and mad
 
 from __future__ import annotations
 
+import time
 import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 SHARE = 0.25
 """Of the free memory, what the copies of one model may take."""
-
+ASKED = 1.0
+"""After how many seconds it is asked again how much memory is free."""
 
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 """The layout with channels last in memory, by the number of axes."""
@@ -163,6 +165,7 @@ class Prepared:
         self._ordered = ordered
         self._sources: Sources | None = None
         self._refused = False
+        self._asked = 0.0
         self._plain: set[object] = set()
         self._module = weakref.ref(module)
         self._room = Room()
@@ -182,7 +185,7 @@ class Prepared:
         module = self._module()
         if self._refused or not self._folds or module is None or torch.is_autocast_enabled(x.device.type):
             return None
-        if self._sources is None and not self._fits(x.device):
+        if not self._fits(x.device):
             return None
         if self._sources is None or not self._sources.same():
             self._anew(module, x.device)
@@ -194,7 +197,18 @@ class Prepared:
         return Ready(self, folds, last, read) if folds else None
 
     def _fits(self, device: torch.device) -> bool:
-        return sum(f.nbytes() for f in self._folds) <= SHARE * memory.free_bytes(device)
+        """Whether memory allows the copies; those that are held go when less is free than they take."""
+        size, now = sum(f.nbytes() for f in self._folds), time.monotonic()
+        if self._sources is None:
+            fits = size <= SHARE * memory.free_bytes(device)
+        elif now - self._asked < ASKED:
+            return True
+        else:
+            fits = size <= memory.free_bytes(device)
+        self._asked = now
+        if not fits:
+            self.drop()
+        return fits
 
     def _anew(self, module: nn.Module, device: torch.device) -> None:
         for fold in self._folds:

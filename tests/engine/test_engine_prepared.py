@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import matxai
-from matxai.engine import GRADIENT, Backward, Needs, composite, folds, memory, merge, run
+from matxai.engine import GRADIENT, Backward, Needs, composite, folds, memory, merge, prepared, run
+from matxai.engine.folds import Sources
 from matxai.engine.inspection import known
 from matxai.errors import ModelError
 
@@ -160,6 +161,36 @@ def test_changed_models_are_explained_as_they_are(change: Any) -> None:
         with torch.no_grad():
             assert close(got.output, net(x))
     assert got.forwards == 1
+
+
+WEIGHTS = {
+    "3x3": lambda: torch.empty(64, 64, 3, 3),
+    "1x1": lambda: torch.empty(64, 256, 1, 1),
+    "5x5": lambda: torch.empty(32, 16, 5, 5),
+    "depthwise": lambda: torch.empty(512, 1, 3, 3),
+    "transposed": lambda: torch.empty(16, 64, 4, 4),
+    "channels last": lambda: torch.empty(64, 64, 3, 3).to(memory_format=torch.channels_last),
+    "linear": lambda: torch.empty(100, 512),
+    "strided": lambda: torch.empty(128, 64, 3, 3)[::2],
+    "small and strided": lambda: torch.empty(8, 4, 6, 3)[:, :, ::2],
+}
+
+
+@pytest.mark.parametrize("make", WEIGHTS.values(), ids=WEIGHTS)
+def test_a_write_to_one_filter_is_seen(make: Any) -> None:
+    """Also where no version counts it up; of strided weights filters and channels at three of their values."""
+    holder = nn.Module()
+    holder.weight = nn.Parameter(make())
+    holder.weight.data.fill_(0.5)
+    sources = Sources(holder, [holder.weight])
+    assert sources.same()
+    for axis in (0, 1):
+        for k in range(holder.weight.shape[axis]):
+            one = holder.weight.data.select(axis, k)
+            one.mul_(2)
+            assert not sources.same(), (axis, k)
+            one.div_(2)
+    assert sources.same()
 
 
 class Fickle(nn.Module):
@@ -316,6 +347,25 @@ def test_nothing_keeps_a_model_alive() -> None:
     del net
     gc.collect()
     assert [r() for r in alive] == [None, None]
+
+
+def test_copies_are_let_go_when_memory_becomes_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = conv_net(), torch.randn(2, 2, 9, 9)
+    expected = [run(net, x, CAM, target=1, layers=["2"]).output for _ in range(2)][1]
+    plan = plan_of(net)
+    held = plan.nbytes()
+    assert held > 0
+    monkeypatch.setattr(prepared, "ASKED", 0)
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: held - 1)
+    got = run(net, x, CAM, target=1, layers=["2"])
+    assert plan.nbytes() == 0
+    assert close(got.output, expected)
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: int(held / prepared.SHARE) - 4)
+    run(net, x, CAM, target=1, layers=["2"])
+    assert plan.nbytes() == 0
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: int(held / prepared.SHARE))
+    run(net, x, CAM, target=1, layers=["2"])
+    assert plan.nbytes() == held
 
 
 def test_threads_share_a_prepared_model() -> None:
