@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from matxai.methods.quadrature import Quadrature
 
 NARROWEST = 2.0**-20
-"""No panel of a path is halved below this width: what is left is a jump of the score, which no rule integrates."""
+"""No panel of a path is cut below this width: what is left is a jump of the score, which no rule integrates."""
+PARTS = 4
+"""Into so many parts a panel is cut."""
 
 
 @dataclass
@@ -80,60 +82,69 @@ class Path:
             self.difference += (accumulating(self.copies.scores) - start) / len(baselines)
 
     def refined(self, rule: Quadrature, share: float, most: int) -> None:
-        """Integrate every path panel by panel, halving those whose sum misses the scores' difference by too much.
+        """Integrate every path panel by panel, cutting the worst one until the map's whole sum is near enough.
+
+        Each sample has panels of its own, so that it depends on no other one of the batch; several targets share them.
 
         Parameters
         ----------
         rule
             Of one panel.
         share
-            Of a path's difference of scores: what a map's sum may miss, shared among the panels by their width.
+            Of a path's difference of scores: what a map's sum may miss.
         most
-            Copies that may be run; panels are halved no more where they would not suffice.
+            Copies that may be run; no panel is cut where they would not suffice.
         """
         for number, baseline in enumerate(self.several):
             self._refine(baseline, rule, share, self.count + (most - self.count) // (len(self.several) - number))
 
     def _refine(self, baseline: Tensor, rule: Quadrature, share: float, most: int) -> None:
+        delta, end = self.copies.x - baseline, accumulating(self.copies.scores)
+        start = self._score(baseline.unsqueeze(0))[0]
+        self.difference += (end - start) / len(self.several)
+        panels = Panels.whole(start, end)
+        panels.sums, panels.off = self._panels(delta, rule, panels.low, panels.high, torch.ones(1))
+        signs = torch.tensor([-1.0] + [1.0] * PARTS)
+        cost = len(signs) * len(rule.nodes) + PARTS - 1
+        while self.count + cost <= most:
+            worst, cut = panels.worst(share)
+            if not bool(cut.any()):
+                break
+            walls = panels.walls(worst, cut)
+            between = self._score(self.copies.x - self._along(1 - walls[1:-1], delta))
+            # what the panel gave is taken away by running it again: maps of all panels would fill the memory
+            low, high = torch.cat([walls[:1], walls[:-1]]), torch.cat([walls[-1:], walls[1:]])
+            sums, off = self._panels(delta, rule, low, high, signs)
+            panels.replace(worst, cut, walls, between, sums[1:], off[1:])
+
+    def _panels(
+        self, delta: Tensor, rule: Quadrature, low: Tensor, high: Tensor, signs: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Add panels (m, B), each with a sign, to the map; return the sum of each, and how far off it is, (m, T, B)."""
         steps, part = len(rule.nodes), 1 / len(self.several)
-        delta = self.copies.x - baseline
-        start, end = self._score(baseline), accumulating(self.copies.scores)
-        self.difference += (end - start) * part
-        allowed = share * (end - start).abs()
-        panels = [(0.0, 1.0, start, end, torch.ones_like(start, dtype=torch.bool))]
-        while panels:
-            low, high, before, after, still = panels.pop()
-            found, coarse = self._panel(delta, rule, low, high)
-            exact = (found.flatten(2).sum(2) - (after - before)).abs() <= allowed * (high - low)
-            cost = 1 + 2 * steps + steps * len(panels)
-            last = self.count + cost > most or high - low <= NARROWEST
-            taken = still if last else still & exact
-            over = (taken * part).view(*taken.shape, *(1,) * (found.ndim - 2))
-            self.map += found * over
-            self.coarse += coarse * over
-            still = still & ~taken
-            if bool(still.any()):
-                middle = (low + high) / 2
-                between = self._score(self.copies.x - (1 - middle) * delta)
-                panels += [(low, middle, before, between, still), (middle, high, between, after, still)]
-
-    def _panel(self, delta: Tensor, rule: Quadrature, low: float, high: float) -> tuple[Tensor, Tensor]:
-        """Return the integral over one panel by the rule and by its coarser one."""
-        kept = self.map, self.coarse
-        self.map, self.coarse = torch.zeros_like(self.map), torch.zeros_like(self.coarse)
         nodes, weights, coarse = (torch.from_numpy(v) for v in (rule.nodes, rule.weights, rule.coarse))
-        nodes, weights, coarse = low + nodes * (high - low), weights * (high - low), coarse * (high - low)
-        for block in self.copies.blocks(len(nodes), self.label, gradients=True):
-            at = slice(block.start, block.stop)
-            _, parts = self._run(self.copies.x - self._along(1 - nodes[at], delta.unsqueeze(0)), delta)
-            self._add(parts, weights[at], coarse[at])
-        found = self.map, self.coarse
-        self.map, self.coarse = kept
-        return found
+        sums = torch.zeros(len(low), *self.difference.shape, dtype=torch.float64)
+        apart = self.map.new_zeros(len(low), *self.map.shape)
+        for block in self.copies.blocks(steps * len(low), self.label, gradients=True):
+            numbers = torch.tensor(block)
+            of, node = numbers // steps, numbers % steps
+            width = (high - low)[of]
+            _, parts = self._run(self.copies.x - self._along(1 - (low[of] + nodes[node, None] * width), delta), delta)
+            signed = width * signs[of, None] * part
+            for total, factors in ((self.map, weights), (self.coarse, coarse)):
+                total += torch.einsum("nb,tnb...->tb...", (signed * factors[node, None]).to(parts), parts)
+            shares = width * (weights - coarse)[node, None]
+            for panel in range(int(of[0]), int(of[-1]) + 1):
+                here = (of == panel).to(parts.device)
+                apart[panel] += torch.einsum("nb,tnb...->tb...", shares[of == panel].to(parts), parts[:, here])
+            found = parts.flatten(3).sum(3).movedim(1, 0).cpu().double()
+            sums.index_add_(0, of, found * (width * weights[node, None])[:, None])
+        return sums, apart.abs().flatten(3).sum(3).cpu().double()
 
-    def _score(self, copy: Tensor) -> Tensor:
-        self.count += 1
-        return accumulating(self.copies.score(copy.unsqueeze(0)))[:, 0]
+    def _score(self, copies: Tensor) -> Tensor:
+        """Return the scores (n, T, B) of copies."""
+        self.count += len(copies)
+        return accumulating(self.copies.score(copies)).movedim(1, 0)
 
     def _run(self, copies: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (T, n, B) of copies and gradient times way (T, n, B, C, *spatial)."""
@@ -146,4 +157,79 @@ class Path:
             total += torch.tensordot(factors.to(parts), parts, dims=([0], [1]))
 
     def _along(self, factors: Tensor, delta: Tensor) -> Tensor:
-        return factors.to(delta).view(-1, *(1,) * (delta.ndim - 1)) * delta
+        """Return shares (n,) of ways (n, B, C, *spatial), or (n, B) of one (B, C, *spatial): (n, B, C, *spatial)."""
+        return factors.to(delta).view(*factors.shape, *(1,) * (delta.ndim - 1)) * delta
+
+
+@dataclass
+class Panels:
+    """The panels (N, B) into which the paths of a batch are cut, each sample's own, on the CPU.
+
+    A sample that has enough gets panels without width, so that all have as many.
+
+    Attributes
+    ----------
+    low, high
+        Where each begins and ends, from 0 (the baseline) to 1.
+    before, after
+        The scores there, (N, T, B).
+    sums
+        What the integral over each sums to, (N, T, B).
+    off
+        The sum of magnitudes of what a coarser rule on the same nodes gives otherwise, (N, T, B).
+    """
+
+    low: Tensor
+    high: Tensor
+    before: Tensor
+    after: Tensor
+    sums: Tensor
+    off: Tensor
+
+    @classmethod
+    def whole(cls, start: Tensor, end: Tensor) -> Panels:
+        """Return one panel for each sample, from scores (T, B) at both ends; its sum is not known yet."""
+        before, after = (t.cpu().double().unsqueeze(0) for t in (start, end))
+        low = torch.zeros(1, start.shape[-1], dtype=torch.float64)
+        return cls(low, torch.ones_like(low), before, after, torch.zeros_like(before), torch.zeros_like(before))
+
+    def worst(self, share: float) -> tuple[Tensor, Tensor]:
+        """Return which panel of each sample is to be cut, and whether one is: the whole sum is not near enough yet.
+
+        By turns it is the one whose sum misses most and the one whose map is least certain: the first brings the sum
+        home, the second sees what cancels in a sum. Of several targets those count whose sums are not near enough, each
+        relative to its difference of scores.
+        """
+        missed = self.sums - (self.after - self.before)
+        difference = (self.after - self.before).sum(0).abs()
+        undone = missed.sum(0).abs() > share * difference
+        cuts = (len(self.low) - 1) // (PARTS - 1)
+        size = self.off if cuts % 2 else missed.abs()
+        relative = size / torch.where(difference > 0, difference, 1.0) * undone
+        most, at = torch.where(self.high - self.low > NARROWEST, relative.amax(1), -1.0).max(0)
+        return at, undone.any(0) & (most >= 0)
+
+    def walls(self, at: Tensor, cut: Tensor) -> Tensor:
+        """Return where the parts of a panel of each sample begin and end, (PARTS + 1, B); 1 where none is cut."""
+        low, high = self.low.gather(0, at[None]), self.high.gather(0, at[None])
+        inner = torch.arange(PARTS + 1, dtype=torch.float64)[:, None] / PARTS
+        return torch.where(cut, low + inner * (high - low), 1.0)
+
+    def replace(self, at: Tensor, cut: Tensor, walls: Tensor, between: Tensor, sums: Tensor, off: Tensor) -> None:
+        """Put the parts in a panel's place: scores (PARTS - 1, T, B) at the walls in between, and what was found."""
+        here = at.expand(1, *self.before.shape[1:])
+        ends = [t.gather(0, here) for t in (self.before, self.after)]
+        scores = torch.cat([ends[0], between.cpu().double(), ends[1]])
+        parts = {
+            "low": walls[:-1],
+            "high": walls[1:],
+            "before": scores[:-1],
+            "after": scores[1:],
+            "sums": sums,
+            "off": off,
+        }
+        for name, new in parts.items():
+            old = getattr(self, name)
+            index = here if old.ndim > 2 else at[None]
+            first = torch.where(cut, new[:1], old.gather(0, index))
+            setattr(self, name, torch.cat([old.scatter(0, index, first), torch.where(cut, new[1:], 0.0)]))

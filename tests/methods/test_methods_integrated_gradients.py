@@ -131,6 +131,75 @@ def test_completeness_is_reached_and_costs_what_it_must(make_gap_net, make_input
     assert (easy.forwards, easy.backwards) == (1 + 1 + 8, 8)  # one panel, and the baseline's own score
 
 
+@pytest.fixture(scope="module")
+def kinked():
+    """A small network full of kinks, two samples, and their scores' differences to the blur."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(96, 3),
+    ).double().eval()  # fmt: skip
+    x = torch.rand(2, 1, 24, 24, dtype=torch.float64)
+    return net, x, (net(x) - net(matxai.methods.baselines.Baselines(x)("blur"))).detach()[:, 1]
+
+
+def test_strict_completeness_is_reached_where_the_score_has_kinks_and_beats_the_plain_rule(kinked):
+    net, x, difference = kinked
+
+    def missed(method):
+        result = attribution(net, x, method, 1)
+        return ((result.maps[KEY].flatten(1).sum(1) - difference) / difference).abs().max(), result
+
+    worst, counts = [], []
+    for share in (0.005, 0.001):
+        gap, result = missed(IntegratedGradients(completeness=share, budget=600))
+        assert gap <= share
+        assert not [w for w in result.warnings if "misses" in w]
+        worst.append(gap)
+        counts.append(result.figures[KEY]["copies"])
+    assert worst[1] < missed(IntegratedGradients(steps=counts[1], budget=600))[0]
+    assert worst[1] < worst[0]
+    assert counts[0] < counts[1] < 400
+
+
+def test_refinement_finds_a_single_kink_and_spends_nothing_elsewhere():
+    """One ReLU at 0.7 of the path: the map is 0.3, and its panel shrinks by 4 with each cut that counts."""
+    x, net = torch.tensor([[1.0]], dtype=torch.float64), Of(lambda t: torch.relu(t[:, 0] - 0.7))
+    result = attribution(net, x, IntegratedGradients(completeness=1e-4, budget=600), 0, baseline=zero)
+    assert result.maps[KEY].item() == pytest.approx(0.3, rel=1e-4)
+    assert result.figures[KEY]["copies"] == result.forwards - 1 <= 9 + 8 * 43
+    plain = attribution(net, x, IntegratedGradients(steps=result.figures[KEY]["copies"], budget=600), 0, baseline=zero)
+    assert abs(plain.maps[KEY].item() - 0.3) > abs(result.maps[KEY].item() - 0.3)
+
+
+def test_refined_maps_depend_on_no_other_sample_and_no_chunk_also_where_the_budget_ends(kinked, monkeypatch):
+    net, x, _ = kinked
+    for method in (
+        IntegratedGradients(completeness=0.002, budget=500),
+        IntegratedGradients(completeness=1e-6, budget=150),
+    ):
+        both = attribution(net, x, method, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Copies, "_size", lambda *_, **__: 3)
+            for i in range(2):
+                alone = attribution(net, x[i : i + 1], method, 1)
+                torch.testing.assert_close(alone.maps[KEY], both.maps[KEY][i : i + 1], rtol=1e-9, atol=1e-13)
+                torch.testing.assert_close(
+                    alone.maps[f"{KEY}:error"], both.maps[f"{KEY}:error"][i : i + 1], rtol=1e-7, atol=1e-12
+                )
+    several = attribution(net, x, IntegratedGradients(completeness=0.05, budget=600), matxai.targets.each(0, 1))
+    shares = several.figures[KEY]["gap"].abs() / several.figures[KEY]["difference"].abs()
+    assert (shares <= 0.05).all()
+    assert several.backwards == 2 * (several.forwards - 1 - _scored(several.figures[KEY]["copies"]))
+
+
+def _scored(copies):
+    """Of the copies of a refined path, those without a backward: the baseline, and 3 walls for each cut into 4."""
+    cuts, rest = divmod(copies - 9, 43)
+    assert rest == 0
+    return 1 + 3 * cuts
+
+
 def test_a_budget_that_does_not_suffice_for_completeness_is_said_and_kept(make_gap_net, make_input):
     net, x = make_gap_net(2).double(), make_input(2).double()
     result = attribution(net, x, IntegratedGradients(completeness=1e-9, budget=40), 1)
