@@ -103,6 +103,28 @@ class Segmented(Masked):
         return np.zeros(sample.shape[1:], np.int64)
 
 
+def jackknifed(shifts: Floats, *, parameters: int) -> Floats:
+    """Return the standard errors (T, M) of coefficients by what they shift where one draw is left out.
+
+    It is sqrt((n - 1) / n sum (s - mean s)^2), Tukey's jackknife as in Miller, Biometrika 61 (1974) 1. Below twice as
+    many draws as parameters it is infinite: so few say too little about the spread to stop by.
+
+    Parameters
+    ----------
+    shifts
+        (T, n, M): for each of n independent draws the coefficients without it, minus those with all.
+    parameters
+        How many are fitted.
+    """
+    import numpy as np
+
+    n = shifts.shape[1]
+    if n < 2 * parameters:
+        return np.full_like(shifts[:, 0], np.inf)
+    apart = shifts - shifts.mean(1, keepdims=True)
+    return np.asarray(np.sqrt((apart**2).sum(1) * (n - 1) / n))
+
+
 Solved = tuple["Floats", "Floats"]
 """Coefficients (T, M) of one sample's segments, and their standard errors."""
 
@@ -129,7 +151,13 @@ class Coalitions:
     labels: list[Labels]
     rows: list[Rows]
 
-    def solved(self, solve: Callable[[int, Floats, Floats | None], Solved | None], *, with_empty: bool) -> list[Solved]:
+    def solved(
+        self,
+        solve: Callable[[int, Floats, Floats | None], Solved | None],
+        *,
+        with_empty: bool,
+        per_pixel: bool,
+    ) -> list[Solved]:
         """Run the coalitions and return each sample's coefficients.
 
         Parameters
@@ -140,6 +168,8 @@ class Coalitions:
             so many copies, and a map that has settled stays: what else the batch holds does not change it.
         with_empty
             Whether the empty coalition is run, before all others.
+        per_pixel
+            Whether the map holds values spread over pixels, as in :meth:`map`: the tolerance is of the map.
         """
         import numpy as np
 
@@ -162,14 +192,27 @@ class Coalitions:
                     continue
                 old, stays = found[b] or now, settled[:, b, None]
                 found[b] = np.where(stays, old[0], now[0]), np.where(stays, old[1], now[1])
-                settled[:, b] |= now[1].max(1) <= (tolerance or 0) * np.abs(now[0]).max(1)
+                pixels = np.bincount(self.labels[b].reshape(-1)) if per_pixel else 1
+                error, value = now[1] / pixels, np.abs(now[0]) / pixels
+                settled[:, b] |= error.max(1) <= (tolerance or 0) * value.max(1)
             if settled.all():
                 break
         return [one for one in found if one is not None]
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return a warning where more than a segment is close to what replaces it."""
-        return close_to(self.method, self.copies, self.fill, 1 / min(r.shape[1] for r in self.rows))
+    def warnings(self, found: list[Solved]) -> tuple[str, ...]:
+        """Return warnings: more than a segment is close to what replaces it, or the errors are not known."""
+        import numpy as np
+
+        said = close_to(self.method, self.copies, self.fill, 1 / min(r.shape[1] for r in self.rows))
+        many = max((r.shape[1] for r, (_, e) in zip(self.rows, found, strict=True) if np.isinf(e).any()), default=0)
+        if many:
+            key = self.method.key
+            sentence = (
+                f"{key} drew too few coalitions of {many} segments to know its standard error, which is given as"
+                " infinite; give a larger budget, or fewer segments."
+            )
+            said = (*said, sentence)
+        return said
 
     def _run(self, block: range, first: int) -> Floats:
         """Return the scores (T, n, B) of a block of copies."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from matxai.errors import MethodError
 from matxai.methods.method import About, Reduced, Setting, methods
 from matxai.methods.sampled import copies_of
-from matxai.methods.segments import Coalitions, Segmented, typical
+from matxai.methods.segments import Coalitions, Segmented, jackknifed, typical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +49,12 @@ class KernelSHAP(Segmented):
     are enumerated and the values exact. Else single segments and all other sizes that fit are enumerated, and
     coalitions of the rest are drawn with their complements. The map holds a segment's value divided by its pixels, so
     that its sum over a segment is the Shapley value; ``NAME:standard_error`` likewise, the error that comes from
-    drawing (0 where nothing was drawn).
+    drawing (0 where nothing was drawn, infinite below twice as many pairs as segments).
 
     References
     ----------
-    Lundberg and Lee, arXiv:1705.07874, theorem 2; pairs and the error as in Covert and Lee, arXiv:2012.01536.
+    Lundberg and Lee, arXiv:1705.07874, theorem 2; pairs as in Covert and Lee, arXiv:2012.01536; the error by leaving
+    out one pair after the other, Miller, Biometrika 61 (1974) 1, doi:10.1093/biomet/61.1.1.
     """
 
     kind: ClassVar[str] = "kernel_shap"
@@ -90,7 +91,7 @@ class KernelSHAP(Segmented):
             change[:, b] = torch.from_numpy(whole[:, b] - empty)
             return values(design, scores - empty[:, None], change[:, b].numpy())
 
-        found = coalitions.solved(solve, with_empty=True)
+        found = coalitions.solved(solve, with_empty=True, per_pixel=True)
         return Reduced(
             coalitions.map([v for v, _ in found], per_pixel=True),
             {"standard_error": coalitions.map([e for _, e in found], per_pixel=True)},
@@ -99,7 +100,7 @@ class KernelSHAP(Segmented):
                 "segments": [int(one.max()) + 1 for one in labels],
                 "difference": change if copies.clean.targets is not None else change[0],
             },
-            warnings=coalitions.warnings(),
+            warnings=coalitions.warnings(found),
         )
 
     def design(self, number: int, budget: int, copies: Copies) -> Design:
@@ -162,7 +163,9 @@ def values(design: Design, gains: Floats, total: Floats) -> tuple[Floats, Floats
     """Return the Shapley values (T, M) and their standard errors from the first n coalitions' gains.
 
     With the values written as ``total / M + Q theta``, the columns of Q an orthonormal basis of the vectors that sum to
-    0, the constraint holds by itself and theta solves an ordinary weighted least squares.
+    0, the constraint holds by itself and theta solves an ordinary weighted least squares. The errors are those of the
+    jackknife over pairs, each left out exactly (Sherman and Morrison 1950): the residuals alone vanish as the fit comes
+    close to interpolating.
 
     Parameters
     ----------
@@ -189,7 +192,14 @@ def values(design: Design, gains: Floats, total: Floats) -> tuple[Floats, Floats
     found = total[:, None] / number + theta @ Q.T
     if not pairs:
         return found, np.zeros_like(found)
-    left_over = wanted - theta @ X.T
-    scored = (left_over[:, listed:, None] * X[listed:]).reshape(len(gains), pairs, 2, -1).mean(2)
-    moved = design.rest * (scored - scored.mean(1, keepdims=True)) @ inverse @ Q.T
-    return found, np.sqrt((moved**2).sum(1) / (pairs * max(pairs - 1, 1)))
+    # A pair is one draw with one equation: its complement has the same row with the sign turned.
+    drawn = X[listed::2]
+    left_over = (wanted - theta @ X.T)[:, listed:].reshape(len(gains), pairs, 2)
+    scored = ((left_over[..., 0] - left_over[..., 1]) / 2)[..., None] * drawn
+    each = design.rest / max(pairs - 1, 1)  # what a pair counts once another is left out
+    shared = np.linalg.pinv(X.T @ (weights[:, None] * X) + each / pairs * drawn.T @ drawn, hermitian=True)
+    first = each * (scored.mean(1, keepdims=True) - scored) @ shared
+    turned = drawn @ shared
+    leverage = each * (turned * drawn).sum(1)
+    second = (first * drawn).sum(2) * each / (1 - leverage)  # below 1: the listed ones count as well
+    return found, jackknifed((first + second[..., None] * turned) @ Q.T, parameters=number - 1)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 from matxai.errors import MethodError
 from matxai.methods.method import About, Reduced, Setting, methods
 from matxai.methods.sampled import copies_of
-from matxai.methods.segments import Coalitions, Segmented, typical
+from matxai.methods.segments import Coalitions, Segmented, jackknifed, typical
 
 if TYPE_CHECKING:
     from matxai.engine import Captured
     from matxai.engine.copies import Copies
     from matxai.methods.segments import Floats, Rows, Solved
+
+ALONE = 1e-9
+"""A leverage that is 1 but for this is 1 but for rounding."""
 
 
 @methods.register("lime")
@@ -24,7 +27,8 @@ class LIME(Segmented):
     Coalitions are drawn with each segment in or out at even odds, or all are run where they fit into the budget; one
     counts ``exp(-D^2 / width^2)``, D its cosine distance from the whole input. The map holds its segment's coefficient
     at every pixel: what the score gains by the segment. ``NAME:standard_error`` is the coefficients' error from
-    drawing, robust against unequal residuals (0 where all coalitions were run).
+    drawing: each coalition is left out once, so that unequal residuals and a fit with few coalitions are allowed for (0
+    where all coalitions were run, infinite below twice as many as coefficients).
 
     Attributes
     ----------
@@ -35,7 +39,8 @@ class LIME(Segmented):
 
     References
     ----------
-    Ribeiro, Singh and Guestrin, arXiv:1602.04938, equations 1 and 2 and section 3.4.
+    Ribeiro, Singh and Guestrin, arXiv:1602.04938, equations 1 and 2 and section 3.4. The error: MacKinnon and White,
+    J. Econometrics 29 (1985) 305, doi:10.1016/0304-4076(85)90158-7, HC3 about its mean.
     """
 
     width: float = 0.25
@@ -75,13 +80,13 @@ class LIME(Segmented):
             needed = rows.shape[1] + 2 if _drawn(rows) else len(rows)
             return None if scores.shape[1] < needed else self.fit(rows, scores, whole[:, b])
 
-        found = coalitions.solved(solve, with_empty=False)
+        found = coalitions.solved(solve, with_empty=False, per_pixel=False)
         return Reduced(
             coalitions.map([c for c, _ in found], per_pixel=False),
             {"standard_error": coalitions.map([e for _, e in found], per_pixel=False)},
             cell=typical(labels),
             figures={"segments": [int(one.max()) + 1 for one in labels]},
-            warnings=coalitions.warnings(),
+            warnings=coalitions.warnings(found),
         )
 
     def rows(self, number: int, budget: int, copies: Copies) -> Rows:
@@ -124,8 +129,12 @@ class LIME(Segmented):
         if not _drawn(rows):
             return found, np.zeros_like(found)
         left_over = y - found @ X.T
-        moved = (weights * left_over)[:, :, None] * X @ inverse  # (T, n, M): what each coalition moves
-        return found, np.sqrt((moved**2).sum(1))
+        turned = X @ inverse
+        leverage = weights / weights.sum() + weights * (turned * X).sum(1)
+        if leverage[1:].max() > 1 - ALONE:  # one coalition alone says what a coefficient is
+            return found, np.full_like(found, np.inf)
+        moved = (weights * left_over / (1 - leverage))[:, 1:, None] * turned[1:]  # (T, n, M); the whole is not drawn
+        return found, jackknifed(moved, parameters=number + 1)
 
 
 def _drawn(rows: Rows) -> bool:

@@ -49,7 +49,7 @@ class Occlusion(Masked):
         question="How much does the score fall when a window around this pixel is replaced?",
         resolution="the window, at steps of the stride",
         guarantee="Each value is a mean of measured score changes; nothing is drawn at random.",
-        misleads="Evidence that stands in two places at once is not missed; what is put in matters.",
+        misleads="Evidence that is there twice is not seen: the score need not fall without one; the filling matters.",
         paper="Zeiler & Fergus 2014, arXiv:1311.2901",
         models="any, black boxes as well",
         cost="one forward for each window: at most the budget of 512",
