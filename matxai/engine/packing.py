@@ -6,7 +6,9 @@ on ResNet-50 at 224, batch 1, the adjoints of all convolutions took 170 ms of a 
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -163,22 +165,28 @@ def packing_works() -> bool:
             expected_back = F.conv_transpose2d(expected, weight, None, 2, 1)
     except (AttributeError, RuntimeError, TypeError):
         return False
-    _count_flops()
     return bool(torch.allclose(got, expected)) and bool(torch.allclose(back, expected_back))
 
 
-def _count_flops() -> None:
-    """Tell PyTorch's counter of FLOPs what packed convolutions cost: it would count nothing."""
-    from torch.utils.flop_counter import conv_flop_count, flop_registry, register_flop_formula
+def count_flops() -> None:
+    """Tell PyTorch's counter of FLOPs what packed convolutions cost, where somebody counts: it would count nothing.
 
-    operation = torch.ops.mkldnn._convolution_pointwise
-    if operation in flop_registry:
+    The counter is not imported for this: it brings Triton with it, whose LLVM crashes beside that of a software OpenGL.
+    A ``FlopCounterMode`` takes its formulas when it is made: one made before any call does not know these.
+    """
+    counter: Any = sys.modules.get("torch.utils.flop_counter")
+    if not hasattr(counter, "conv_flop_count"):
         return
+    for name, transposed in (("_convolution_pointwise", False), ("_convolution_transpose_pointwise", True)):
+        operation = getattr(torch.ops.mkldnn, name, None)
+        if operation is None or operation in counter.flop_registry:
+            continue
 
-    @register_flop_formula(operation)  # type: ignore[misc,untyped-decorator,unused-ignore]
-    def formula(x: Any, w: Any, *_rest: Any, out_shape: Any = None, **_others: Any) -> int:
-        return int(conv_flop_count(x, w, out_shape, transposed=False))
+        def formula(x: Any, w: Any, *_rest: Any, out_shape: Any = None, _t: bool = transposed, **_others: Any) -> int:
+            return int(counter.conv_flop_count(x, w, out_shape, transposed=_t))
 
-    @register_flop_formula(torch.ops.mkldnn._convolution_transpose_pointwise)  # type: ignore[misc,untyped-decorator,unused-ignore]
-    def transposed(x: Any, w: Any, *_rest: Any, out_shape: Any = None, **_others: Any) -> int:
-        return int(conv_flop_count(x, w, out_shape, transposed=True))
+        with contextlib.suppress(RuntimeError):  # another thread was first
+            counter.register_flop_formula(operation)(formula)
+
+
+count_flops()  # for a counter that is there already

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from matxai.engine import memory
 from matxai.engine.folds import Fold, Norm, Sources, slots
-from matxai.engine.packing import Room, packing_works
+from matxai.engine.packing import Room, count_flops, packing_works
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -224,6 +224,7 @@ class Prepared:
         if not self._ordered or x.ndim not in (4, 5) or key(x) in self._plain:
             return False
         if x.device.type == "cpu":
+            count_flops()
             return x.dtype in (torch.float32, torch.bfloat16) and packing_works()
         return x.dtype in (torch.float16, torch.bfloat16)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import matxai
-from matxai.engine import GRADIENT, Backward, Needs, composite, folds, memory, merge, prepared, run
+from matxai.engine import GRADIENT, Backward, Needs, composite, folds, memory, merge, packing, prepared, run
 from matxai.engine.folds import Sources
 from matxai.engine.inspection import known
 from matxai.errors import ModelError
@@ -469,3 +471,27 @@ def test_a_view_that_the_model_cannot_take_is_its_error_as_before(plan_of: Any) 
 
     with pytest.raises(ModelError, match="view size is not compatible"):
         run(Wrong().eval(), torch.randn(2, 3, 8, 8), plan_of(GRADIENT), target=1)
+
+
+COUNTED = """
+import sys, torch, matxai
+net = torch.nn.Sequential(torch.nn.Conv2d(2, 5, 3), torch.nn.BatchNorm2d(5), torch.nn.ReLU(),
+                          torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(5, 3)).eval()
+x = torch.rand(1, 2, 9, 9)
+for _ in range(2):
+    maps = matxai.attribute(net, x, ["grad_cam", "lrp"], target=1)
+print(sorted(m for m in ("triton", "torch._dynamo", "torch.utils.flop_counter") if m in sys.modules))
+from torch.utils.flop_counter import FlopCounterMode
+matxai.attribute(net, x, ["saliency"], target=1)
+with FlopCounterMode(display=False) as counter:
+    matxai.attribute(net, x, ["saliency"], target=1)
+print(counter.get_flop_counts()["Global"].get(torch.ops.mkldnn._convolution_pointwise, 0))
+"""
+
+
+@pytest.mark.skipif(not packing.packing_works(), reason="this PyTorch packs no weights")
+def test_a_call_imports_no_compiler_and_a_counter_that_comes_later_counts_packed_convolutions() -> None:
+    done = subprocess.run([sys.executable, "-c", COUNTED], capture_output=True, text=True, check=True)
+    imported, counted = done.stdout.splitlines()
+    assert imported == "[]"
+    assert int(counted) == 2 * 5 * 2 * 9 * 7 * 7
