@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from matxai.engine.assignment import FOLDED
+from matxai.engine.batches import Samples
 from matxai.engine.plan import GRADIENT
 from matxai.engine.standins.call import put
 
@@ -35,21 +36,26 @@ class BiasGradient:
     index
         The operation's place in the trace.
     total
-        The sum over everything, (B,): what the bias adds to the score.
+        The sum over everything, (B,): what the bias adds to the score; ``None`` where it cannot be told which of the
+        output is whose sample's.
     magnitude
-        The sum of |g b| over the channels, (B, *spatial); ``None`` where the output has no spatial axes.
+        The sum of |g b| over the channels, (B, *spatial); ``None`` where the output has no spatial axes, as where
+        windows or frames are folded into the batch.
     low, high
-        The smallest and largest |g b| of each sample, (B,).
+        The smallest and largest |g b| of each sample, (B,), where there is a magnitude.
     channels
         Their number.
+    last
+        Whether the channels are on the output's last axis.
     """
 
     index: int
-    total: Tensor
+    total: Tensor | None
     magnitude: Tensor | None
-    low: Tensor
-    high: Tensor
+    low: Tensor | None
+    high: Tensor | None
     channels: int
+    last: bool
 
 
 @dataclass(eq=False)
@@ -62,12 +68,16 @@ class BiasTap:
         Of the operation, and of a convolution that is folded into it; each broadcasts over the output.
     axis
         Of the channels.
+    samples
+        Where the samples of the ``count`` of the batch are; ``None`` where that cannot be told.
     """
 
     switch: Switch
     index: int
     biases: tuple[Tensor, ...]
     axis: int
+    samples: Samples | None
+    count: int
     spatial: bool
     value: Tensor | None
     saved: tuple[Tensor, ...] = ()
@@ -81,12 +91,17 @@ class BiasTap:
     def _reduced(self, g: Tensor, bias: Tensor) -> BiasGradient:
         wide = torch.promote_types(g.dtype, torch.float32)
         each = g.to(wide) * bias.to(wide)
+        last = self.axis == -1
+        if self.samples is None:
+            return BiasGradient(self.index, None, None, None, None, each.shape[self.axis], last)
+        total = self.samples.rows(each, self.count).sum(1)
+        if not self.spatial:
+            return BiasGradient(self.index, total, None, None, None, each.shape[self.axis], last)
         sizes = each.abs()
         flat = sizes.flatten(1)
         return BiasGradient(
-            self.index, each.flatten(1).sum(1), sizes.sum(self.axis) if self.spatial else None,
-            flat.amin(1), flat.amax(1), each.shape[self.axis],
-        )  # fmt: skip
+            self.index, total, sizes.sum(self.axis), flat.amin(1), flat.amax(1), each.shape[self.axis], last
+        )
 
 
 def tapped(run: Capture, call: Call, result: Any) -> Any:
@@ -99,8 +114,12 @@ def tapped(run: Capture, call: Call, result: Any) -> Any:
     if not biases or result.ndim < 2:
         return result
     axis = -1 if last else 1
-    spatial = run.input is not None and result.ndim == run.input.cell.tensor.ndim > 2
-    out = put(BiasTap(run.switch, call.op.index, biases, axis, spatial, result.detach()), result)
+    made, count, value = tuple(result.shape), run.batches.count, run.value(call.x)
+    samples = None if value is None else run.batches.same_axis(value.id, tuple(call.x.shape), made)
+    first = samples is not None and samples == Samples(0) and made[0] == count  # one sample may be folded as well
+    spatial = first and run.input is not None and result.ndim == run.input.cell.tensor.ndim > 2
+    node = BiasTap(run.switch, call.op.index, biases, axis, samples, count, spatial, result.detach())
+    out = put(node, result)
     if run.pending is not None and run.pending[0] is result:
         run.pending = (out, *run.pending[1:])
     return out

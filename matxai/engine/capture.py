@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 
+from matxai.engine.batches import Batches
 from matxai.engine.biases import tapped
 from matxai.engine.differences import difference
 from matxai.engine.edges import edge_of
@@ -64,6 +65,7 @@ class Capture(TorchFunctionMode):
         self.switch = switch
         self.store = Store()
         self.trace = Trace()
+        self.batches = Batches(self.trace)
         self.naming: Naming | None = None
         self.input: Spot | None = None
         self.further: dict[str, Spot] = {}
@@ -87,6 +89,7 @@ class Capture(TorchFunctionMode):
 
     def begin(self, x: Tensor) -> Spot:
         """Make ``x`` (a tensor of the run's own) the input's value, with a graph behind it where one is needed."""
+        self.batches.begin(tuple(x.shape))
         self.input = self._spot("input", x, INPUT, root=self.keep.at_input)
         return self.input
 
@@ -94,6 +97,7 @@ class Capture(TorchFunctionMode):
         """Make values of further inputs; return tensors of the run's own for them."""
         own = {name: t.detach().clone() for name, t in inputs.items()}
         for number, (name, t) in enumerate(own.items(), 1):
+            self.batches.begin(tuple(t.shape), INPUT - number)
             self.further[FURTHER + name] = self._spot(FURTHER + name, t, INPUT - number, root=self.keep.at_input)
         return own
 
@@ -291,6 +295,8 @@ class Capture(TorchFunctionMode):
         if op.kind != "constant":  # what does not depend on the input any more
             self._record(op, result, live, target, nonnegative=nonnegative, clean=clean and not mixes)
             self.tail = tail_behind(self.tail, call, live, logits)
+            if self.keep.biases:
+                self.batches.follow(call)
         if self.passing is not None:
             value, passing, self.passing = self.value(result), self.passing, None
             if value is not None:

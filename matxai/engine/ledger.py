@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from matxai.engine.batches import of_relevance
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -84,10 +86,9 @@ class Book:
             return amount.expand(count) / count
         if count is None or amount.shape[0] == count:
             return amount.sum(tuple(range(1, amount.ndim))) if amount.ndim > 1 else amount
-        if amount.shape[0] % count == 0 or count == 1:
-            return amount.reshape(count, -1).sum(1)
-        if amount.ndim > 1 and amount.shape[1] == count:
-            return amount.sum((0, *range(2, amount.ndim)))
+        rows = of_relevance(amount, count)
+        if rows is not None:
+            return rows.sum(1)
         return amount.sum().expand(count) / count  # no axis is the batch's: nobody's share is known
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Layers: TypeAlias = Sequence[str | int] | str | int | None
 PLACEMENTS = ("receptive_field", "grid")
 _NOT_ALLOWED = (MethodError, LayerError, OperationError)
+_UNEXPECTED = (RuntimeError, IndexError)
+"""What tensor operations raise where a method meets shapes that it was not made for."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,14 @@ class Calling:
                 setting = self.setting(method, layers_of.get(method.key, ()), where, copies, baselines)
                 with full_precision(captured.input.device.type):
                     reduced = method.reduce(captured, setting)
+                own = self.of_every_input(method, captured, setting, _at_home(reduced.map, self.x))
             except _NOT_ALLOWED as error:
                 self.leave(method, error)
                 continue
-            maps[method.key] = self.of_every_input(method, captured, setting, _at_home(reduced.map, self.x))
+            except _UNEXPECTED as error:
+                self.leave_unexpected(method, error)
+                continue
+            maps[method.key] = own
             maps.update({f"{method.key}:{suffix}": _at_home(m, self.x) for suffix, m in (reduced.beside or {}).items()})
             empty += reduced.empty
             warned += [(method.key, sentence) for sentence in reduced.warnings]
@@ -145,6 +151,15 @@ class Calling:
         if not self.wish.leave_out:
             raise error
         self.left_out[method.key] = str(error)
+
+    def leave_unexpected(self, method: Method, error: Exception) -> None:
+        """Leave a method out that broke down on its own: the other maps stand, and the sentence says what happened."""
+        from matxai.engine import memory
+
+        if not self.wish.leave_out or memory.exhausted(error):
+            raise error
+        first = (str(error).splitlines() or [""])[0]
+        self.left_out[method.key] = f"{method.key} stopped with '{type(error).__name__}: {first}'; please report it."
 
     def refuse_several(self, method: Method) -> None:
         """Refuse a method that runs changed copies of one input where several are to be explained."""

@@ -31,7 +31,8 @@ def attention(call: Call) -> Any:
                 return call.refuse(f"is called with {name}, which has no rule")
         if given["training"] and given["dropout_p"] > 0:
             return call.refuse("drops attention weights at random, which has no rule")
-        return call.written_out(_multi_head, call.x, given) if call.ruled else NotImplemented
+        stepwise = call.ruled or (call.graph and call.run.keep.biases)  # its projections have biases
+        return call.written_out(_multi_head, call.x, given) if stepwise else NotImplemented
     if given["dropout_p"] > 0:
         return call.refuse("drops attention weights at random, which has no rule")
     if not call.ruled:
