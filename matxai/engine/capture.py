@@ -362,6 +362,7 @@ class Capture(TorchFunctionMode):
         if target is None:  # dropout in evaluation mode, .to() without a change: the same tensor comes back
             outputs = [t for t in outputs if not any(t is a for a in live)]
         if not outputs:
+            self.stuck.pop(op.index, None)  # what was said of it holds for no operation: the next has its index
             return
         op.outputs = tuple(self._new_id() for _ in outputs)
         op.output_shapes = tuple(tuple(t.shape) for t in outputs)

@@ -16,6 +16,7 @@ from matxai.engine.captured import Captured, Place
 from matxai.engine.composites import Composite
 from matxai.engine.contrast import contrasted
 from matxai.engine.differences import refuse_what_has_no_difference
+from matxai.engine.embedded import embedded, is_tokens
 from matxai.engine.failing import BrokenBackward, NotFiniteError, backward_failure, breaking, no_memory
 from matxai.engine.inputs import checked, of_input
 from matxai.engine.inspection import Seen, compare, forward, known, look, not_finite, same_randomness
@@ -141,6 +142,8 @@ def inspected(module: nn.Module, x: Tensor) -> Seen:
     module = original(module)
     if isinstance(module, BlackBox):
         raise LayerError(f"{module.title} gives predictions only; it has no layers to list.")
+    if is_tokens(module, x):
+        module, x = embedded(module, x)
     with torch.inference_mode(mode=False), torch.no_grad():
         x = checked(x, devices.of(module))
         with untouched(module):

@@ -96,7 +96,9 @@ def attribute(
     x
         ``(B, C, L)``, ``(B, C, H, W)`` or ``(B, C, D, H, W)``. Of a model with several inputs: a tuple of batches, as
         positional arguments, or a dictionary, as keywords. All of them are explained: maps of the input come as a tuple
-        or dictionary likewise. CAMs lie on the first; methods that run changed copies take one input.
+        or dictionary likewise. CAMs lie on the first; methods that run changed copies take one input. Of a model of
+        tokens: their indices (B, L), integers; what is explained then is the output (B, E, L) of the embedding that
+        the model looks them up in, with its width E as channels: summed over E a map has one value for each token.
     methods
         Names, ``name:variant``, or objects of :mod:`matxai.methods` with their options.
     target
@@ -212,8 +214,11 @@ def attribution(
         device=device, progress=progress, cancel=cancel, low=low, high=high, budget=budget, tolerance=tolerance,
         seed=seed, baseline=baseline, references=references, leave_out=leave_out,
     )  # fmt: skip
+    from matxai.engine.embedded import embedded, is_tokens
     from matxai.engine.inputs import bound
 
     wanted = resolve(methods)
     alone, first = bound(module, x, inputs)
+    if is_tokens(module, first):
+        alone, first = embedded(alone, first)
     return Calling(alone, first, wanted, wish, x).result()
