@@ -112,13 +112,16 @@ def _hardsigmoid(x: Tensor, _: Mapping[str, Any]) -> Tensor:
 
 @RATIOS.register("softplus")
 def _softplus(x: Tensor, call: Mapping[str, Any]) -> Tensor:
-    """(log(1 + e^u) - log 2) / u = 1/2 + log(cosh(u/2)) / u with u = beta x."""
+    """(log(1 + e^u) - log 2) / u = 1/2 + log(cosh(u/2)) / u with u = beta x; f(x) = x above the threshold."""
     u = x * call["beta"]
     half = u.abs() / 2
     log_cosh = torch.where(half < 1, torch.log1p(2 * torch.sinh(half.clamp(max=1) / 2) ** 2),
                            half + torch.log1p(torch.exp(-2 * half)) - math.log(2))  # fmt: skip
     safe = torch.where(u == 0, torch.ones_like(u), u)
-    return 0.5 + torch.where(u == 0, torch.zeros_like(u), log_cosh / safe)
+    smooth = 0.5 + torch.where(u == 0, torch.zeros_like(u), log_cosh / safe)
+    threshold = call.get("threshold", math.inf)
+    at_zero = math.log(2) if threshold >= 0 else 0.0
+    return torch.where(u > threshold, 1 - at_zero / safe, smooth + (math.log(2) - at_zero) / safe)
 
 
 @RATIOS.register("silu")

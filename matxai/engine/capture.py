@@ -243,11 +243,11 @@ class Capture(TorchFunctionMode):
         """Return the module's own tensor for a constant that a call was given in its place."""
         return self._origins.get(id(tensor), tensor)
 
-    def unseen(self, tensor: Tensor, name: str = "custom function") -> None:
+    def unseen(self, tensor: Tensor, name: str = "hidden function") -> None:
         """Give a value to the output of something that the capture cannot see into."""
         op = Operation(
             len(self.trace), "unseen", name, self._place(), (INPUT,), (self._new_id(),), ((),), (tuple(tensor.shape),),
-            refused="is hidden from the engine (a TorchScript module or a custom autograd function)",
+            refused="is hidden from the engine (TorchScript, a custom autograd function, or torch.func such as vmap)",
         )  # fmt: skip
         self.trace.append(op)
         tensor.__dict__[_MARK] = Value(self, op.output, tensor._version)

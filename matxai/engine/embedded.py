@@ -6,7 +6,6 @@ embedding's width E in the place of the channels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,12 +22,12 @@ from matxai.engine.naming import is_exported
 from matxai.engine.nodes import Switch
 from matxai.engine.state import untouched
 from matxai.engine.values import Keep
-from matxai.engine.wrapped import inner, original
+from matxai.engine.wrapped import original
 from matxai.errors import ModelError
 from matxai.opaque import BlackBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 _AFTER_WEIGHT = (torch.embedding, torch.ops.aten.embedding.default, torch.ops.aten.embedding)
 
@@ -137,10 +136,10 @@ class _Lookups(TorchFunctionMode):
         indices = args[place] if len(args) > place else kwargs.get("input", kwargs.get("indices"))
         weight = args[1 - place] if len(args) > 1 - place else kwargs.get("weight")
         self.count += 1
-        return self.looked_up(indices, weight, lambda: func(*args, **kwargs))
+        return self.looked_up((indices, weight), lambda: func(*args, **kwargs))
 
-    def looked_up(self, indices: Any, weight: Any, own: Callable[[], Any]) -> Any:
-        """Return what the model gets of a lookup of ``indices`` in ``weight``; ``own()`` is what PyTorch gives."""
+    def looked_up(self, given: tuple[Any, Any], own: Callable[[], Any]) -> Any:
+        """Return what the model gets of a lookup of ``given`` indices in a weight; ``own()`` is what PyTorch gives."""
         raise NotImplementedError
 
 
@@ -152,9 +151,9 @@ class _Looking(_Lookups):
         self.tokens = tokens
         self.found: tuple[int, Tensor] | None = None
 
-    def looked_up(self, indices: Any, weight: Any, own: Callable[[], Any]) -> Any:
+    def looked_up(self, given: tuple[Any, Any], own: Callable[[], Any]) -> Any:
         """Compare with the tokens."""
-        tokens = self.tokens
+        (indices, weight), tokens = given, self.tokens
         same = indices.untyped_storage().data_ptr() == tokens.untyped_storage().data_ptr()
         if tuple(indices.shape) != tuple(tokens.shape) or not (same or torch.equal(indices.to(tokens), tokens)):
             return own()
@@ -176,7 +175,7 @@ class _Replacing(_Lookups):
         super().__init__()
         self.x, self.number = x, number
 
-    def looked_up(self, indices: Any, weight: Any, own: Callable[[], Any]) -> Any:
+    def looked_up(self, _given: tuple[Any, Any], own: Callable[[], Any]) -> Any:
         """Give what is explained, with the width of the embedding last."""
         x = self.x
         return x.permute(0, *range(2, x.ndim), 1) if self.count == self.number + 1 else own()

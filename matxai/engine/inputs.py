@@ -121,6 +121,8 @@ def bound(module: Any, x: Any, inputs: Any) -> tuple[nn.Module, Tensor]:
     """
     if not isinstance(module, nn.Module):
         hint = ", or matxai.black_box(...) of a function of images" if callable(module) else ""
+        if isinstance(module, torch.export.ExportedProgram):
+            hint = ": its .module()"
         raise ModelError(f"The model is a {type(module).__name__}; give an nn.Module{hint}.")
     several: dict[str | None, Any] = {None: x}
     if isinstance(x, Mapping):

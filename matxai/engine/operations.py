@@ -290,6 +290,7 @@ _list("attention", "_scaled_dot_product_flash_attention_for_cpu", P.RULE, parame
 _list("attention", "_scaled_dot_product_attention_math", P.RULE, parameters=_SDPA)
 _list("attention", "_native_multi_head_attention _transformer_encoder_layer_fwd", P.REFUSED)
 _list("recurrent", "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell", P.RULE)
+_list("view", "numpy_T matrix_H mT mH", P.PLAIN, S.KEEPS)
 for _property in ("T", "mT", "H", "mH", "real", "data"):
     _get = getattr(torch.Tensor, _property).__get__
     TABLE[_get] = Row("constant" if _property == "data" else "view", _property, P.PLAIN, S.KEEPS)

@@ -29,10 +29,10 @@ from matxai.engine.relevance import defects, flow_of, prepared
 from matxai.engine.scoring import Sources, layers_read, nonlinear, reads_scores, sources
 from matxai.engine.state import untouched
 from matxai.engine.targets import AnyTarget, Each, Target, resolve
-from matxai.engine.together import edge_at, pull_together, read_by, unreached
+from matxai.engine.together import edge_at, pull_together, read_by, unreached, without_gradient
 from matxai.engine.values import Keep, Spot
 from matxai.engine.wrapped import COMPILED, original
-from matxai.errors import Cancelled, LayerError, ModelError, TargetError
+from matxai.errors import Cancelled, LayerError, ModelError
 from matxai.opaque import BlackBox
 
 Progress = Callable[[int, int, str], None]
@@ -208,7 +208,7 @@ class Run:
         seen.compared.add(self.keep)
         for name in (*names, *self.of_targets):
             if name not in spots and self.of_targets.get(name) not in self.tensors:
-                raise LayerError(f"The forward did not reach layer '{name}' with a tensor this time.")
+                raise LayerError(f"The forward did not reach layer '{name}' with a tensor; name one that it runs.")
         spots["input"] = self.input
         spots.update(self.capture.further)
         with devices.full_precision(self.x.device.type):
@@ -310,11 +310,7 @@ class Run:
         for target in chosen:
             scores.append(score := found.score(target))
             if passes and not score.requires_grad:
-                msg = (
-                    f"The score of {target.describe()} has no gradient: the forward cuts the graph (no_grad, detach, "
-                    f"NumPy), the score is a constant, or it comes before the layers that are read."
-                )
-                raise TargetError(msg)
+                raise without_gradient(target, () if self.plan.at_input else spots)
         if len(chosen) > 1 and not self.keep.exact:  # exact gradients are those of one target by itself
             passes = tuple(b for b in passes if not pull_together(self, captured, b, scores, spots))
         for number, score in enumerate(scores):

@@ -213,7 +213,7 @@ class Composite:
     unknown
         ``"refuse"`` an operation without a rule, or go on by its plain ``"gradient"``: what it absorbs or adds is in
         the ledger and in the notes. A live denominator without a rule is a constant then; what is hidden from the
-        engine (TorchScript, custom autograd functions) is refused all the same, for it cannot be measured.
+        engine (TorchScript, custom autograd functions, vmap) is refused all the same, for it cannot be measured.
     against
         Contrastive LRP (Gu et al. 2018): as much relevance as the class has is taken from all ``"others"`` in equal
         parts, or from the class of this index; the map then sums to about 0. ``None``: the class alone.

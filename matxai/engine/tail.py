@@ -251,7 +251,7 @@ class Tail:
             capture.restore()
             capture.naming = None
         if not spots:
-            raise LayerError(f"The forward did not reach layer '{self.layer}' with a tensor this time.")
+            raise LayerError(f"The forward did not reach layer '{self.layer}' with a tensor; name one that it runs.")
         return result, spots[0], layers
 
     def _record(self) -> None:

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from matxai.engine import memory
-from matxai.engine.inputs import of_input
+from matxai.engine.inputs import FURTHER, of_input
 from matxai.engine.inspection import known
 from matxai.engine.plan import DECONVNET, GRADIENT, GUIDED, rule_name
 from matxai.errors import LayerError, TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
     from matxai.engine.captured import Captured
     from matxai.engine.passes import Run
     from matxai.engine.plan import Backward
+    from matxai.engine.targets import Target
     from matxai.engine.values import Spot
 
 _TOGETHER = (GRADIENT, GUIDED, DECONVNET)
@@ -107,8 +108,24 @@ def read_by(backward: Backward, spots: dict[str, Spot]) -> list[str]:
 
 def unreached(name: str) -> TargetError | LayerError:
     """Return the error to raise where the score does not depend on a place."""
-    error = TargetError if of_input(name) else LayerError
-    return error(f"The score does not depend on {'the input' if of_input(name) else f'layer {name!r}'}.")
+    if of_input(name):
+        which = "the input" if name == "input" else f"input {name.removeprefix(FURTHER)!r}"
+        return TargetError(f"The score does not depend on {which}; choose a target that does.")
+    return LayerError(
+        f"The score does not depend on layer {name!r}: the forward does not use it for this target, or cuts the graph"
+        f" behind it (no_grad, detach, NumPy); name a layer between the input and the score."
+    )
+
+
+def without_gradient(target: Target, layers: Iterable[str]) -> TargetError | LayerError:
+    """Return the error to raise where a score has no graph behind it; ``layers``: where alone the graph begins."""
+    behind = [name for name in layers if not of_input(name)]
+    if behind:
+        return unreached(behind[0])
+    return TargetError(
+        f"The score of {target.describe()} has no gradient: the forward cuts the graph (no_grad, detach, NumPy), the"
+        f" score is a constant, or it comes before the layers that are read."
+    )
 
 
 def edge_at(spot: Spot, name: str, *, fused: bool) -> Any:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from matxai.engine import GRADIENT, composite, run
+from matxai.engine.activations import ratio
 from matxai.errors import OperationError
 
 THREE = [composite(name) for name in ("epsilon", "epsilon_plus", "epsilon_alpha2_beta1")]
@@ -237,3 +238,22 @@ def test_half_gives_each_factor_half(plan_of: Any) -> None:
     assert not torch.allclose(both.relevance(half, "input").flatten(1).sum(1), both.scores, rtol=1e-2)
     account = both.ledger["epsilon"]  # the sigmoid's value at 0 takes the rest
     assert (account.total + account.biases + account.stabilisers).allclose(both.scores)
+
+
+@pytest.mark.parametrize(("beta", "threshold"), [(1.0, 20.0), (0.5, 0.2), (2.0, 0.0), (1.5, -0.4)])
+def test_a_softplus_is_itself_above_its_threshold(plan_of: Any, beta: float, threshold: float) -> None:
+    x = torch.cat([torch.linspace(-3, 3, 31, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)])
+    call = {"beta": beta, "threshold": threshold}
+    at_zero = F.softplus(torch.zeros((), dtype=torch.float64), beta, threshold)
+    assert torch.allclose(ratio("softplus", x, call) * x + at_zero, F.softplus(x, beta, threshold), atol=1e-12)
+    net, y = between(lambda y, m: m(y), nn.Softplus(beta, threshold))
+    account = run(net, y, plan_of(LRP_0), target=1).ledger["epsilon"]
+    assert torch.allclose(account.other, torch.zeros_like(account.other), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mT", "mH"])
+def test_transposes_of_exported_programs_are_views(plan_of: Any, name: str) -> None:
+    net, x = between(lambda y, m: m(getattr(getattr(y, name).sin(), name)), nn.Identity())
+    program = torch.export.export(net, (x,)).module()
+    expected = run(net, x, plan_of(LRP_0), target=1).relevance(LRP_0, "input")
+    assert torch.allclose(run(program, x, plan_of(LRP_0), target=1).relevance(LRP_0, "input"), expected, atol=1e-12)
