@@ -239,16 +239,19 @@ def near(x: Tensor, several: Sequence[Tensor]) -> list[float]:
     return found
 
 
-def warning(key: str, x: Tensor, named: Sequence[str], several: Sequence[Tensor]) -> str | None:
-    """Return a sentence where a noticeable region of the input is close to what it is compared with, else None."""
+def warning(key: str, x: Tensor, named: str | Sequence[str], several: Sequence[Tensor]) -> str | None:
+    """Return a sentence where a noticeable region of the input is close to what it is compared with, else None.
+
+    ``named`` are the baselines' names, or words for all of them, such as ``"every reference"``.
+    """
     shares = near(x, several)
     worst = max(shares, default=0.0)
     if worst <= NOTICEABLE:
         return None
     which = f"sample {shares.index(worst)}" if len(shares) > 1 else "the input"
-    names = " and ".join(f"'{n}'" for n in named)
+    words = named if isinstance(named, str) else f"the baseline {' and '.join(repr(n) for n in named)}"
     return (
-        f"{key}: a region of {100 * worst:.0f} % of {which} lies within {100 * NEAR:.0f} % of its range from the"
-        f" baseline {names}; there the map is close to 0 by construction, whatever the network sees. Compare with"
+        f"{key}: a region of {100 * worst:.0f} % of {which} lies within {100 * NEAR:.0f} % of its range from"
+        f" {words}; there the map is close to 0 by construction, whatever the network sees. Compare with"
         " another baseline."
     )

@@ -33,7 +33,7 @@ class Masked(Sampled):
     ----------
     baseline
         What the network sees in their place, by name: ``blur``, ``black``, ``white``, ``constant``, ``noise``,
-        ``mean``.
+        ``mean``. One alone: a mask is filled with it, and maps of several fillings are several objects.
     """
 
     baseline: str = "blur"

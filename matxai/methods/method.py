@@ -7,9 +7,9 @@ so that ``matxai methods`` and the plugin list them at once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from matxai.errors import MethodError, nearest
 from matxai.registry import Registry
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matxai.engine.layouts import Layout
     from matxai.engine.place import Place
     from matxai.methods.baselines import Baselines
+
+M = TypeVar("M", bound="Method")
 
 methods: Registry[type[Method]] = Registry("method", package="matxai.methods.kinds", error=MethodError)
 
@@ -50,6 +52,8 @@ class About:
         What it costs, in F: the work of one forward; begins with the figure for a convolutional network.
     verified
         The independent references that its numbers are tested against.
+    forms
+        How it is had at a layer or for a unit, where it is more than a map of the input.
     tasks, inputs
         Where it applies: ``classification``, ``segmentation``, ``detection``, ``regression``; ``1d``, ``2d``, ``3d``.
     """
@@ -62,6 +66,7 @@ class About:
     models: str = ""
     cost: str = ""
     verified: str = ""
+    forms: str = ""
     tasks: tuple[str, ...] = ("classification", "segmentation", "detection", "regression")
     inputs: tuple[str, ...] = ("1d", "2d", "3d")
 
@@ -89,6 +94,7 @@ def help_of(name: str) -> dict[str, str]:
         "certain": about.guarantee,
         "misleads": about.misleads,
         "variants": ", ".join(f"{name}:{v}" for v in methods[name].variants),
+        "forms": about.forms,
         "verified": about.verified,
         "paper": about.paper,
     }
@@ -218,6 +224,8 @@ class Method(ABC):
     about: ClassVar[About]
     #: The options that each variant stands for: ``name:variant`` is the class with these.
     variants: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Other classes of this kind, by what follows the colon: :meth:`form` adds them.
+    forms: ClassVar[dict[str, type[Method]]] = {}
     #: Whether the method reads the layers of the call.
     at_layers: ClassVar[bool] = False
     #: Whether the method runs perturbed copies of the input: its reduction needs ``setting.copies``.
@@ -247,8 +255,18 @@ class Method(ABC):
         return False
 
     @classmethod
-    def of(cls, variant: str | None, *, name: str) -> Self:
-        """Return the method of one variant (``None``: the default), named as the user wrote it.
+    def form(cls, name: str) -> Callable[[type[M]], type[M]]:
+        """Return a decorator that makes a class the one that ``KIND:name`` stands for."""
+
+        def add(other: type[M]) -> type[M]:
+            cls.forms = {**cls.forms, name: other}
+            return other
+
+        return add
+
+    @classmethod
+    def of(cls, variant: str | None, *, name: str) -> Method:
+        """Return the method of one variant or form (``None``: the default), named as the user wrote it.
 
         Raises
         ------
@@ -257,8 +275,10 @@ class Method(ABC):
         """
         if variant is None:
             return cls(name=name)
+        if variant in cls.forms:
+            return cls.forms[variant](name=name)
         if variant not in cls.variants:
-            known = f"{nearest(variant, cls.variants)}" if cls.variants else "It has none."
+            known = nearest(variant, [*cls.variants, *cls.forms]) if cls.variants or cls.forms else "It has none."
             msg = f"The method '{cls.kind}' has no variant '{variant}'. {known}"
             raise MethodError(msg)
         return cls(**cls.variants[variant], name=name)

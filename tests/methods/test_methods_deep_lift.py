@@ -274,3 +274,21 @@ def test_options():
         DeepLift(baseline="grey")
     with pytest.raises(MethodError, match="of deep_lift has no effect"):
         DeepLift(value=0.5)
+
+
+def test_several_baselines_are_averaged_with_one_pair_each(make_gap_net, make_input):
+    net, x, target = make_gap_net(2).double(), make_input(2).double(), matxai.targets.each(0, 2)
+    alone = [attribution(net, x, DeepLift(baseline=b, name=KEY), target) for b in ("blur", "noise")]
+    method = DeepLift(baseline=("blur", "noise"))
+    both = attribution(net, x, method, target)
+    torch.testing.assert_close(both.maps[KEY], sum(a.maps[KEY] for a in alone) / 2, rtol=1e-10, atol=1e-14)
+    for figure in ("gap", "difference"):
+        want = sum(a.figures[KEY][figure] for a in alone) / 2
+        torch.testing.assert_close(both.figures[KEY][figure], want, rtol=1e-9, atol=1e-13)
+    assert (both.forwards, both.backwards) == (1 + 4, 8)
+    assert (matxai.plan(method).forwards, matxai.plan(method).backwards) == (5, 4)
+    assert DeepLift(baseline=("white",)).key == "deep_lift:white"
+    with pytest.raises(MethodError, match="deep_lift has an empty list of baselines"):
+        DeepLift(baseline=())
+    with pytest.raises(MethodError, match="There is no baseline 'grey'"):
+        DeepLift(baseline=("blur", "grey"))

@@ -294,3 +294,14 @@ def test_gradient_shap_without_references_draws_noise_and_stops_by_its_error(mak
     torch.testing.assert_close(again.maps["gradient_shap"], first.maps["gradient_shap"][1:], rtol=1e-10, atol=1e-14)
     with pytest.raises(MethodError, match=r"The references are \(3, 5\); they must be inputs of the model"):
         attribution(net, x, "gradient_shap", 1, references=torch.zeros(3, 5))
+
+
+def test_gradient_shap_warns_of_a_region_close_to_every_reference(make_gap_net, make_input):
+    net, x = make_gap_net(2), make_input(2)
+    references = make_input(2, batch=2, seed=8)
+    references[:, :, :12, :12] = x[1, :, :12, :12]
+    (said,) = attribution(net, x, GradientSHAP(budget=4), 1, references=references).warnings
+    assert said.startswith("gradient_shap: a region of 19 % of sample 1 lies within 5 % of its range from every ref")
+    references[0] = make_input(2, batch=1, seed=8)[0]
+    assert attribution(net, x, GradientSHAP(budget=4), 1, references=references).warnings == ()
+    assert attribution(net, x, GradientSHAP(budget=4), 1).warnings == ()

@@ -12,7 +12,7 @@ from matxai.methods.method import About, Method, Reduced, Setting, methods
 from matxai.methods.sampled import copies_of, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matxai.engine import Captured, Needs
 
@@ -31,7 +31,8 @@ class DeepLift(Method):
     Attributes
     ----------
     baseline
-        ``blur``, ``mean``, ``noise``, ``black``, ``white`` or ``constant``.
+        ``blur``, ``mean``, ``noise``, ``black``, ``white`` or ``constant``; several, whose maps are averaged, cost one
+        pair of input and baseline each.
     value
         Of ``constant``, in units of the network's input (of :func:`matxai.explain`: of the image); ``None``: halfway
         between the lowest and highest value.
@@ -43,7 +44,7 @@ class DeepLift(Method):
     Shrikumar, Greenside and Kundaje, ICML 2017, arXiv:1704.02685, sections 3.2 and 3.5.1.
     """
 
-    baseline: str = DEFAULT
+    baseline: str | Sequence[str] = DEFAULT
     value: float | None = None
 
     kind: ClassVar[str] = "deep_lift"
@@ -59,21 +60,31 @@ class DeepLift(Method):
         " one function can get two maps. Completeness is bookkeeping, not faithfulness.",
         paper="Shrikumar et al. 2017, arXiv:1704.02685",
         models="any whose operations have a rule (docs/lrp.md)",
-        cost="5 F: a forward, and forward and backward of input and baseline",
+        cost="5 F: a forward, and forward and backward of input and baseline; 4 F more for each further baseline",
         verified="captum on a plain CNN; the paper's values; completeness on residual and gated networks",
     )
 
     def __post_init__(self) -> None:
-        known[self.baseline]
-        if self.value is not None and self.baseline != "constant":
+        several = (self.baseline,) if isinstance(self.baseline, str) else tuple(self.baseline)
+        if not several:
+            raise MethodError(f"{self.kind} has an empty list of baselines; leave it out for '{DEFAULT}'.")
+        object.__setattr__(self, "baseline", several[0] if len(several) == 1 else several)
+        for name in several:
+            known[name]
+        if self.value is not None and "constant" not in several:
             msg = f"The value {self.value} of {self.key} has no effect: it belongs to baseline='constant'."
             raise MethodError(msg)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The baselines' names."""
+        return (self.baseline,) if isinstance(self.baseline, str) else tuple(self.baseline)
 
     def needs(self) -> Needs:
         """Ask for input and baseline in one batch, with a backward."""
         from matxai.engine import Needs
 
-        return Needs(copies=2, gradients=2)
+        return Needs(copies=2 * len(self.named), gradients=2 * len(self.named))
 
     def reduce(self, captured: Captured, setting: Setting) -> Reduced:
         """Return the map ``(..., B, C, *spatial)``, and what it does not add up to."""
@@ -81,13 +92,16 @@ class DeepLift(Method):
 
         copies, made = copies_of(setting), setting.baseline
         assert made is not None  # noqa: S101 - given to every method: says so to the type checker
-        baseline = made(self.baseline, value=self.value)
-        difference, multipliers = copies.difference(baseline)
-        map_ = accumulating(multipliers) * accumulating(captured.input - baseline)
-        difference = accumulating(difference)
+        baselines = [made(n, value=self.value if n == "constant" else None) for n in self.named]
+        difference = accumulating(copies.scores.new_zeros(copies.scores.shape))
+        map_ = accumulating(captured.input.new_zeros(len(difference), *captured.input.shape))
+        for baseline in baselines:
+            apart, multipliers = copies.difference(baseline)
+            map_ += accumulating(multipliers) * accumulating(captured.input - baseline) / len(baselines)
+            difference += accumulating(apart) / len(baselines)
         gap = map_.flatten(2).sum(2) - difference
         several = captured.targets is not None
-        near = warning(self.key, captured.input, [self.baseline], [baseline])
+        near = warning(self.key, captured.input, self.named, baselines)
         largest = accumulating(copies.scores).abs() + difference.abs()
         missed = bool((gap.abs() > MISSED * largest).any())
         said = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from matxai.methods.baselines import warning
 from matxai.methods.method import About, Reduced, Setting, methods
 from matxai.methods.sampled import Sampled, copies_of, joined
 from matxai.methods.statistics import Stream
@@ -69,7 +70,20 @@ class GradientSHAP(Sampled):
                 break
         assert stream.mean is not None  # noqa: S101 - there is at least one copy: says so to the type checker
         beside = {"standard_error": joined(stream.standard_error(), copies)}
-        return Reduced(joined(stream.mean, copies), beside=beside, figures={"copies": stream.count})
+        return Reduced(
+            joined(stream.mean, copies),
+            beside=beside,
+            figures={"copies": stream.count},
+            warnings=self._near(setting, x),
+        )
+
+    def _near(self, setting: Setting, x: Tensor) -> tuple[str, ...]:
+        """Return a warning where a region of the input is close to every reference; noise is close to nothing."""
+        references = None if setting.baseline is None else setting.baseline.references
+        if references is None:
+            return ()
+        said = warning(self.key, x, "every reference", [r.to(x) for r in references])
+        return () if said is None else (said,)
 
     def _drawn(self, block: range, copies: Copies, setting: Setting) -> tuple[Tensor, Tensor]:
         """Return a baseline (n, B, C, *spatial) and a position on the path (n, 1, ...) for each copy."""

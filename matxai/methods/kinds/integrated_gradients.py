@@ -72,6 +72,8 @@ class IntegratedGradients(Sampled):
         models="any with a gradient",
         cost="128 F: 64 forwards and backwards (steps, budget), or what completeness takes",
         verified="captum with the same nodes; the paper's values; polynomials, exactly",
+        forms="integrated_gradients:layer (LayerIntegratedGradients) at a layer, by default the last one with places;"
+        " for a unit with targets.neuron as the target",
     )
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from matxai.errors import MethodError
-from matxai.methods.baselines import DEFAULT, baselines
+from matxai.methods.baselines import DEFAULT, baselines, warning
 from matxai.methods.kinds.integrated_gradients import IntegratedGradients
 from matxai.methods.layered import LayerMaps, placed
 from matxai.methods.method import Reduced, Setting
@@ -15,13 +15,18 @@ from matxai.methods.sampled import Sampled, copies_of
 from matxai.methods.statistics import accumulating
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from torch import Tensor
 
     from matxai.engine import Captured, Needs
+    from matxai.engine.tail import Tail
     from matxai.methods.method import About
+    from matxai.methods.quadrature import Quadrature
 
 
+@IntegratedGradients.form("layer")
 @dataclass(frozen=True)
 class LayerIntegratedGradients(LayerMaps, Sampled):
     """Integrated gradients with respect to a layer's output, summed over its channels; the layer form of the method.
@@ -33,12 +38,13 @@ class LayerIntegratedGradients(LayerMaps, Sampled):
     Attributes
     ----------
     baseline
-        ``blur``, ``mean``, ``noise``, ``black``, ``white`` or ``constant``: of the input.
+        ``blur``, ``mean``, ``noise``, ``black``, ``white`` or ``constant``: of the input. Several are averaged.
     rule, steps
         As of :class:`IntegratedGradients`; ``steps=None``: the budget.
     layers, relu, placement, upsample
         As of a CAM.
 
+    The map comes with ``NAME:error``: how far a coarser rule on the same nodes is off.
     ``figures`` of the attribution has ``gap``, (L, T, B): by layer, what the map's sum misses of that difference.
 
     References
@@ -47,7 +53,7 @@ class LayerIntegratedGradients(LayerMaps, Sampled):
     """
 
     relu: bool | None = False
-    baseline: str = DEFAULT
+    baseline: str | Sequence[str] = (DEFAULT,)
     rule: str = "gauss_legendre"
     steps: int | None = None
 
@@ -56,13 +62,20 @@ class LayerIntegratedGradients(LayerMaps, Sampled):
         IntegratedGradients.about,
         question="How do the places of a layer make up the score's difference to a baseline?",
         resolution="one cell of the layer",
+        forms="",
         cost="3 F and 64 forwards and backwards of what follows the layer (steps, budget)",
         verified="captum's LayerIntegratedGradients with the same nodes",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        baselines[self.baseline]
+        object.__setattr__(
+            self, "baseline", (self.baseline,) if isinstance(self.baseline, str) else tuple(self.baseline)
+        )
+        if not self.baseline:
+            raise MethodError(f"{self.key} has an empty list of baselines; leave it out for '{DEFAULT}'.")
+        for name in self.baseline:
+            baselines[name]
         quadratures[self.rule]
         if self.steps is not None and self.steps < 2:
             raise MethodError(f"{self.key} has steps={self.steps}; a rule of quadrature has 2 or more nodes.")
@@ -75,49 +88,85 @@ class LayerIntegratedGradients(LayerMaps, Sampled):
         return self.name if self.name is not None else f"{self.kind}:layer"
 
     def needs(self) -> Needs:
-        """Ask for activations, and one forward of the baseline."""
+        """Ask for activations, and for each layer and baseline one forward and runs of what follows."""
         from matxai.engine import Needs
 
-        return Needs(activations=True, copies=1)
+        layers = 1 if self.layers is None or isinstance(self.layers, str | int) else len(self.layers)
+        pairs = layers * len(self.baseline)
+        return Needs(
+            activations=True, copies=pairs, tails=pairs * (self._nodes(self.budget or self.default_budget) + 1)
+        )
+
+    def _nodes(self, most: int) -> int:
+        """Return how many nodes the rule has: those asked for, or what the budget gives each baseline."""
+        count = self.steps or most // len(self.baseline)
+        if count < 2:
+            msg = f"{self.key} needs 2 copies for each of {len(self.baseline)} baseline(s), and its budget is {most}."
+            raise MethodError(msg)
+        return count
 
     def signed(self, captured: Captured, setting: Setting, name: str) -> tuple[Tensor, Tensor | None]:
         """Return the map of one layer ``(..., B, *spatial)``."""
-        return self._at(captured, setting, name)[0], None
+        return self._at(captured, setting, name, self._baselines(setting))[0], None
 
     def reduce(self, captured: Captured, setting: Setting) -> Reduced:
         """Return ``(..., B, L, *spatial)``, or the layers' own maps where nothing is to be upsampled."""
         import torch
 
-        found = [self._at(captured, setting, name) for name in setting.layers]
-        maps = [m.clamp(min=0) if setting.relu else m for m, _ in found]
-        figures = {"gap": torch.stack([gap for _, gap in found])}
-        return Reduced(placed(maps, setting) if setting.upsample else tuple(maps), figures=figures)
+        several = self._baselines(setting)
+        found = [self._at(captured, setting, name, several) for name in setting.layers]
+        maps = [m.clamp(min=0) if setting.relu else m for m, _, _ in found]
+        errors = [e for _, e, _ in found]
+        near = warning(self.key, captured.input, self.baseline, several)
+        return Reduced(
+            placed(maps, setting) if setting.upsample else tuple(maps),
+            beside={"error": placed(errors, setting) if setting.upsample else tuple(errors)},
+            figures={"gap": torch.stack([gap for _, _, gap in found])},
+            warnings=() if near is None else (near,),
+        )
 
-    def _at(self, captured: Captured, setting: Setting, name: str) -> tuple[Tensor, Tensor]:
-        """Return a layer's map in the input's type, and what its sum misses; T in front for several targets."""
+    def _baselines(self, setting: Setting) -> list[Tensor]:
+        made = setting.baseline
+        assert made is not None  # noqa: S101 - given to every method: says so to the type checker
+        return [made(name) for name in self.baseline]
+
+    def _at(
+        self, captured: Captured, setting: Setting, name: str, several: list[Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a layer's map, its error and what its sum misses; T in front for several targets."""
         import torch
 
-        made, copies = setting.baseline, copies_of(setting)
-        assert made is not None  # noqa: S101 - given to every method: says so to the type checker
-        rule, tail = quadrature(self.rule, self.steps or self.most(setting)), copies.tail(name)
-        start = copies.activation(made(self.baseline), name)
-        way = tail.clean - start
-        nodes, weights = torch.from_numpy(rule.nodes), torch.from_numpy(rule.weights)
-        total: Tensor | None = None
+        copies = copies_of(setting)
+        tail, cells = copies.tail(name), setting.layouts[name].cells
+        rule = quadrature(self.rule, self._nodes(self.most(setting)))
+        maps, errors, starts = [], [], []
+        for baseline in several:
+            start = copies.activation(baseline, name)
+            fine, coarse = self._integrals(tail, tail.clean - start, rule)
+            delta = cells(accumulating(tail.clean - start))
+            found = (cells(fine) * delta).sum(1 - delta.ndim)
+            maps.append(found)
+            errors.append(found - (cells(coarse) * delta).sum(1 - delta.ndim))
+            starts.append(accumulating(tail.scores(start.unsqueeze(0)))[:, 0])
+        map_, error, start = (torch.stack(t).mean(0) for t in (maps, errors, starts))
+        gap = map_.flatten(2).sum(2) - (accumulating(copies.scores) - start)
+        plain = [map_.to(_type_of(captured.input)), error.abs().to(_type_of(captured.input)), gap]
+        first, second, third = plain if captured.targets is not None else [t[0] for t in plain]
+        return first, second, third
+
+    def _integrals(self, tail: Tail, way: Tensor, rule: Quadrature) -> tuple[Tensor, Tensor]:
+        """Return the mean gradient (T, B, K, *spatial) on the way to the layer's output by both rules."""
+        import torch
+
+        nodes, weights, coarse = (torch.from_numpy(v) for v in (rule.nodes, rule.weights, rule.coarse))
+        found: list[Tensor] = []
         for block in tail.blocks(len(nodes), self.key, gradients=True):
             at = slice(block.start, block.stop)
             along = (1 - nodes[at]).to(way).view(-1, *(1,) * way.ndim)
-            _, gradients = tail.gradients(tail.clean - along * way)
-            wide = accumulating(gradients)
-            part = torch.tensordot(weights[at].to(wide), wide, dims=([0], [1]))
-            total = part if total is None else total + part
-        assert total is not None  # noqa: S101 - a rule has nodes: says so to the type checker
-        cells = setting.layouts[name].cells
-        delta = cells(accumulating(way))
-        map_ = (cells(total) * delta).sum(1 - delta.ndim)
-        difference = accumulating(copies.scores) - accumulating(tail.scores(start.unsqueeze(0)))[:, 0]
-        plain, gap = map_.to(_type_of(captured.input)), map_.flatten(2).sum(2) - difference
-        return (plain, gap) if captured.targets is not None else (plain[0], gap[0])
+            gradients = accumulating(tail.gradients(tail.clean - along * way)[1])
+            parts = [torch.tensordot(w[at].to(gradients), gradients, dims=([0], [1])) for w in (weights, coarse)]
+            found = [a + b for a, b in zip(found, parts, strict=True)] if found else parts
+        return found[0], found[1]
 
 
 def _type_of(x: Tensor) -> torch.dtype:
