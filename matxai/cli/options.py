@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ Arch = Annotated[str | None, typer.Option("--arch", help="Architecture of bare w
 Limit = Annotated[
     str | None, typer.Option("--limit", help="How far an archive may unfold, e.g. 2GB; by default 512MB and 100 times.")
 ]
+
+#: What is reported before the first block of copies, such as "a.png: rise: 512 copies, about 40 s 0/512".
+PREDICTED = re.compile(r"(?P<whose>.+)(?P<time>: \d+ copies, about [\d.]+ (?:s|min|h))(?: 0/\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,34 @@ class Talk:
             typer.echo(text)
 
     def progress(self) -> Callable[[int, int, str], None] | None:
-        """Return what jobs call with (done, total, label), or None where nobody looks."""
-        if self.quiet or self.json or not sys.stderr.isatty():
+        """Return what jobs call with (done, total, label), or None where nobody wants to hear.
+
+        On a terminal it is one line that changes; in a file or a pipe, and beside JSON, a line of its own for each
+        method that runs copies and each input, with the time predicted for them.
+        """
+        if self.quiet:
             return None
+        if self.json or not sys.stderr.isatty():
+            return _predictions()
 
         def show(done: int, total: int, label: str) -> None:
             sys.stderr.write(f"\r\033[K{label} {done}/{total}" if done < total else "\r\033[K")
             sys.stderr.flush()
 
         return show
+
+
+def _predictions() -> Callable[[int, int, str], None]:
+    """Return what prints to stderr how long copies will take, once for each method and input, and nothing else."""
+    said: set[str] = set()
+
+    def show(_done: int, _total: int, label: str) -> None:
+        found = PREDICTED.match(label)
+        if found is not None and found["whose"] not in said:
+            said.add(found["whose"])
+            typer.echo(found["whose"] + found["time"], err=True)
+
+    return show
 
 
 def parse_bytes(text: str | None) -> int | None:
@@ -79,8 +102,6 @@ def parse_bytes(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    import re
-
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)[bB]?\s*", text)
     if match is None:
         msg = f"--limit {text} is no size. Write a number and a unit, as in 2GB."

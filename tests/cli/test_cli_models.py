@@ -140,3 +140,19 @@ def test_a_picture_that_is_cut_off_is_truncated(suffix, share, here, capsys) -> 
     message = capsys.readouterr().err
     assert f"cut.{suffix} is truncated" in message
     assert "png_read" not in message
+
+
+def test_baselines_of_spectra_are_not_those_of_images(here, capsys):
+    (here / "matxai.yaml").write_text(
+        "version: 1\nname: edges\ntask: classification\nclasses: [a, b]\ninput: {kind: 1d, channels: 1}\n"
+        'weights: {command: [python, predict.py, "{input}", "{output}"]}\n'
+    )
+    assert main(["model", "show", ".", "--trust"]) == 0
+    text = capsys.readouterr().out
+    assert "baselines (black, white, constant, blur, noise, mean): made from each spectrum, in its own values" in text
+    assert "image" not in text
+    assert main(["model", "show", ".", "--trust", "--json"]) == 0
+    assert set(said(capsys)["baselines"].values()) == {None}
+    (here / "matxai.yaml").write_text((here / "matxai.yaml").read_text().replace("1d", "2d"))
+    assert main(["model", "show", ".", "--trust"]) == 0
+    assert "of an 8-bit image, the mean of each channel" in capsys.readouterr().out

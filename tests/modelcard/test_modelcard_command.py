@@ -179,16 +179,19 @@ def test_the_command_line_explains_with_a_command(here, capsys):
     values = (np.random.default_rng(0).random((12, 10)) * 255).astype(np.uint8)
     Image.fromarray(values).save("a.png")
     command = f"{sys.executable} predict.py {{input}} {{output.csv}}"
-    common = ["--command", command, "--no-evidence", "--json", "--methods", "occlusion", "--budget", "9"]
+    methods = ["occlusion", "rise", "lime", "kernel_shap"]
+    common = ["--command", command, "--no-evidence", "--json", "--methods", ",".join(methods), "--budget", "9"]
     assert main(["explain", "a.png", *common, "--out", "bare"]) == 0
     assert not json.loads(capsys.readouterr().out)["failures"]
     calls = (here / "calls.txt").read_text().count("well")
-    assert calls == 2
+    assert calls == 1 + len(methods)
     ds = matxai.load(here / "bare" / "results" / "a" / "explanation.nc")
     assert any("1 assumed" in sentence for sentence in matxai.explanation.provenance(ds)["assumptions"])
     box = load_model(matxai.black_box(lambda a: wanted(torch.from_numpy(a))), kind="2d")
-    want = matxai.explain(box, matxai.read("a.png"), ["occlusion"], budget=9)
-    np.testing.assert_allclose(ds.occlusion, want.occlusion, atol=1e-6)
+    want = matxai.explain(box, matxai.read("a.png"), methods, budget=9)
+    assert set(want.data_vars) >= set(methods)
+    for name in want.data_vars:
+        np.testing.assert_allclose(ds[name], want[name], atol=1e-6)
     assert main(["explain", "--command", "python predict.py", "a.png"]) == 2
     assert "must say {input}" in capsys.readouterr().err
     assert main(["explain", "mine"]) == 2

@@ -29,8 +29,18 @@ def _rows(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _baselines(seen: dict[str, list[float] | None]) -> list[str]:
-    """Return a line for each baseline: what the network sees of it, channel by channel."""
+def _baselines(seen: dict[str, list[float] | None], kind: str) -> list[str]:
+    """Return a line for each baseline: what the network sees of it, channel by channel; for spectra a single line.
+
+    Parameters
+    ----------
+    seen
+        As :func:`matxai.explanation.baselines_seen` returns them.
+    kind
+        Of the model's input: a spectrum has no range like that of an 8-bit image, so that nothing is known beforehand.
+    """
+    if kind.startswith("1"):
+        return [f"baselines ({', '.join(seen)}): made from each spectrum, in its own values"]
     lines = ["baselines as the network sees them (of an 8-bit image, the mean of each channel):"]
     for name, numbers in seen.items():
         text = ", ".join(f"{v:.4g}" for v in numbers) if numbers is not None else "made from each input"
@@ -73,7 +83,7 @@ def register(app: typer.Typer) -> None:
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit))
         document, seen = describe(loaded), baselines_seen(loaded)
-        lines = [_rows(document), *_baselines(seen)]
+        lines = [_rows(document), *_baselines(seen, loaded.kind)]
         talk.result("\n".join(lines), {**document, "baselines": seen})
 
     @group.command()
@@ -94,14 +104,19 @@ def register(app: typer.Typer) -> None:
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         where = None if device is None else devices.choose(device)  # a reference is held against the CPU's numbers
-        found = check_model(load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit), device=where))
+        loaded = load_model(model, arch=arch, trust=trust, limit=parse_bytes(limit), device=where)
+        found = check_model(loaded)
         lines = [f"{found.name}: {'ok' if found.ok else 'not as its card says'}", f"input {tuple(found.input_shape)}"]
         for name, shape in found.layers:
             mark = "  <- default" if name == found.default_layer else ""
             lines.append(f"  {name:<28} {' x '.join(map(str, shape[1:]))}{mark}")
         if found.reference is not None:
             lines.append(f"reference output reproduced to {found.reference:.2g} of its largest value")
-        lines += [*_baselines(found.baselines), *found.findings, *(f"assumed: {a}" for a in found.assumptions)]
+        lines += [
+            *_baselines(found.baselines, loaded.kind),
+            *found.findings,
+            *(f"assumed: {a}" for a in found.assumptions),
+        ]
         talk.result("\n".join(lines), found.to_dict())
         raise typer.Exit(0 if found.ok else 1)
 
