@@ -107,12 +107,12 @@ class Balance:
     magnitude
         The sum of its absolute values over ``|score|``: far above 1, large terms cancel and the map is unstable.
     biases, stabilisers, missing
-        What biases (constants that were added or joined and f(0) of activations among them) and stabilisers absorbed,
-        and what was lost where an output had no contribution of the sign that a rule asks for (only with
+        What biases (constants that were added, joined or written and f(0) of activations among them) and stabilisers
+        absorbed, and what was lost where an output had no contribution of the sign that a rule asks for (only with
         ``no_positive="drop"``).
     other
         What is left of ``score - total``: first-layer rules on inputs that nothing reaches, constants that were padded
-        or written into a tensor, operations that were passed by their plain gradient.
+        or filled in by ``where`` and ``masked_fill``, operations that were passed by their plain gradient.
     flows
         One for each target: where :attr:`operations` and :attr:`layers` come from.
     """

@@ -9,7 +9,7 @@ from matxai.engine.facts import passage, rectified, refuse_what_has_no_rule
 from matxai.engine.flow import Flow
 from matxai.engine.gates import PRODUCTS, gates
 from matxai.engine.ruletable import Composite
-from matxai.engine.skips import skips
+from matxai.engine.skips import skips, without_sums
 from matxai.engine.step import Parts
 from matxai.errors import OperationError
 
@@ -78,9 +78,9 @@ def _give_rules(rule: Composite, captured: Captured, capture: Capture, start: in
     if start is None:
         raise OperationError("LRP needs an output that comes from the input through operations it can see.")
     refuse_what_has_no_rule(capture.trace, start, stop, capture.switch.gates, rule)
-    captured.assignments[rule] = assign(
-        rule, capture.trace, start, capture.switch.first, reached(capture.trace, start, rule, capture.switch.gates)
-    )
+    wanted = reached(capture.trace, start, rule, capture.switch.gates)
+    captured.assignments[rule] = assign(rule, capture.trace, start, capture.switch.first, wanted)
+    captured.notes += without_sums(capture.trace, wanted, rule)
 
 
 def flow_of(capture: Capture, start: int, score: Tensor) -> Flow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matxai.engine.ruletable import Composite
     from matxai.engine.trace import Trace
 
 
@@ -22,3 +23,20 @@ def skips(trace: Trace) -> dict[int, int]:
         for v in op.outputs:
             depth[v] = 1 + max(passed, default=0)
     return found
+
+
+def without_sums(trace: Trace, wanted: set[int], composite: Composite) -> list[str]:
+    """Return a sentence for each sum that the option ``residual`` does not see: of tensors that were stacked first."""
+    if composite.residual == "contribution":
+        return []
+    producers, notes = trace.producers(), []
+    for op in trace:
+        if op.kind not in ("sum", "mean") or not wanted.intersection(op.outputs):
+            continue
+        made = producers.get(op.inputs[0])
+        if made is not None and made.name == "stack" and len(made.inputs) > 1:
+            notes.append(
+                f"lrp:{composite.name}: residual='{composite.residual}' does not reach the operation {op.where()}, a"
+                f" sum of stacked tensors; write it as a + b"
+            )
+    return notes

@@ -24,6 +24,7 @@ from matxai.engine.standins.relu import relu
 from matxai.engine.standins.selecting import select, view, view_as
 from matxai.engine.standins.softmax import softmax
 from matxai.engine.standins.sums import add
+from matxai.engine.standins.writing import write
 
 __all__ = ["STAND_INS", "WRITTEN_OUT", "Call"]
 
@@ -65,4 +66,5 @@ STAND_INS: dict[str, StandInFor] = {
     "select": select,
     "view": view,
     "view_as": view_as,
+    "write": write,
 }

@@ -57,6 +57,12 @@ class LRP(Method):
 
     An option that changes nothing for the composite is refused.
 
+    Notes
+    -----
+    Rules that divide by an output near 0 (``epsilon`` as a guard of the division) or by its negative part z - z+
+    (``alpha_beta``) enlarge the rounding of a forward, which in float32 depends on the batch size: their maps agree
+    from batch to batch to about 1e-4 of the largest value there. In float64 they agree to 1e-9.
+
     References
     ----------
     Bach et al., PLoS ONE 10(7), 2015; Montavon et al., Layer-Wise Relevance Propagation: An Overview, 2019.
