@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 
 from matxai.engine.batches import Batches
@@ -34,7 +33,7 @@ from matxai.engine.standins.linear import TapNode
 from matxai.engine.standins.unknown import metered
 from matxai.engine.trace import INPUT, Operation, Trace
 from matxai.engine.values import Keep, Spot, Value
-from matxai.engine.wrapped import in_recomputed_block, is_recomputed
+from matxai.engine.wrapped import in_recomputed_block, is_recomputed, saving_is_hooked
 from matxai.engine.writes import Writes, target_of
 
 if TYPE_CHECKING:
@@ -107,7 +106,13 @@ class Capture(TorchFunctionMode):
         value = self.value(tensor)
         if value is not None and value.passing is not None and self.ready is not None:
             raise self.ready.deviates(value.passing)
-        return self._spot(name, tensor, value.id if value is not None else self._new_id(), root=self.keep.graph)
+        id_ = value.id if value is not None else self._new_id()
+        if not self._graph_is_hidden():
+            return self._spot(name, tensor, id_, root=self.keep.graph)
+        with torch.enable_grad():
+            spot = self._spot(name, tensor, id_, root=True)
+            self._keep_way(tensor)
+        return spot
 
     def _spot(self, name: str, tensor: Tensor, value_id: int, *, root: bool) -> Spot:
         cell = self.store.keep(tensor)
@@ -174,7 +179,7 @@ class Capture(TorchFunctionMode):
             args, kwargs, target = self._before_write(args, kwargs, target)
         if not live:
             return func(*args, **kwargs)
-        if self.keep.graph and not torch.is_grad_enabled() and in_recomputed_block():
+        if self._graph_is_hidden():
             return self._in_recomputed_block(row, func, args, kwargs, live, target)
         return self._perform(row, func, args, kwargs, live, target)
 
@@ -183,15 +188,25 @@ class Capture(TorchFunctionMode):
         live: list[Tensor], target: Tensor | None,
     ) -> Any:  # fmt: skip
         """Perform an operation with a graph, and keep a way to it: the end of the block puts its own in the place."""
-        self.recomputed = True
         with torch.enable_grad():
             result = self._perform(row, func, args, kwargs, live, target)
             for tensor in tensors_in(result):
-                value = self.value(tensor)
-                if value is not None and tensor.requires_grad:
-                    alias = value.straight = put(TapNode(tensor.detach()), tensor)
-                    alias.__dict__[_MARK] = replace(value, straight=None)
+                self._keep_way(tensor)
         return result
+
+    def _graph_is_hidden(self) -> bool:
+        """Whether this is a block that recomputes itself in the backward, and hides its graph until then."""
+        return self.keep.graph and not torch.is_grad_enabled() and in_recomputed_block()
+
+    def _keep_way(self, tensor: Tensor) -> None:
+        """Keep a way to the graph of a tensor that the end of such a block is about to hide."""
+        value = self.value(tensor)
+        if value is None or not tensor.requires_grad:
+            return
+        self.recomputed = self._aside = True
+        alias = value.straight = put(TapNode(tensor.detach()), tensor)
+        self._aside = False
+        alias.__dict__[_MARK] = replace(value, straight=None)
 
     def _sift(self, arg: Any, live: list[Tensor]) -> Any:
         """Collect the values that depend on the input, and hide the graph of everything else."""
@@ -235,9 +250,10 @@ class Capture(TorchFunctionMode):
     def straight(self, tensor: Tensor) -> Tensor:
         """Return the tensor, or what it was before a block that recomputes itself in the backward hid its graph."""
         value = self.value(tensor)
-        return (
-            tensor if value is None or value.straight is None or not is_recomputed(tensor.grad_fn) else value.straight
-        )
+        if value is None or value.straight is None:
+            return tensor
+        # no node: nothing in front of the block has a graph, so its end took off what began inside
+        return value.straight if tensor.grad_fn is None or is_recomputed(tensor.grad_fn) else tensor
 
     def origin(self, tensor: Tensor) -> Tensor:
         """Return the module's own tensor for a constant that a call was given in its place."""
@@ -285,7 +301,7 @@ class Capture(TorchFunctionMode):
             for mark in marks:
                 if mark.passing is not None:
                     raise self.ready.deviates(mark.passing)
-        with self._shield(target) if self.shielded and graph else nullcontext():
+        with self.store.shield(target) if graph and (self.shielded or saving_is_hooked()) else nullcontext():
             call = Call(self, row, func, args, kwargs, op, graph)
             result = self._computed(call, target)
             result = tapped(self, call, result) if self.keep.biases and graph else result
@@ -317,16 +333,6 @@ class Capture(TorchFunctionMode):
         )
         self._record(op, after, [before], None, nonnegative=mark.nonnegative, clean=mark.clean)
         return after
-
-    def _shield(self, target: Tensor | None) -> saved_tensors_hooks:
-        """Hold what PyTorch saves inside as it is now, also from what the operation itself writes."""
-        storage = None if target is None else target.untyped_storage().data_ptr()
-
-        def keep(tensor: Tensor) -> Cell:
-            own = tensor.untyped_storage().data_ptr() == storage
-            return self.store.keep(tensor.clone() if own else tensor)
-
-        return saved_tensors_hooks(keep, _held)
 
     def _computed(self, call: Call, target: Tensor | None) -> Any:
         """Return what the stand-in gives, or the function itself."""
@@ -387,7 +393,3 @@ class Capture(TorchFunctionMode):
 
     def _place(self) -> str:
         return self.naming.current if self.naming is not None else ""
-
-
-def _held(cell: Cell) -> Tensor:
-    return cell.tensor

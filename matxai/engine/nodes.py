@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from matxai.engine.ledger import Book
 from matxai.engine.plan import GRADIENT, Rule
@@ -98,6 +99,16 @@ class Store:
         for cell in self._cells.pop(tensor.untyped_storage().data_ptr(), ()):
             cell.tensor = cell.tensor.clone()
             self._cells.setdefault(cell.tensor.untyped_storage().data_ptr(), weakref.WeakSet()).add(cell)
+
+    def shield(self, target: Tensor | None) -> saved_tensors_hooks:
+        """Hold what PyTorch saves inside as it is now, also from what the operation itself writes into ``target``."""
+        storage = None if target is None else target.untyped_storage().data_ptr()
+
+        def keep(tensor: Tensor) -> Cell:
+            own = tensor.untyped_storage().data_ptr() == storage
+            return self.keep(tensor.clone() if own else tensor)
+
+        return saved_tensors_hooks(keep, lambda cell: cell.tensor)
 
     def nbytes(self) -> int:
         """Return the bytes of the distinct storages held now."""

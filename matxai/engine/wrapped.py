@@ -6,6 +6,7 @@ What is explained is the user's own network. A wrapper that decides how it runs 
 
 from __future__ import annotations
 
+import inspect
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.checkpoint import CheckpointFunction
+from torch.utils.checkpoint import CheckpointFunction, checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 COMPILED = "the model is compiled: it is explained through its original"
 _RECOMPUTED = CheckpointFunction.forward.__code__
+_CHECKPOINT = inspect.unwrap(checkpoint).__code__
+_top_hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", None)
 
 
 def original(module: nn.Module) -> nn.Module:
@@ -76,6 +79,22 @@ def in_recomputed_block() -> bool:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _RECOMPUTED:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def saving_is_hooked() -> bool:
+    """Whether what operations save goes elsewhere, as in a block of ``torch.utils.checkpoint``, not reentrant.
+
+    Such a block finds what it recomputes by its number. Under capture, where constants have no graph and the graph may
+    begin inside, other tensors are saved than in the recomputation: those taken in their place may fit and be wrong.
+    """
+    if _top_hooks is not None:
+        return _top_hooks(True) is not None
+    frame: FrameType | None = sys._getframe(1)  # before PyTorch 2.8
+    while frame is not None:
+        if frame.f_code is _CHECKPOINT:
             return True
         frame = frame.f_back
     return False

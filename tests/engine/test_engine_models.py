@@ -195,6 +195,51 @@ def test_blocks_that_recompute_themselves_run_straight_through(reentrant: bool, 
     assert torch.equal(run(module, x, plan, target=lambda out: out[:, 1], layers=names).scores, got.scores)
 
 
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("places", [("first",), ("again@1",), ("again.0@1",), ("again@2",), ("again.0@1", "again@2")])
+@pytest.mark.parametrize("at_input", [False, True])
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_layers_in_blocks_that_recompute_themselves(
+    reentrant: bool, exact: bool, places: tuple[str, ...], at_input: bool, untouched: Any
+) -> None:
+    """The graph begins there, where nothing is read at the input; each place on its own and with others."""
+    backwards = (Backward(GRADIENT, at_layers=True), *([Backward(GRADIENT, at_input=True)] if at_input else []))
+    plan, x = merge([Needs(True, backwards)]), torch.randn(2, 3, 8)
+    straight = run(Blocks(None), x, plan, target=1, layers=places, exact=exact)
+    module = Blocks(reentrant)
+    with untouched(module):
+        got = run(module, x, plan, target=1, layers=places, exact=exact)
+    assert torch.equal(got.output, straight.output)
+    for place in (*places, *(["input"] if at_input else [])):
+        assert torch.equal(got.gradient(GRADIENT, place), straight.gradient(GRADIENT, place)), place
+        assert torch.equal(got.activation(place), straight.activation(place)), place
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_a_recomputed_block_that_ends_with_a_view() -> None:
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.block = nn.Sequential(nn.Conv1d(3, 3, 3), nn.Tanh(), nn.Flatten())
+            self.head = nn.Linear(18, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(checkpoint(self.block, x, use_reentrant=True))
+
+    x, module = torch.randn(2, 3, 8), Viewing()
+    plan = merge([Needs(True, (Backward(GRADIENT, at_layers=True),))])
+    for name in ("block.0", "block.1", "block.2"):
+        got = run(module, x, plan, target=1, layers=[name])
+        cells = module.head.weight[1].detach().expand(2, 18)
+        if name != "block.2":
+            cells = cells.view(2, 3, 6)
+        if name == "block.0":
+            cells = cells * (1 - torch.tanh(module.block[0](x)) ** 2)
+        assert torch.allclose(got.gradient(GRADIENT, name), cells, atol=1e-6), name
+
+
 def test_a_block_that_recomputes_itself_may_come_last(plan_of: Any) -> None:
     head = nn.Sequential(nn.Flatten(), nn.Linear(24, 2))
 
