@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from matxai.engine.batches import Batches
 from matxai.engine.biases import tapped
+from matxai.engine.constants import is_constant, marked
 from matxai.engine.differences import difference
 from matxai.engine.edges import edge_of
 from matxai.engine.facts import SOFTMAXES
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from matxai.engine.folds import Norm
     from matxai.engine.naming import Naming
-    from matxai.engine.nodes import Cell
     from matxai.engine.prepared import Noted, Passing, Ready
     from matxai.engine.standins.linear import LinearNode
     from matxai.engine.values import Tail
@@ -178,7 +178,7 @@ class Capture(TorchFunctionMode):
         if target is not None:
             args, kwargs, target = self._before_write(args, kwargs, target)
         if not live:
-            return func(*args, **kwargs)
+            return marked(func(*args, **kwargs), self) if self.keep.exact else func(*args, **kwargs)
         if self._graph_is_hidden():
             return self._in_recomputed_block(row, func, args, kwargs, live, target)
         return self._perform(row, func, args, kwargs, live, target)
@@ -222,7 +222,7 @@ class Capture(TorchFunctionMode):
                 return held[1]
             if arg.is_inference():
                 return self._stand_in_constant(arg, arg.clone())
-            if not arg.requires_grad:
+            if not arg.requires_grad or (self.keep.exact and is_constant(arg, self)):
                 return arg
             if not arg.is_leaf and self.keep.graph and self._writes.owner(arg) is None:
                 self.unseen(arg)
@@ -261,6 +261,8 @@ class Capture(TorchFunctionMode):
 
     def unseen(self, tensor: Tensor, name: str = "hidden function") -> None:
         """Give a value to the output of something that the capture cannot see into."""
+        if self.keep.exact and is_constant(tensor, self):
+            return
         op = Operation(
             len(self.trace), "unseen", name, self._place(), (INPUT,), (self._new_id(),), ((),), (tuple(tensor.shape),),
             refused="is hidden from the engine (TorchScript, a custom autograd function, or torch.func such as vmap)",

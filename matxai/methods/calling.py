@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from matxai.errors import LayerError, MethodError, OperationError, nearest
+from matxai.methods.finite import not_finite
 from matxai.methods.layered import LayerMaps
 from matxai.methods.lying import Lying, as_stretched, lying
 from matxai.methods.method import Empty, Method, Setting
@@ -109,6 +110,7 @@ class Calling:
                 cells[method.key] = reduced.cell
             if reduced.figures:
                 figures[method.key] = reduced.figures
+        warned += not_finite(maps)
         warnings, notes = said_once(warned), said_once(noted)
         done = {m.key: m for m, _ in wanted if m.key not in self.left_out}
         return Attribution(
