@@ -5,11 +5,12 @@ PyTorch picks kernels by whether a weight requires a gradient, and they differ i
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from matxai.engine.nested import tensors_in
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MARK = "_matxai_constant"
 
