@@ -60,8 +60,9 @@ class LRP(Method):
     Notes
     -----
     Rules that divide by an output near 0 (``epsilon`` as a guard of the division) or by its negative part z - z+
-    (``alpha_beta``) enlarge the rounding of a forward, which in float32 depends on the batch size: their maps agree
-    from batch to batch to about 1e-4 of the largest value there. In float64 they agree to 1e-9.
+    (``alpha_beta``) enlarge the rounding of the forward. In float32 it may depend on the batch size and the device;
+    maps of such composites then agree to no more than their own precision, 1e-3 to 1e-2 of the largest value in deep
+    networks at worst. Use float64 where they must agree to 1e-9.
 
     References
     ----------
