@@ -5,7 +5,7 @@ What was seen is cached with the model (weakly) for as long as its layers are th
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,8 @@ def forward(
     capture.begin(inner)
     further = capture.begin_further(module.further(len(x))) if isinstance(module, WithInputs) else None
     try:
-        with capture:
+        # exact: parameters keep their requires_grad, which is no reason to keep a graph that nobody goes back through
+        with capture, torch.no_grad() if capture.keep.exact and not capture.keep.graph else nullcontext():
             result = naming.call(inner) if further is None else naming.call(inner, further)
         return mapped(result, capture.straight) if capture.recomputed else result
     except MatxaiError:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from matxai.engine import GRADIENT, run
+from matxai.engine import GRADIENT, Needs, merge, run
 
 
 class Recurrent(nn.Module):
@@ -49,3 +49,13 @@ def test_gradients_are_autograds_bit_for_bit(name: str, dtype: torch.dtype, plan
             got = run(module, x, plan_of(GRADIENT), target=1, exact=True)
             assert torch.equal(got.output, out)
             assert torch.equal(got.gradient(GRADIENT, "input"), expected)
+
+
+def test_no_graph_is_kept_where_nothing_is_pulled_back() -> None:
+    torch.manual_seed(0)
+    module, x = Recurrent(LAYERS["gru"]()).eval(), torch.randn(2, 8, 6)
+    had: list[bool] = []
+    module.head.register_forward_hook(lambda _m, _args, out: had.append(out.requires_grad))
+    got = run(module, x, merge([Needs()]), target=1, exact=True)
+    assert not any(had)
+    assert torch.equal(got.output, module(x))
