@@ -310,7 +310,7 @@ def test_layers_of_targets_that_are_not_there(net: Any, image: Tensor, plan_of: 
         (targets.neuron("norm", 4), plan_of(GRADIENT), (), TargetError, "4 channels in layer 'norm', 0 to 3"),
         (targets.neuron("norm", 1, (1, 6)), plan_of(GRADIENT), (), TargetError, "6 positions along axis 1"),
         (targets.neuron("norm", 1, 2), plan_of(GRADIENT), (), TargetError, "has 1 spatial axes, layer 'norm' has 2"),
-        (targets.neuron("conv", 1), cam, ("act",), TargetError, "it comes before the layers that are read"),
+        (targets.neuron("conv", 1), cam, ("act",), LayerError, "does not depend on layer .act.: the forward does"),
         (lambda out: out.sum(), plan_of(GRADIENT), (), TargetError, r"gives \(\); it must give one score a sample"),
         (lambda out: out[:, 0] * math.nan, plan_of(GRADIENT), (), TargetError, "is NaN or infinite"),
     ):  # fmt: skip
