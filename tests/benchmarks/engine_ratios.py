@@ -23,16 +23,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside it, also where PYTHONSAFEPATH is set
 
-import correct  # noqa: E402
-import counted  # noqa: E402
-import raced  # noqa: E402
-import torch  # noqa: E402
-import weighed  # noqa: E402
-import written  # noqa: E402
-from candidates import Row  # noqa: E402
-from peers import leave_out, versions  # noqa: E402
-from subjects import DTYPES, Subject  # noqa: E402
-from works import BUNDLE, COUNTED, KEPT, WEIGHED, WORKS  # noqa: E402
+import correct
+import counted
+import raced
+import torch
+import weighed
+import written
+from candidates import Row
+from peers import leave_out, versions
+from subjects import DTYPES, Subject
+from works import BUNDLE, COUNTED, KEPT, WEIGHED, WORKS
 
 PARTS = ("counts", "kept", "conservation", "epsilon", "time", "memory")
 
