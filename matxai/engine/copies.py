@@ -226,7 +226,7 @@ class Copies:
                 return [(run(self.module, batch, plan, target=target, output=self.output, exact=self.exact,
                              cancel=self.cancel), count)]  # fmt: skip
         except (torch.OutOfMemoryError, MemoryError, ModelError) as error:
-            full = _out_of_memory(error)
+            full = memory.exhausted(error)
             if full and (count == 1 or together):
                 msg = (
                     f"Memory does not suffice for {'a pair with the baseline' if together else 'one copy'} of the input"
@@ -273,9 +273,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or isinstance(
-        error.__cause__, torch.OutOfMemoryError | MemoryError
-    )
