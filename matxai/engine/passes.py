@@ -116,15 +116,13 @@ def run(
             this = Run(module, x, plan, output, exact, progress, cancel, list(notes))
             while True:
                 this.leave_out, this.dry, this.reduce = leave_out, dry, reduce
-                again = Run(module, x, plan, output, exact, progress, cancel, list(notes))
-                again.shielded, again.unprepared = this.shielded, this.unprepared
+                shielded, unprepared = this.shielded, this.unprepared
                 try:
                     return this.all(target, layers)
                 except BrokenBackward as error:
                     if this.shielded:
                         raise ModelError(backward_failure(error)) from error.__cause__
-                    again.shielded = True
-                    again.counts(this)
+                    shielded = True
                 except NotFiniteError:
                     raise not_finite(module, x) from None
                 except (RuntimeError, MemoryError, ModelError) as error:
@@ -132,8 +130,10 @@ def run(
                         if isinstance(error, ModelError) or not memory.exhausted(error):
                             raise
                         raise ModelError(no_memory(x)) from error
-                    again.unprepared = True
-                    again.counts(this)
+                    unprepared = True
+                again = Run(module, x, plan, output, exact, progress, cancel, list(notes))
+                again.shielded, again.unprepared = shielded, unprepared
+                again.counts(this)
                 this = again
 
 
