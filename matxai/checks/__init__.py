@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "verdict": ["ANSWERS", "Verdict"],
+        "labelled": ["LabelledSet"],
         "perturbation": ["Perturbed", "class_scores", "filled_signal", "scores_when_filled"],
         "evidence": ["Evidence", "top_region_evidence"],
         "bar_exchange": ["Exchange", "exchange_bars", "exchange_rows"],

@@ -5,7 +5,8 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "region": ["KINDS", "Region"],
+        "region": ["ARTEFACTS", "KINDS", "Region"],
+        "boxed": ["Boxed"],
         "from_map": ["random_top_region", "smoothing_width", "top_region"],
         "matched": ["matched_regions"],
         "superpixels": ["consecutive", "zones"],

@@ -13,11 +13,7 @@ from matxai.errors import RegionError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KINDS = (
-    "drawn",
-    "labels",
-    "map_top",
-    "matched_control",
+ARTEFACTS = (
     "info_bar",
     "scale_bar",
     "text",
@@ -28,6 +24,35 @@ KINDS = (
     "aperture",
     "dead_rows",
     "seam",
+    "padding",
+    "first_channel",
+    "last_channel",
+    "step",
+    "saturation",
+    "spike",
+    "constant",
+    "never_varies",
+    "class_difference",
+)
+"""What lies in a signal without being of the specimen: of pictures, of spectra, and of a whole folder of either."""
+
+KINDS = (
+    "drawn",
+    "labels",
+    "map_top",
+    "map_object",
+    "matched_control",
+    "superpixel",
+    "disc",
+    "plastic_zone",
+    "boundaries",
+    "peak",
+    "shoulder",
+    "zone",
+    "edge",
+    "interval",
+    "complement",
+    *ARTEFACTS,
 )
 """The kinds of region that exist so far; the artefacts are named as the reports name them."""
 

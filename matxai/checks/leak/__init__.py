@@ -1,0 +1,10 @@
+"""Does a model read what is not of the specimen? Exchange by design, what supports it, and one answer an artefact."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "records": ["Artefact", "Factor", "Leakage", "LeakFinding", "Support", "Tested"],
+    },
+)
