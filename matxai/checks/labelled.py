@@ -1,8 +1,7 @@
-"""A labelled set as the checks see it: names, labels, groups, and a way to read each signal. No files are known here."""
+"""A labelled set as the checks see it: names, labels, groups, a way to read each signal. No files are known here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from matxai.errors import SignalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import xarray as xr

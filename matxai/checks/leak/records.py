@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matxai.checks.verdict import Verdict
     from matxai.regions import Boxed
 
@@ -120,7 +121,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Factor:
-    """Something that is not in the picture, with both columns: what it tells of the label, and what it does to the model.
+    """Something that is not in the picture, with both columns: what it tells of the label, what it does to the model.
 
     Parameters
     ----------
