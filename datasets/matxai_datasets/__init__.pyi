@@ -5,6 +5,8 @@ from .generator import CLASSES as CLASSES
 from .generator import Micrograph as Micrograph
 from .generator import micrograph as micrograph
 from .generator import micrographs as micrographs
+from .planting import Planted as Planted
+from .planting import plant as plant
 from .public import catalogue as catalogue
 from .shipped import Sample as Sample
 from .shipped import samples as samples
