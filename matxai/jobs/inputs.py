@@ -107,11 +107,11 @@ def _files(source: str | Path, kind: str) -> tuple[list[Path], list[Path]]:
     from matxai.signals.reading import natural_key
 
     path = Path(source)
-    if path.is_dir() and kind != "3d" and not _is_store(path):
+    if path.is_dir() and kind != "3d" and not is_store(path):
         return _content(path)
     if not path.exists() and glob.has_magic(str(source)):
         found = sorted((Path(p) for p in glob.glob(str(source))), key=natural_key)  # noqa: PTH207 - may be absolute
-        stores = [p for p in found if not p.is_dir() or _is_store(p)]
+        stores = [p for p in found if not p.is_dir() or is_store(p)]
         return (stores, [p for p in found if p not in stores]) if found else ([path], [])
     return [path], []
 
@@ -135,7 +135,7 @@ def _content(folder: Path) -> tuple[list[Path], list[Path]]:
     except OSError as error:
         msg = f"The folder {folder} cannot be looked into: {error.strerror or error}."
         raise FileError(msg) from error
-    folders = [p for p in inside if p.is_dir() and not _is_store(p)]
+    folders = [p for p in inside if p.is_dir() and not is_store(p)]
     files = [p for p in inside if p not in folders and p.suffix.lower() in suffixes]
     if not files:
         names = ", ".join(p.name for p in inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
@@ -144,7 +144,8 @@ def _content(folder: Path) -> tuple[list[Path], list[Path]]:
     return files, folders
 
 
-def _is_store(path: Path) -> bool:
+def is_store(path: Path) -> bool:
+    """Return whether a folder is one signal, a Zarr store, and not a place that holds several."""
     return any((path / marker).exists() for marker in (".zgroup", ".zarray", "zarr.json"))
 
 

@@ -25,8 +25,8 @@ def _digest(path: Path, size: int, changed: int) -> str:  # noqa: ARG001 - size 
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _content(path: Path) -> list[str]:
-    """Names and checksums of a file, of all files of a folder, and of a file's sidecars, which hold its calibration."""
+def content(path: Path) -> list[str]:
+    """Return names and checksums of a file and its sidecars, which hold its calibration, or of a folder's files."""
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.is_file())
     else:
@@ -48,7 +48,7 @@ def key_of(model: Model, one: Input, options: dict[str, Any]) -> str | None:
     """
     if model.sha256 is None or not one.path.exists():
         return None
-    parts = [__version__, model.sha256, repr(model.card), _content(one.path), one.slice, one.item, one.dataset, options]
+    parts = [__version__, model.sha256, repr(model.card), content(one.path), one.slice, one.item, one.dataset, options]
     return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()
 
 
