@@ -8,7 +8,9 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "region": ["ARTEFACTS", "KINDS", "Region"],
         "boxed": ["Boxed"],
         "from_map": ["random_top_region", "smoothing_width", "top_region"],
+        "geometry": ["boundaries", "complement", "disc", "of_labels", "plastic_zone"],
         "matched": ["matched_regions"],
+        "objects": ["Localised", "localised", "map_objects"],
         "superpixels": ["consecutive", "zones"],
     },
 )
