@@ -45,6 +45,10 @@ class CardError(MatxaiError):
     """A model card that is incomplete or wrong; the message names line and field."""
 
 
+class ExpectationError(MatxaiError):
+    """An expectations file that is incomplete or wrong; the message names line and field."""
+
+
 class ModelError(MatxaiError):
     """A model that cannot be built, loaded, or does not fit its input."""
 

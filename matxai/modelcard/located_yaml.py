@@ -38,6 +38,14 @@ class LocatedYaml:
             known = known[:-1]
         return self.lines.get(known, 1)
 
+    def below(self, path: Sequence[str | int]) -> LocatedYaml:
+        """Return the part of the document at ``path`` as a document of its own, with the lines of the whole."""
+        start, data = tuple(path), self.data
+        for part in start:
+            data = data[part]
+        lines = {key[len(start) :]: line for key, line in self.lines.items() if key[: len(start)] == start}
+        return LocatedYaml(data, {(): self.line(start), **lines})
+
 
 def parse_yaml(text: str, name: str, *, error: type[MatxaiError] = CardError) -> LocatedYaml:
     """Return the plain values of a YAML text and their lines.
@@ -125,7 +133,9 @@ def validation_error(
     error: type[MatxaiError] = CardError,
 ) -> MatxaiError:
     """Return the first finding of pydantic as one sentence with file, line and field, and the nearest field's name."""
-    finding = problem.errors()[0]
+    found = problem.errors()
+    # a misspelt field is missing under its right name as well: what stands there is said first
+    finding = next((f for f in found if f["type"] == "extra_forbidden"), found[0])
     place = tuple(part for part in finding["loc"] if part in _walkable(document.data, finding["loc"]))
     field = ".".join(str(part) for part in finding["loc"]) or "the document"
     start = f"{name}, line {document.line(place)}: "
@@ -141,10 +151,17 @@ def validation_error(
     if finding["type"] == "literal_error":
         allowed = str(finding.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
         return error(f"{start}'{field}' is {finding['input']!r}. {nearest(str(finding['input']), allowed)}")
-    message = str(finding["msg"]).removeprefix("Value error, ")
-    if finding["type"] == "value_error" and isinstance(finding["input"], Mapping) and finding["loc"]:
-        return error(f"{start}in '{field}', {message.rstrip('.')}.")  # the message names what does not go together
-    return error(f"{start}'{field}' is {_short(finding['input'])}: {message[:1].lower()}{message[1:].rstrip('.')}.")
+    message = _ended(str(finding["msg"]).removeprefix("Value error, "))
+    if finding["type"] == "value_error" and isinstance(finding["input"], Mapping):  # it names what does not go together
+        if finding["loc"]:
+            return error(f"{start}in '{field}', {message}")
+        named = [word for word in message.split("'")[1::2] if word in finding["input"]]
+        return error(f"{name}, line {document.line(named[:1])}: {message}")
+    return error(f"{start}'{field}' is {_short(finding['input'])}: {message[:1].lower()}{message[1:]}")
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("?") else text.rstrip(".") + "."
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,124 @@
+"""One sample before one model: its maps and scores, each computed once however many expectations ask for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matxai.checks.expect.quantity import spatial_dims
+from matxai.checks.perturbation import class_scores, dense_output, filled_signal, scores_when_filled
+from matxai.errors import MethodError, TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    import xarray as xr
+
+    from matxai.checks.expect.sample import Sample
+    from matxai.modelcard import Model
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Asked:
+    """A model asked about one sample and one class.
+
+    Parameters
+    ----------
+    model, sample
+        Who is asked, and about what.
+    target
+        Index of the class.
+    seed, cancel
+        As everywhere.
+    """
+
+    model: Model
+    sample: Sample
+    target: int
+    seed: int = 0
+    cancel: Any = None
+    _maps: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    _clean: Scores | None = None
+    _where: list[torch.Tensor | None] = field(default_factory=list)
+
+    def map(self, method: str) -> npt.NDArray[np.float64]:
+        """Return the map of a method for the class, on the signal's grid ``(*spatial)``, NaN where nothing was seen.
+
+        Raises
+        ------
+        MethodError
+            If the method gives several maps or another grid, or does not apply to this model.
+        """
+        if method not in self._maps:
+            from matxai.explanation import explain
+
+            made = explain(
+                self.model,
+                self.sample.signal,
+                methods=[method],
+                target=self.target,
+                seed=self.seed,
+                cancel=self.cancel,
+            )
+            variable = next(iter(made.data_vars.values()))
+            dims = spatial_dims(self.sample.signal)
+            if tuple(variable.dims) != dims:
+                msg = f"{method} gives a map over {variable.dims}; a measure needs one map over {dims}."
+                raise MethodError(msg)
+            self._maps[method] = np.asarray(variable.values, np.float64)
+        return self._maps[method]
+
+    @property
+    def clean(self) -> Scores:
+        """What the model says of the sample as it is: logits ``(1, K)``."""
+        if self._clean is None:
+            found = class_scores(self.model, [self.sample.signal], mask=self._object(), cancel=self.cancel).scores
+            if not 0 <= self.target < found.shape[1]:
+                msg = f"The model has {found.shape[1]} classes, numbered from 0; there is no class {self.target}."
+                raise TargetError(msg)
+            self._clean = found
+        return self._clean
+
+    def filled(self, masks: Sequence[npt.NDArray[np.bool_]], fill: str) -> Scores:
+        """Return logits ``(n, K)`` with each region filled in its own copy."""
+        return scores_when_filled(
+            self.model, self.sample.signal, masks, fill, seed=self.seed, mask=self._object(), cancel=self.cancel
+        ).scores
+
+    def faded(self, mask: npt.NDArray[np.bool_], fill: str, steps: Sequence[float]) -> Scores:
+        """Return logits ``(n, K)`` with the region blended into its fill in steps, 0 as it is and 1 gone."""
+        signal = self.sample.signal
+        gone = np.asarray(filled_signal(signal, mask, fill, self.seed).values, np.float64)
+        own = np.asarray(signal.values, np.float64)
+        return self.said([own + step * (gone - own) for step in steps])
+
+    def said(self, values: Sequence[npt.NDArray[np.float64]]) -> Scores:
+        """Return logits ``(n, K)`` for other values in the signal's place, in the signal's own type."""
+        signals = [with_values(self.sample.signal, v) for v in values]
+        return class_scores(self.model, signals, mask=self._object(), cancel=self.cancel).scores
+
+    def _object(self) -> torch.Tensor | None:
+        """Where a dense model predicts the class in the sample as it is; None for one score a class."""
+        if not self._where:
+            dense = dense_output(self.model, self.sample.signal)
+            where = None if dense is None else dense == self.target
+            if where is not None and not bool(where.any()):
+                msg = f"The model predicts the class nowhere in {self.sample.name}: there is no object to ask about."
+                raise TargetError(msg)
+            self._where.append(where)
+        return self._where[0]
+
+
+def with_values(signal: xr.DataArray, values: npt.NDArray[np.float64]) -> xr.DataArray:
+    """Return a signal with other values, rounded and clipped to what its type can hold."""
+    dtype = np.asarray(signal.values).dtype
+    if np.issubdtype(dtype, np.integer):
+        info = np.iinfo(dtype)
+        values = np.clip(np.rint(values), info.min, info.max)
+    return signal.copy(data=values.astype(dtype))
