@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks.fills import fills
-from matxai.errors import Cancelled, ModelError, RegionError
+from matxai.checks.fills.ground import Ground
+from matxai.checks.fills.spot import Spot, checked
+from matxai.errors import Cancelled, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -153,7 +155,37 @@ def _chunks(signals: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-def filled_signal(signal: xr.DataArray, mask: npt.NDArray[np.bool_], fill: str, seed: int = 0) -> xr.DataArray:
+def ground_of(signal: xr.DataArray, donor: xr.DataArray | None = None) -> Ground:
+    """Return a signal, and another sample of the same size, as the fills see it.
+
+    Parameters
+    ----------
+    signal, donor
+        Dims ``(*spatial)`` or ``(*spatial, c)``.
+
+    Raises
+    ------
+    RegionError
+        If the donor is of another size.
+    """
+    spatial = [d for d in signal.dims if d != "c"]
+    along = tuple(np.asarray(signal.coords[d].values) for d in spatial if d in signal.coords)
+    return Ground.of(
+        np.asarray(signal.values),
+        spatial=len(spatial),
+        donor=None if donor is None else np.asarray(donor.values),
+        along=along if len(along) == len(spatial) else (),
+    )
+
+
+def filled_signal(
+    signal: xr.DataArray,
+    mask: npt.NDArray[np.bool_],
+    fill: str,
+    seed: int = 0,
+    *,
+    donor: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Return a copy of a signal with a region filled, in the signal's own type and units.
 
     Parameters
@@ -166,23 +198,21 @@ def filled_signal(signal: xr.DataArray, mask: npt.NDArray[np.bool_], fill: str, 
         Name of a fill (``matxai.checks.fills``).
     seed
         For fills that draw.
+    donor
+        Another sample of the same size, for the fill that takes content from it.
 
     Raises
     ------
     RegionError
-        If the mask is of another size than the signal.
+        If the mask is of another size than the signal, empty, or covers everything; if the donor is of another size.
     MethodError
-        If there is no such fill.
+        If there is no such fill, or it is not for such a signal.
     """
-    values = np.asarray(signal.values)
-    if values.shape[: mask.ndim] != mask.shape or values.ndim - mask.ndim not in (0, 1):
-        msg = f"The region's mask is {mask.shape}, the signal {values.shape}. A mask has the size of its signal."
-        raise RegionError(msg)
-    filled = fills[fill](values.astype(np.float64), mask, np.random.default_rng(seed))
-    if np.issubdtype(values.dtype, np.integer):
-        info = np.iinfo(values.dtype)
-        filled = np.clip(np.rint(filled), info.min, info.max)
-    return signal.copy(data=filled.astype(values.dtype))
+    ground = ground_of(signal, donor)
+    checked(mask, ground.shape)
+    spot = Spot.of(mask)
+    patch = fills[fill].of(ground, spot, np.random.default_rng(seed))
+    return signal.copy(data=ground.replaced(spot, patch))
 
 
 def scores_when_filled(
