@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "geometry": ["boundaries", "complement", "disc", "of_labels", "plastic_zone"],
         "matched": ["matched_regions"],
         "objects": ["Localised", "localised", "map_objects"],
+        "spectral": ["edges", "peaks", "shoulders"],
         "superpixels": ["consecutive", "zones"],
     },
 )
