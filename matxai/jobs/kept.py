@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-BYTES = 256 * 2**20
-"""Bytes that are kept at most: 170 images of 1024 x 1024 in 8 bit, and any number of small ones."""
+BYTES = 64 * 2**20
+"""Bytes that are kept at most. Checks keep what they work on themselves; this serves whoever reads a set twice."""
 
 
 class Kept:

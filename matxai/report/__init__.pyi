@@ -9,8 +9,14 @@ from .export import save_figure as save_figure
 from .figures import common_limits as common_limits
 from .figures import overlay_figure as overlay_figure
 from .figures import plot as plot
+from .findings_table import findings_table as findings_table
 from .html import render_report as render_report
 from .html import write_report as write_report
+from .judgement import Example as Example
+from .judgement import Grid as Grid
+from .judgement import Judgement as Judgement
+from .judgement import Shot as Shot
+from .judgement import Shown as Shown
 from .notebook import to_html as to_html
 from .table import tidy_table as tidy_table
 from .table import write_table as write_table

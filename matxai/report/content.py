@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matxai.checks.verdict import Verdict
     from matxai.regions.region import Region
     from matxai.report.colours import Limits
+    from matxai.report.judgement import Judgement
 
 Evidence = Mapping[str, Any]
 """Names and numbers of `matxai.checks.Evidence`: method, score, share, fills, top_drop, control_drops, random_drops,
@@ -156,6 +157,8 @@ class Report:
         Colour limits by the map's name, shared over the items; each map has its own otherwise.
     most
         Inputs that are shown with pictures; all further ones have their row in the summary's table.
+    judgement
+        The outcome of a check, where the report is of one: it then comes first.
     """
 
     title: str
@@ -170,6 +173,7 @@ class Report:
     repeat: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, Limits] = field(default_factory=dict)
     most: int = 40
+    judgement: Judgement | None = None
 
     @property
     def failed(self) -> tuple[tuple[str, str], ...]:

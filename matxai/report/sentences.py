@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 LANGUAGE = "en"
 
@@ -135,6 +136,64 @@ FINDINGS = {
     "inconclusive": "is undecided",
     "cannot tell": "is undecided",
 }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How an answer is written: its word, what kind it is (for colour and sign), and what it means."""
+
+    label: str
+    kind: str
+    meaning: str
+
+
+ANSWERS = {
+    "leak": Answer("Leak", "fails", "The prediction follows what is not of the specimen."),
+    "suspicious": Answer(
+        "Suspicious", "suspicious", "Something speaks for a leak, and the confirmatory test does not."
+    ),
+    "cannot tell": Answer("Cannot tell", "open", "These data could not have shown it either way."),
+    "not seen": Answer("Not seen", "passes", "No effect as large as the margin, and these data would have shown one."),
+    "unreachable": Answer("Unreachable", "passes", "The preprocessing removes it before the network sees it."),
+    "holds": Answer("Holds", "passes", "The expectation is met."),
+    "broken": Answer("Broken", "fails", "The expectation is not met."),
+    "inconclusive": Answer("Inconclusive", "open", "These data could not decide it."),
+}
+"""The answers of verdicts as a page writes them; ``kind`` is one of fails, suspicious, open, passes."""
+
+FOREST = "Diamonds are effects, lines their 95 % intervals. Dashed: {marks}. Answer and numbers stand above each line."
+FOREST_BARE = "Diamonds are effects, lines their 95 % intervals. Answer and numbers stand above each line."
+THRESHOLD = "{value}, {meaning}"
+EFFECT = "effect {effect}"
+EFFECT_RANGE = "effect {effect} ({low} to {high})"
+
+
+def effect_words(effect: float | None, interval: tuple[float, float] | None, *, bare: bool = False) -> str:
+    """Return an effect with its interval: ``"effect 0.93 (0.85 to 1.00)"``; empty where there is none.
+
+    ``bare`` leaves the word out, where an axis says it.
+    """
+    if effect is None:
+        return ""
+    low, high = (plain_number(v) for v in interval or (effect, effect))
+    said = (
+        EFFECT.format(effect=plain_number(effect))
+        if interval is None
+        else EFFECT_RANGE.format(effect=plain_number(effect), low=low, high=high)
+    )
+    return said.removeprefix(EFFECT.format(effect="")) if bare else said
+
+
+def p_words(p: float | None) -> str:
+    """Return a p value as a page prints it: ``"0.0008"``, ``"< 0.0001"``; an en dash where there is none."""
+    if p is None:
+        return "–"
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 1e-2 else f"{p:.2f}"
+
+
+def plain_number(value: float) -> str:
+    """Return a share between -1 and 1 with two decimals, anything larger with three digits."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−") if abs(value) < 10 else number(value)
 
 
 def method_label(method: str) -> str:

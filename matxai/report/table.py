@@ -174,8 +174,8 @@ def _evidence(found: Mapping[str, Any], panel: Panel) -> dict[str, Any]:
     }
 
 
-def write_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write a table as ``table.csv`` and ``table.parquet`` into a folder.
+def write_table(table: pd.DataFrame, folder: str | os.PathLike[str], name: str = TABLE) -> tuple[Path, Path]:
+    """Write a table as ``table.csv`` and ``table.parquet`` into a folder, or under another name.
 
     In the CSV a text that a spreadsheet would take for a formula has an apostrophe in front; Parquet has it as it is.
 
@@ -189,7 +189,7 @@ def write_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> tuple[Pa
     FileError
         If they cannot be written.
     """
-    csv, parquet = (Path(folder) / f"{TABLE}.{kind}" for kind in ("csv", "parquet"))
+    csv, parquet = (Path(folder) / f"{name}.{kind}" for kind in ("csv", "parquet"))
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     write_bytes(csv, _harmless(table).to_csv(index=False, lineterminator="\n").encode())
@@ -200,8 +200,8 @@ def write_table(table: pd.DataFrame, folder: str | os.PathLike[str]) -> tuple[Pa
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose texts no spreadsheet runs: file names come from strangers."""
     safe = table.copy()
-    for column, kind in COLUMNS.items():
-        if kind == "string":
+    for column in safe.columns:
+        if safe[column].dtype == "string":
             risky = safe[column].str.startswith(_FORMULA).fillna(value=False).astype(bool)
             safe.loc[risky, column] = "'" + safe.loc[risky, column]
     return safe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -28,11 +28,24 @@ WORST_FIRST = ("leak", "broken", "suspicious", "cannot tell", "inconclusive", "n
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with the name that it has in its run and the kind of question: ``info_bar``, ``expectation``."""
+    """A verdict with the name that it has in its run, its kind of question, and the tests behind it.
+
+    Parameters
+    ----------
+    name
+        Unique in its run.
+    kind
+        ``info_bar``, ``factor``, ``expectation``.
+    verdict
+        The answer.
+    detail
+        Further records for programs: tests, what the data could have shown.
+    """
 
     name: str
     kind: str
     verdict: Verdict
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 def overall(findings: Sequence[Finding]) -> str:
@@ -60,13 +73,14 @@ def verdict_json(
     versions: Mapping[str, str],
     hashes: Mapping[str, str] | None = None,
     answer: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``verdict.json``: the answer, each finding with its numbers, and what is needed to repeat it.
 
     Parameters
     ----------
     findings
-        At least one.
+        At least one, unless the answer is given.
     path
         The file.
     command, seed, versions
@@ -75,19 +89,25 @@ def verdict_json(
         SHA-256 of the model and the data, by name.
     answer
         The answer of the run; by default the worst of the findings.
+    about
+        What else the run tells: its sentence, what was looked for, how many signals; keys beside ``answer``.
 
     Raises
     ------
     FileError
         If the file cannot be written.
     MatxaiError
-        If there is no finding.
+        If there is no finding and no answer.
     """
     record = {
         "format": FORMAT,
         "version": VERSION,
         "answer": answer or overall(findings),
-        "findings": [{"name": f.name, "kind": f.kind, **f.verdict.to_dict()} for f in findings],
+        **(about or {}),
+        "findings": [
+            {"name": f.name, "kind": f.kind, **f.verdict.to_dict(), **({"detail": f.detail} if f.detail else {})}
+            for f in findings
+        ],
         "repeat": {"command": command, "seed": seed, "versions": dict(versions), "hashes": dict(hashes or {})},
     }
     target = Path(path)

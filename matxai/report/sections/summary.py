@@ -59,8 +59,10 @@ def row(item: ReportItem) -> dict[str, object]:
     }
 
 
-def make(report: Report) -> Markup:
-    """Return the summary's markup."""
+def make(report: Report) -> Markup | None:
+    """Return the summary's markup; None for a check without single inputs, whose answer stands in its place."""
+    if report.judgement is not None and not report.items:
+        return None
     rows = [row(item) for item in report.items]
     return fill(
         "summary.html.j2",

@@ -1,0 +1,213 @@
+"""The report of a check: the answer first and in words, each finding with its numbers, all inside one file."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from defusedxml import ElementTree
+
+from matxai.checks.verdict import ANSWERS, Verdict
+from matxai.errors import ExplanationError
+from matxai.report import (
+    Example,
+    Finding,
+    Grid,
+    Judgement,
+    Report,
+    Shot,
+    Shown,
+    findings_table,
+    render_report,
+    verdict_json,
+    write_report,
+    write_table,
+)
+from matxai.report.forest import forest_chart
+from matxai.report.sentences import ANSWERS as WORDS
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def finding(name="info_bar", answer="leak", effect=0.93, interval=(0.85, 1.0), p=0.0008):
+    verdict = Verdict(
+        f"Is {name} read?", answer, f"The sentence of {name}.", effect=effect, interval=interval, p=p, n=60
+    )
+    return Finding(name, "info_bar", verdict)
+
+
+@pytest.fixture
+def judgement():
+    image = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
+    mask = np.zeros((60, 80), bool)
+    mask[50:] = True
+    shots = (Shot("as it is: pore", image, mask), Shot("with the donor's bar: crack", image[::-1], mask, "the same"))
+    return Judgement(
+        question="Does it read the bar?",
+        answer="leak",
+        sentence="It reads the info bar.",
+        shown=(
+            Shown(
+                finding(),
+                remarks=("All of it reaches the network.",),
+                grids=(Grid("Beside it", ("test", "of", "out"), (("removal", 0.31, True), ("share", None, False))),),
+                examples=(Example("0001_pore.tif, the strongest", "It flips.", shots),),
+            ),
+            Shown(finding("compression", "cannot tell", 0.03, (-0.05, 0.12), None), remedy="six groups."),
+            Shown(finding(HOSTILE, "unreachable", None, None, None)),
+        ),
+        axis="exchange effect",
+        thresholds=((0.05, "the margin"), (0.15, "a leak lies above")),
+        facts={"images": "60 in 12 groups"},
+        notes=("The split 'test' was taken.",),
+        grids=(Grid("What is not in the picture", ("factor", "predicts the label"), (("file type", 0.71),)),),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def report(judgement):
+    return Report(
+        "Leakage of twin",
+        command="matxai leakage twin set",
+        judgement=judgement,
+        failures=[("a.tif", "a.tif is empty.")],
+    )
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.split("</style>")[1]))
+
+
+def test_the_answer_comes_first_then_each_finding_then_what_is_open(report):
+    text = text_of(render_report(report))
+    order = [
+        "Does it read the bar?",
+        "Leak It reads the info bar.",
+        "60 in 12 groups",
+        "1 file could not be used",
+        "The split 'test' was taken.",
+        "The findings at a glance",
+        "0.05, the margin and 0.15, a leak lies above",
+        "effect 0.93 (0.85 to 1.00), p 0.0008",
+        "The sentence of info_bar.",
+        "All of it reaches the network.",
+        "removal 0.31 yes share – no",
+        "0001_pore.tif, the strongest",
+        "with the donor's bar: crack",
+        "What it would take: six groups.",
+        "What could not be decided, and what it would take",
+        "What is not in the picture",
+        "a.tif is empty.",
+        "matxai leakage twin set",
+    ]
+    text = text.replace("&#39;", "'")
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "No input could be explained" not in text
+
+
+def test_hostile_names_are_text_and_nothing_is_loaded(report):
+    page = render_report(report)
+    assert "<script" not in page
+    assert all(a.startswith(("data:", "#")) for a in re.findall(r'(?:src|href)="([^"]*)"', page))
+    ids = set(re.findall(r'id="([^"]*)"', page))
+    assert {a[1:] for a in re.findall(r'href="(#[^"]*)"', page)} <= ids
+
+
+def test_every_answer_has_words_and_a_sign(judgement):
+    from dataclasses import replace
+
+    for answer in (a for family in ANSWERS.values() for a in family):
+        page = render_report(Report("t", judgement=replace(judgement, answer=answer, shown=())))
+        assert f'<p class="word">{WORDS[answer].label}</p>' in page
+        assert f'<div class="banner {WORDS[answer].kind}">' in page
+        assert "The findings at a glance" not in page
+    assert len({WORDS[a].kind for a in WORDS}) == 4
+
+
+def test_the_chart_places_effects_to_scale():
+    rows = [finding("a", "leak", 0.5, (0.25, 0.75)), finding("b", "not seen", 0.0, (-0.25, 0.05)), finding("c", effect=None, interval=None)]  # fmt: skip  # noqa: E501
+    svg = ElementTree.fromstring(str(forest_chart(rows, axis="effect", thresholds=[(0.05, "m"), (0.15, "l")])))
+    ranges = [[float(v) for v in re.findall(r"M([\d.]+) [\d.]+ H([\d.]+)", p.get("d"))[0]] for p in svg.iter("path")]
+    middles = [float(p.get("points").split(",")[0]) for p in svg.iter("polygon")]
+    zero = float(next(line.get("x1") for line in svg.iter("line") if line.get("class") == "zero"))
+    marks = [float(line.get("x1")) for line in svg.iter("line") if line.get("class") == "mark"]
+    unit = (middles[0] - zero) / 0.5
+    assert unit > 400  # pixels of the drawing for an effect of 1
+    want = [[0.25, 0.75], [-0.25, 0.05]]
+    assert np.allclose((np.array(ranges) - zero) / unit, want, atol=1e-3)
+    assert np.allclose((np.array([*middles, *marks]) - zero) / unit, [0.5, 0.0, 0.05, 0.15], atol=1e-3)
+    assert "a: effect 0.50 (0.25 to 0.75), leak" in svg.get("aria-label")
+    assert forest_chart([finding(effect=None, interval=None)]) is None
+
+
+def test_the_table_has_a_row_for_each_test_and_each_bad_file(tmp_path):
+    tests = {"info_bar": [{"test": "exchange", "p_corrected": 0.002, "donors": 30}, {"test": "removal", "effect": 0.3, "beyond_null": True}]}  # fmt: skip  # noqa: E501
+    table = findings_table(
+        [finding(), finding("text", "not seen", 0.0, (0.0, 0.04))], tests, [("=x.tif", "It is empty.")]
+    )
+    write_table(table, tmp_path, "findings")
+    found = pd.read_csv(tmp_path / "findings.csv")
+    assert found["finding"].tolist() == ["info_bar", "info_bar", "text", "'=x.tif"]
+    assert found["test"].tolist()[:2] == ["exchange", "removal"]
+    assert found["answer"].fillna("").tolist() == ["leak", "", "not seen", "not done"]
+    assert found.loc[0, ["effect", "interval_low", "p", "p_corrected", "donors"]].tolist() == [
+        0.93,
+        0.85,
+        0.0008,
+        0.002,
+        30,
+    ]
+    assert pd.read_parquet(tmp_path / "findings.parquet")["finding"].tolist()[-1] == "=x.tif"
+    with pytest.raises(ExplanationError, match=r"no column 'effekt'\. Did you mean 'effect'"):
+        findings_table([finding()], {"info_bar": [{"effekt": 1.0}]})
+
+
+def test_a_verdict_without_findings_has_its_answer_and_what_is_told(tmp_path):
+    rest = {"command": "c", "seed": 0, "versions": {}}
+    path = verdict_json(
+        [], tmp_path / "v.json", answer="not seen", about={"sentence": "Nothing.", "classes": 3}, **rest
+    )
+    record = json.loads(path.read_text())
+    assert (record["answer"], record["sentence"], record["classes"], record["findings"]) == (
+        "not seen",
+        "Nothing.",
+        3,
+        [],
+    )
+    one = Finding("a", "text", finding().verdict, {"reach": np.float32(0.5)})
+    verdict_json([one], tmp_path / "v.json", **rest)
+    assert json.loads((tmp_path / "v.json").read_text())["findings"][0]["detail"] == {"reach": 0.5}
+
+
+def test_it_reads_in_a_browser_wide_and_narrow(report, tmp_path):
+    browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b)), None)
+    if browser is None:
+        pytest.skip("no Chromium here to open the report with")
+    # frames have the widths of a screen and of a phone; what the pages say of themselves is written below them
+    page = html.escape(write_report(report, tmp_path / "report.html").read_text())
+    frames = "".join(f'<iframe srcdoc="{page}" width={width} height=900></iframe>' for width in (1280, 390))
+    script = (
+        "onload=()=>{said.textContent=JSON.stringify(Array.from(document.querySelectorAll('iframe'),i=>i.contentWindow).map(f=>({over:f.document.documentElement.scrollWidth-f.document.documentElement.clientWidth,"
+        "images:[...f.document.images].every(i=>i.naturalWidth>0),"
+        "word:f.document.querySelector('.word').getBoundingClientRect().top,"
+        "loaded:f.performance.getEntriesByType('resource').filter(r=>!r.name.startsWith('data:')).length})))}"
+    )
+    (tmp_path / "frames.html").write_text(f"<body>{frames}<p id=said></p><script>{script}</script>")
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+         f"--user-data-dir={tmp_path / 'profile'}", f"file://{tmp_path / 'frames.html'}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    said = json.loads(re.search(r'<p id="said">(.*?)</p>', done.stdout).group(1))
+    assert [one["over"] for one in said] == [0, 0]  # nothing makes the page wider than the screen
+    for one in said:
+        assert one["images"]
+        assert one["loaded"] == 0
+        assert one["word"] < 400  # the answer stands on the first screen
