@@ -189,7 +189,7 @@ def _compared(
     region = top_region(values, share, source=method)
     grey = _grey(signal)
     allowed = np.isfinite(values)
-    for bar in finders["info_bar"](grey, signal.attrs):
+    for bar in finders["info_bar"](grey, signal.attrs) if grey.ndim == 2 else ():
         allowed &= ~bar.mask  # a bar is no ground on which a piece of specimen has a twin
     twins = matched_regions(region, grey, counts[0], rng, allowed=allowed)
     return [region], twins, [random_top_region(np.isfinite(values), region.area, rng) for _ in range(counts[1])]
