@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,7 +49,7 @@ def of(module: nn.Module, asked: str | torch.device | None = None) -> torch.devi
     ModelError
         If another one was asked for: the user's module is not moved behind their back.
     """
-    tensor = next(iter((*module.parameters(), *module.buffers())), None)
+    tensor = next(chain(module.parameters(), module.buffers()), None)
     if asked is None or asked == "auto":
         return None if tensor is None else tensor.device
     device = choose(asked)
