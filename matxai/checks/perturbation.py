@@ -135,6 +135,30 @@ def class_scores(
     return Perturbed(np.concatenate(scores), np.concatenate(tops))
 
 
+def scores_of_prepared(model: Model, batch: torch.Tensor) -> Perturbed:
+    """Return what a model says of inputs that are prepared already, ``(B, C, *spatial)``, all in one pass.
+
+    For dense outputs each class's logit is its mean over all positions, as in :func:`class_scores`.
+
+    Raises
+    ------
+    ModelError
+        If the inputs do not fit the model.
+    """
+    import torch
+
+    size = model.batch or len(batch)
+    scores = []
+    with evaluating(model.module), torch.inference_mode():
+        for part in batch.split(size):
+            filled = torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
+            model.check_fits(tuple(filled.shape))
+            logits = _run(model, filled)[: len(part)].double().cpu()
+            scores.append(logits.flatten(2).mean(2) if logits.ndim > 2 else logits)
+    found = torch.cat(scores)
+    return Perturbed(found.numpy(), found.argmax(1).numpy())
+
+
 def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
     """Return the class on top at every position ``(*spatial)`` for a dense model, None for a classifier."""
     import torch

@@ -1,0 +1,223 @@
+"""The confirmatory test: does a model predict the class of the donor? Effect, p, bounds and power, on arrays alone.
+
+Null hypothesis: what the donors bring has nothing to do with their class. Units are fixed in the permutation test, so p
+needs no assumption on them; the bounds are for other units and other donors of the same kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from matxai.checks.leak.blocks import Design, contrasts, design_of
+from matxai.checks.leak.bounds import effect_bounds
+from matxai.checks.leak.permuting import arrangements, told_apart
+from matxai.checks.leak.records import Tested
+from matxai.checks.leak.resampling import bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matxai.checks.leak.blocks import Floats, Ints
+
+GROUPS_NEEDED = 6
+"""Below so many groups no p is printed and nothing is acquitted."""
+POWER_NEEDED = 0.8
+"""Share of trials in which a planted effect must be found before its absence says something (Cohen's convention)."""
+_TRIALS = 60
+_NEAR = 1e-9
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What counts as small, and how hard a test tries.
+
+    Parameters
+    ----------
+    margin
+        Largest effect that counts as none.
+    alpha
+        Level of the test, after the correction for ``tests``.
+    tests
+        How many questions are asked at once.
+    draws
+        Permutations and bootstrap samples; at least ``20 tests / alpha`` permutations are drawn.
+    seed
+        Of everything drawn.
+    """
+
+    margin: float = 0.05
+    alpha: float = 0.05
+    tests: int = 1
+    draws: int = 2000
+    seed: int = 0
+
+    @property
+    def permutations(self) -> int:
+        """How many permutations are drawn where not all are looked at."""
+        return max(self.draws, int(np.ceil(20 * self.tests / self.alpha)))
+
+
+def effect(design: Design) -> float:
+    """Return the exchange effect of a design; 0 for what is not read, 1 for what alone is read, NaN without units.
+
+    For a unit of class y and another class c: how often c is predicted under donors of class c, less how often it is
+    under donors of class y; averaged over the other classes, then over the units. Donors of the unit's own group do not
+    count, and groups of one class count alike.
+    """
+    terms = contrasts(design)
+    return float(np.einsum("ipp->", terms) / len(terms)) if len(terms) else float("nan")
+
+
+def effects_by_class(design: Design) -> dict[int, float]:
+    """Return the effect of each class that donors came from, averaged over the units of other classes."""
+    usable = design.usable
+    found: dict[int, float] = {}
+    for c in design.classes:
+        there = usable & (design.block_labels == c)[None, :]
+        own = usable & (design.block_labels[None, :] == design.labels[:, None])
+        rows = (design.labels != c) & there.any(axis=1)
+        if rows.any():
+            share = np.nan_to_num(design.shares[rows, :, c])
+            means = [(share * w[rows]).sum(axis=1) / w[rows].sum(axis=1) for w in (there, own)]
+            found[c] = float(np.mean(means[0] - means[1]))
+    return found
+
+
+class Permuted:
+    """The permutation test of one design, with the contributions of single units at hand for its power."""
+
+    def __init__(self, design: Design, levels: Levels) -> None:
+        rng = np.random.default_rng([levels.seed, 1])
+        self.rows, self.complete = arrangements(design, levels.permutations, rng)
+        self.floor = 1.0 / told_apart(design)
+        if not self.complete:
+            self.floor = max(self.floor, 1.0 / len(self.rows))
+        self.terms = contrasts(design) / max(design.labels.size, 1)
+        self.total: Floats = self.terms.sum(axis=0)
+
+    def p(self, total: Floats) -> float:
+        """Return the one-sided p of a ``(B, B)`` sum of terms: how often another arrangement does at least as well.
+
+        It is never below :attr:`floor`, the share of arrangements that a model which reads nothing else cannot tell
+        from the data as found.
+        """
+        places = np.arange(total.shape[0])
+        found = total[places, self.rows].sum(axis=1)
+        # the data as found are the first row, so that p counts them, drawn or enumerated
+        return max(self.floor, float((found >= found[0] - _NEAR).mean()))
+
+
+def _following(design: Design) -> Floats:
+    """The terms of units whose prediction is the donor's class, whatever they show, ``(n, B, B)``."""
+    shares = np.zeros_like(design.shares)
+    shares[:, np.arange(design.block_labels.size), design.block_labels] = 1.0
+    shares[np.isnan(design.shares[:, :, 0])] = np.nan
+    followed = Design(
+        design.labels,
+        design.groups,
+        design.block_labels,
+        design.block_groups,
+        shares,
+        design.classes,
+        design.donors,
+        design.left_out,
+    )
+    return contrasts(followed) / max(design.labels.size, 1)
+
+
+def power(test: Permuted, following: Floats, count: int, levels: Levels) -> float:
+    """Return the share of trials in which ``count`` units made to follow the donor are found by the test."""
+    n = len(test.terms)
+    rng = np.random.default_rng([levels.seed, 2, count])
+    found = 0
+    for _ in range(_TRIALS):
+        chosen = rng.choice(n, count, replace=False)
+        total = test.total + (following[chosen] - test.terms[chosen]).sum(axis=0)
+        found += test.p(total) * levels.tests <= levels.alpha + _NEAR
+    return found / _TRIALS
+
+
+def _smallest_effect(test: Permuted, following: Floats, levels: Levels) -> float:
+    """The smallest share of followers that is found often enough, by bisection; NaN where none is."""
+    n = len(test.terms)
+    low, high = 0, n  # low is not found, high is
+    if test.floor * levels.tests > levels.alpha + _NEAR or power(test, following, n, levels) < POWER_NEEDED:
+        return float("nan")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(test, following, middle, levels) >= POWER_NEEDED else (middle, high)
+    return high / n
+
+
+def exchange_test(
+    top: npt.NDArray[np.integer],
+    labels: npt.NDArray[np.integer],
+    donor_labels: npt.NDArray[np.integer],
+    groups: npt.NDArray[np.integer],
+    donor_groups: npt.NDArray[np.integer],
+    *,
+    grouped: bool = True,
+    names: Sequence[str] = (),
+    levels: Levels | None = None,
+) -> Tested | None:
+    """Test whether predictions follow the class of the donor.
+
+    Parameters
+    ----------
+    top
+        Class predicted for each unit under each donor, ``(n, D)``; negative where a unit was not judged under a donor.
+        What a unit does under donors of its own group never counts for the effect; give it where it is known, and the
+        permutations are exact.
+    labels, groups
+        Class and group of each unit, ``(n,)``.
+    donor_labels, donor_groups
+        Class and group of each donor, ``(D,)``; groups are numbered as the units' are.
+    grouped
+        Whether groups were named; it is handed on.
+    names
+        Names of the classes.
+    levels
+        Margin, level, correction, draws, seed.
+
+    Returns
+    -------
+    Tested or None
+        None where the data do not have two classes with donors of two groups each.
+
+    Raises
+    ------
+    MatxaiError
+        If shapes differ.
+    """
+    levels = levels or Levels()
+    design = design_of(
+        *(np.asarray(a, np.int64) for a in (np.nan_to_num(top, nan=-1), labels, donor_labels, groups, donor_groups))
+    )
+    if design.labels.size == 0:
+        return None
+    test = Permuted(design, levels)
+    value = float(np.clip(np.trace(test.total), -1.0, 1.0))
+    n, of_units = design.labels.size, int(np.unique(design.groups).size)
+    enough = min(of_units, int(np.unique(design.block_groups).size)) >= GROUPS_NEEDED
+    low, high = bootstrap(design, levels.draws, np.random.default_rng([levels.seed, 3]))
+    exact = effect_bounds(value, n)
+    following = _following(design)
+    count = min(n, int(np.ceil(levels.margin * n - _NEAR)))
+    by_class = effects_by_class(design)
+    return Tested(
+        effect=value,
+        interval=(max(-1.0, min(low, exact[0], value)), min(1.0, max(high, exact[1], value))),
+        p=test.p(test.total) if enough else None,
+        corrected=None,
+        n=n,
+        groups=of_units if grouped else None,
+        donors=design.donors,
+        smallest_p=test.floor,
+        smallest_effect=_smallest_effect(test, following, levels),
+        power=power(test, following, count, levels),
+        by_class={names[c] if c < len(names) else str(c): value for c, value in by_class.items()},
+    )
