@@ -150,7 +150,7 @@ def scores_of_prepared(model: Model, batch: torch.Tensor) -> Perturbed:
     size = model.batch or len(batch)
     scores = []
     with evaluating(model.module), torch.inference_mode():
-        for part in batch.split(size):
+        for part in torch.split(batch, size):
             filled = torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
             model.check_fits(tuple(filled.shape))
             logits = _run(model, filled)[: len(part)].double().cpu()

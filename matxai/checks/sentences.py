@@ -1,6 +1,147 @@
-"""What the checks say, in one place: templates that take numbers and return one plain sentence each."""
+"""The words of verdicts, as templates in one place: a second language is one file like this."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Answers of the leakage check.
+
+NAMES = {
+    "info_bar": "info bar",
+    "scale_bar": "scale bar",
+    "text": "burned-in text",
+    "label": "label",
+    "stamp": "corner stamp",
+    "border": "border",
+    "vignette": "vignette",
+    "aperture": "aperture",
+    "dead_rows": "dead rows",
+    "seam": "seam of tiles",
+    "padding": "constant padding",
+    "first_channel": "first channel",
+    "last_channel": "last channel",
+    "step": "step",
+    "saturation": "saturation",
+    "spike": "spike",
+    "constant": "constant of the normalisation",
+    "never_varies": "part that never varies",
+    "class_difference": "difference of the classes at the border",
+    "file_type": "file type",
+    "compression": "compression",
+    "size": "size",
+    "pixel_size": "pixel size",
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "focus": "focus",
+    "noise": "noise level",
+}
+"""Artefacts and factors as a sentence says them."""
+
+LEAK_QUESTION = "Does {model} tell classes by the {what}?"
+LEAK_CONTROL = "donors of the image's own class"
+LEAK_YES = (
+    "The model reads the {what}: with the {what} of an image of another class it predicts that class {effect} more "
+    "often than with one of its own class (at least {low}; p = {p})."
+)
+LEAK_SIGNIFICANT = (
+    "The model's answers follow the {what} in {effect} of exchanges ({low} to {high}; p = {p}), which is not clearly "
+    "above the {threshold} of a leak."
+)
+LEAK_SUPPORT = (
+    "Exchanging the {what} decides nothing ({effect}, {low} to {high}), but {tests} speak against the model: {names}."
+)
+LEAK_NOT_SEEN = (
+    "The model is not seen to read the {what}: exchanging it moves its answers by {effect} ({high} at most; the margin "
+    "is {margin})."
+)
+LEAK_CONSTANT = (
+    "The {what} is the same in all {images}, so that it cannot tell their class; without it the model changes "
+    "{removal} of its answers."
+)
+LEAK_UNREACHABLE = "Nothing of the {what} reaches the network: its preprocessing takes all of it away."
+LEAK_CANNOT_TELL = "Whether the model reads the {what} cannot be told: {missing}."
+LEAK_RESOLUTION = " These data could have shown an effect of {smallest_effect} at best, and p = {smallest_p}."
+LEAK_NO_RESOLUTION = " These data could have shown no effect, however large."
+LEAK_RESOLUTION_WITHOUT_P = " With so few groups these data could have shown no p at all."
+LEAK_UNGROUPED = " No groups were named: images are treated as independent, and the intervals are optimistic."
+LEAK_PATH = " It reaches the rest of the picture through {steps}."
+
+FACTOR_YES = (
+    "The model reads the {what}: it tells the label in these data, and with the {what} of another class the model "
+    "predicts that class {effect} more often (at least {low}; p = {p})."
+)
+FACTOR_SUSPICIOUS = (
+    "The {what} {predicts}, and with the {what} of another class the model predicts that class {effect} more often "
+    "({low} to {high}; p = {p}){specimen}."
+)
+FACTOR_SPECIMEN = "; the specimen itself may be the cause"
+FACTOR_PREDICTS = "tells the label in these data"
+FACTOR_PREDICTS_NOT = "does not clearly tell the label in these data"
+FACTOR_NOT_TELLING = "The {what} does not tell the label in these data beyond chance, so that it cannot have leaked."
+FACTOR_CONSTANT = "The {what} is the same in all images, so that it cannot tell their class."
+FACTOR_NOT_SEEN = (
+    "The {what} tells the label in these data, but changing it moves the model's answers by {effect} only ({high} at "
+    "most; the margin is {margin})."
+)
+FACTOR_CANNOT_TELL = "The {what} tells the label in these data; whether the model reads it cannot be told: {missing}."
+
+MISSING_GROUPS = "there are {groups}, and it takes at least {needed}"
+MISSING_IMAGES = "there are {images}, and it takes at least {needed}"
+MISSING_IMAGES_FOR = "the effect may be as large as {high}; to bound it by {margin} it takes about {needed} images"
+MISSING_CHANCE = (
+    "the model is right in {accuracy} of {images} ({low} to {high}), which is no better than chance ({chance})"
+)
+MISSING_DONORS = "no two classes have donors in two groups each whose {what} could be exchanged{left_out}"
+MISSING_LEFT_OUT = " (of one group only: {names})"
+MISSING_POWER = "an effect of {margin} would have been found in {power} of trials only; it takes more groups"
+MISSING_P = "the smallest p that {groups} can give is {smallest_p}, and {tests} need {level}; it takes more groups"
+MISSING_CLEAR = "the effect is {effect} ({low} to {high}), neither clear of chance (p = {p}) nor below {margin}"
+MISSING_AGAINST = "the model's answers move away from the class of the donor ({low} to {high})"
+MISSING_INTERVENTION = "there is no way of changing it in these files"
+
+LEAK_OVERALL = {
+    "leak": "The model leaks: {names}.",
+    "suspicious": "The model is suspicious: {names}.",
+    "cannot tell": "It cannot be told whether the model leaks: {names}.",
+    "not seen": "No leakage was seen: {names}.",
+    "unreachable": "What was found does not reach the network: {names}.",
+}
+LEAK_NOTHING_FOUND = "No artefact was found, and nothing else speaks."
+LEAK_LOOKED_FOR = " Looked for: {names}."
+
+
+def named(kind: str) -> str:
+    """Return an artefact or factor as a sentence says it; a number behind its name stays: ``"label 2"``."""
+    base, _, number = kind.partition(" ")
+    word = NAMES.get(base, base.replace("_", " "))
+    return f"{word} {number}" if number else word
+
+
+def points(value: float) -> str:
+    """Return an effect as percentage points or a share, without decimals where they say nothing: ``"5 %"``."""
+    shown = 100.0 * value
+    text = f"{shown:.0f}" if abs(shown) >= 10 or abs(shown - round(shown)) < 0.05 else f"{shown:.1f}"
+    return f"{'0' if text in ('-0', '-0.0', '0.0') else text} %".replace("-", "−")
+
+
+def p_value(p: float | None) -> str:
+    """Return a p value: two digits, ``"< 0.0001"`` below."""
+    if p is None:
+        return "none"
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun: ``"1 image"``, ``"3 images"``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Return names as a sentence lists them: ``"a, b and c"``."""
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 def _percent(value: float) -> str:

@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "case": ["Case"],
+        "examining": ["case_test", "examine"],
+        "statistics": ["Levels", "exchange_test"],
         "records": ["Artefact", "Factor", "Leakage", "LeakFinding", "Support", "Tested"],
     },
 )

@@ -52,7 +52,7 @@ class Design:
     def usable(self) -> npt.NDArray[np.bool_]:
         """Which blocks count for which unit, ``(n, B)``: those it was judged under, of other groups than its own."""
         judged = ~np.isnan(self.shares[:, :, 0])
-        return judged & (self.groups[:, None] != self.block_groups[None, :])
+        return np.asarray(judged & (self.groups[:, None] != self.block_groups[None, :]), bool)
 
 
 def _checked(
@@ -132,7 +132,7 @@ def design_of(top: Ints, labels: Ints, donor_labels: Ints, groups: Ints, donor_g
 def _complete(design: Design) -> npt.NDArray[np.bool_]:
     """Which units have a block of their own class and one of another class."""
     own = design.labels[:, None] == design.block_labels[None, :]
-    return (design.usable & own).any(axis=1) & (design.usable & ~own).any(axis=1)
+    return np.asarray((design.usable & own).any(axis=1) & (design.usable & ~own).any(axis=1), bool)
 
 
 def _of_units(design: Design, rows: npt.NDArray[np.bool_]) -> Design:

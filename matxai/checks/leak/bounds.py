@@ -5,12 +5,15 @@ Holm (1979), Scandinavian Journal of Statistics 6:65; Clopper and Pearson (1934)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betaincinv
 
 from matxai.errors import MatxaiError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def exact_bounds(share: float, n: int, confidence: float = 0.95) -> tuple[float, float]:

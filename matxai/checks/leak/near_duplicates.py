@@ -109,4 +109,4 @@ def _shape_of(small: Any) -> Floats:
     """A thumbnail without its mean and spread."""
     flat = np.asarray(small, np.float64).ravel()
     flat = flat - flat.mean()
-    return flat / max(float(np.linalg.norm(flat)), 1e-12)
+    return np.asarray(flat / max(float(np.linalg.norm(flat)), 1e-12))

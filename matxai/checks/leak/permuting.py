@@ -1,4 +1,4 @@
-"""Which blocks of donors may stand in each other's place, all their arrangements, and how many of them can be told apart.
+"""Which blocks of donors may stand in each other's place, and all their arrangements.
 
 If the content of an artefact has nothing to do with the class, whole groups of donors are exchangeable, and so are the
 blocks of one group. So a permutation moves groups as wholes, to groups with as many blocks, and then shuffles the
@@ -54,7 +54,7 @@ class Family:
     @property
     def arrangements(self) -> int:
         """How many arrangements the family has."""
-        return math.factorial(len(self.groups)) * self.inside ** len(self.groups)
+        return int(math.factorial(len(self.groups)) * self.inside ** len(self.groups))
 
     @property
     def distinct(self) -> int:
@@ -64,7 +64,7 @@ class Family:
             starts = itertools.accumulate((0, *self.runs[:-1]))
             alike[tuple(tuple(sorted(labels[s : s + r])) for s, r in zip(starts, self.runs, strict=True))] += 1
         orders = math.factorial(len(self.groups)) // math.prod(math.factorial(n) for n in alike.values())
-        return orders * int(self.inside ** len(self.groups))
+        return int(orders * self.inside ** len(self.groups))
 
 
 def families(design: Design) -> list[Family]:
@@ -111,8 +111,8 @@ def arrangements(design: Design, draws: int, rng: np.random.Generator) -> tuple[
     if total <= ALL_UP_TO:
         rows = np.tile(np.arange(blocks, dtype=np.int64), (total, 1))
         for r, chosen in enumerate(itertools.product(*(list(_every(p)) for p in parts))):
-            for content in chosen:
-                for place, what in content:
+            for pairs in chosen:
+                for place, what in pairs:
                     rows[r, place] = what
         return rows, True
     rows = np.tile(np.arange(blocks, dtype=np.int64), (draws + 1, 1))

@@ -1,4 +1,4 @@
-"""Step 0: does the artefact reach the network at all, and does it change what lies beside it on the way?"""
+"""Step 0: whether an artefact reaches the network at all, and what it changes beside it on the way."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def reach(case: Case) -> Reach:
     assert case.artefact is not None  # noqa: S101 - factors have no place
     rng = case.rng("reach")
     patches = {int(d): patch_of(case.signals[d], case.region(d)) for d in case.donors}
-    shares, elsewhere, path = [], [], set()
+    shares: list[float] = []
+    elsewhere: list[float] = []
+    path: set[str] = set()
     tried = rng.permutation(case.units.size)[: 4 * _PAIRS]
     for done, k in enumerate(tried.tolist()):
         if len(shares) >= _PAIRS:
@@ -75,8 +77,9 @@ def reach(case: Case) -> Reach:
             shares.append(_survives(np.asarray(signal.values), changed, prepared.tensor, other.tensor))
             if moved.any():
                 touched = np.asarray(changed != signal.values)
-                touched = touched.any(axis=signal.dims.index("c")) if "c" in signal.dims else touched
-                outside = arriving(prepared.placement, touched) <= 0
+                if "c" in signal.dims:
+                    touched = np.asarray(touched.any(axis=signal.dims.index("c")))
+                outside = _reached(prepared.placement, touched) <= 0
                 # rounding of a mean or a spread is no path
                 far = np.where(outside & (moved > _ELSEWHERE * moved.max()), moved, 0.0)
                 elsewhere.append(float((far**2).sum() / (moved**2).sum()))
@@ -103,15 +106,17 @@ def _spreading(before: Any, after: Any) -> set[str]:
     """Steps behind which more of the picture differs than in front of them, moves of pixels apart."""
     found = set()
     for one, two in zip(before, after, strict=True):
-        ahead, behind = (np.abs(two_v - one_v) > 0 for one_v, two_v in ((one.before, two.before), (one.after, two.after)))
+        ahead, behind = (
+            np.abs(two_v - one_v) > 0 for one_v, two_v in ((one.before, two.before), (one.after, two.after))
+        )
         if ahead.shape == behind.shape and behind.mean() > ahead.mean() + _ELSEWHERE:
             found.add(one.name)
     return found
 
 
-def arriving(placement: Placement, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return the share of each of the network's pixels that comes from a region, ``(*network_shape)``."""
+def _reached(placement: Placement, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """How much of a region each of the network's pixels has, negative lobes of an interpolation counted too."""
     weight = np.asarray(mask, np.float64)
     for k, axis in enumerate(placement.axes):
-        weight = along(axis.weights, weight, k)
-    return np.abs(weight)
+        weight = along(abs(axis.weights), weight, k)
+    return weight

@@ -40,9 +40,7 @@ def group_weights(groups: Ints, labels: Ints, draws: int, rng: np.random.Generat
     return weights[:, index.ravel()], free
 
 
-def bootstrap(
-    design: Design, draws: int, rng: np.random.Generator, confidence: float = 0.95
-) -> tuple[float, float]:
+def bootstrap(design: Design, draws: int, rng: np.random.Generator, confidence: float = 0.95) -> tuple[float, float]:
     """Return one-sided bounds of the effect, each at ``confidence``.
 
     The distribution of resampled effects is stretched by the ratio of the quantiles of Student's t and the normal, with

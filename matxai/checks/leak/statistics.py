@@ -21,7 +21,7 @@ from matxai.checks.leak.resampling import bootstrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matxai.checks.leak.blocks import Floats, Ints
+    from matxai.checks.leak.blocks import Floats
 
 GROUPS_NEEDED = 6
 """Below so many groups no p is printed and nothing is acquitted."""

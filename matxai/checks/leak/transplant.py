@@ -23,17 +23,19 @@ from matxai.regions import Boxed
 if TYPE_CHECKING:
     import xarray as xr
 
-TIED = frozenset({
-    "info_bar",
-    "border",
-    "vignette",
-    "aperture",
-    "padding",
-    "first_channel",
-    "last_channel",
-    "never_varies",
-    "class_difference",
-})
+TIED = frozenset(
+    {
+        "info_bar",
+        "border",
+        "vignette",
+        "aperture",
+        "padding",
+        "first_channel",
+        "last_channel",
+        "never_varies",
+        "class_difference",
+    }
+)
 """Kinds that are where they are: a donor's can be had only where the signal has its own, or none at all."""
 
 SOFT = 2

@@ -1,0 +1,359 @@
+"""The whole leakage check: artefacts, exchange, support, factors, one answer each and one in all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matxai.checks.leak.answers import GRAVEST_FIRST, Rules, answer_artefact, answer_factor, in_all
+from matxai.checks.leak.bounds import holm
+from matxai.checks.leak.case import Case, Signals
+from matxai.checks.leak.chance import Accuracy, accuracy
+from matxai.checks.leak.choosing import donors_of, units_of
+from matxai.checks.leak.exchange import Exchanged, exchanged
+from matxai.checks.leak.near_duplicates import content_key, merged, thumbnail
+from matxai.checks.leak.reach import Reach, reach
+from matxai.checks.leak.records import Artefact, Leakage, LeakFinding
+from matxai.checks.leak.removing import changed_without
+from matxai.checks.leak.statistics import Levels, exchange_test
+from matxai.checks.perturbation import class_scores
+from matxai.errors import MatxaiError, ModelError, SignalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matxai.checks.labelled import LabelledSet
+    from matxai.checks.leak.records import Support, Tested
+    from matxai.modelcard import Model
+
+_EXAMPLES = 6
+
+
+def examine(
+    model: Model,
+    data: LabelledSet,
+    *,
+    artefacts: Sequence[Artefact] | None = None,
+    kinds: Sequence[str] | None = None,
+    methods: Sequence[str] = (),
+    supporting: bool = True,
+    factors: bool = True,
+    margin: float = 0.05,
+    alpha: float = 0.05,
+    threshold: float = 0.15,
+    max_units: int | None = None,
+    donors: int | None = None,
+    draws: int = 2000,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+    cancel: Any = None,
+) -> Leakage:
+    """Ask whether a model tells classes by what is not of the specimen.
+
+    Parameters
+    ----------
+    model
+        A classifier.
+    data
+        Signals with their classes, and groups where they are known.
+    artefacts
+        What is exchanged; by default what is found in the signals.
+    kinds
+        Kinds of artefacts that are looked for; by default all.
+    methods
+        Attribution methods of the supporting tests.
+    supporting, factors
+        Whether the supporting tests, and what is not in the picture, are looked at.
+    margin
+        Largest effect that counts as none.
+    alpha
+        Level of the tests, after Holm's correction.
+    threshold
+        An effect whose interval lies above it is a leak.
+    max_units, donors
+        How many signals are judged, and how many give their artefacts; by default as many as some thousand
+        predictions for each artefact allow.
+    draws, seed
+        Draws of permutations and of the bootstrap; the seed of everything.
+    progress, cancel
+        ``progress(done, total, label)``; anything with ``is_set()``.
+
+    Returns
+    -------
+    Leakage
+        The gravest finding first.
+
+    Raises
+    ------
+    SignalError
+        If the data have one class only.
+    ModelError
+        If the model is no classifier, or its classes are not the data's.
+    MatxaiError
+        If a level is no share.
+    Cancelled
+        If ``cancel`` is set.
+    """
+    _check(model, data, margin, alpha, threshold)
+    case = _case(model, data, max_units=max_units, seed=seed, progress=progress, cancel=cancel)
+    case = replace(case, methods=tuple(methods), margin=margin, alpha=alpha, threshold=threshold, draws=draws)
+    found, looked_for = _artefacts(case, artefacts, kinds)
+    case, duplicates = _grouped(case, found, donors)
+    clean = accuracy(case.clean.top, case.unit_labels, case.unit_groups, draws=draws, seed=seed)
+    rules = _rules(case, clean)
+    asked = _asked(case, found)
+    tests = sum(a.tested is not None for a in asked)
+    rules = replace(rules, tests=max(1, tests))
+    findings = _findings(asked, case, rules, supporting=supporting)
+    if factors:
+        findings_of_factors, names = _factors(case, rules)
+        findings += findings_of_factors
+        looked_for = (*looked_for, *names)
+    findings.sort(key=lambda f: GRAVEST_FIRST.index(f.verdict.answer))
+    answer, sentence = in_all(findings, looked_for, rules)
+    return Leakage(
+        answer=answer,
+        sentence=sentence,
+        findings=tuple(findings),
+        looked_for=looked_for,
+        accuracy=(clean.value, *clean.interval),
+        chance=clean.chance,
+        facts={
+            "images": len(data),
+            "units": int(case.units.size),
+            "donors": int(case.donors.size),
+            "groups": clean.groups,
+            "grouped": case.grouped,
+            "classes": list(rules.classes),
+            "near_duplicates": duplicates,
+            "majority": clean.majority,
+            "better_than_chance": clean.beyond(alpha),
+            "passes": sum(a.passes for a in asked) + int(case.units.size),
+            "margin": margin,
+            "alpha": alpha,
+            "threshold": threshold,
+            "draws": draws,
+            "seed": seed,
+            "notes": list(data.notes),
+        },
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """An artefact with what was found by asking the model."""
+
+    artefact: Artefact
+    reach: Reach | None = None
+    exchanged: Exchanged | None = None
+    tested: Tested | None = None
+    removal: float | None = None
+
+    @property
+    def passes(self) -> int:
+        return 0 if self.exchanged is None else self.exchanged.passes
+
+
+def _check(model: Model, data: LabelledSet, margin: float, alpha: float, threshold: float) -> None:
+    if model.task != "classification":
+        msg = f"Leakage is asked of a classifier; the model '{model.name}' is for {model.task}."
+        raise ModelError(msg)
+    for name, value in (("margin", margin), ("alpha", alpha), ("threshold", threshold)):
+        if not 0.0 < value < 1.0:
+            msg = f"{name} is a share between 0 and 1, as in {name}=0.05; it is {value}."
+            raise MatxaiError(msg)
+    if margin >= threshold:
+        msg = f"The margin, {margin}, is what counts as no effect; it lies below the threshold of a leak, {threshold}."
+        raise MatxaiError(msg)
+    present = data.present
+    if len(present) < 2:
+        only = data.classes[present[0]]
+        msg = f"All {len(data)} images are of one class, '{only}'. Leakage needs images of at least two classes."
+        raise SignalError(msg)
+    if model.classes and len(model.classes) != len(data.classes):
+        msg = (
+            f"The data have {len(data.classes)} classes ({_some(data.classes)}), the model '{model.name}' has "
+            f"{len(model.classes)} ({_some(model.classes)}). Give the classes in the model's order."
+        )
+        raise ModelError(msg)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+
+
+def _case(model: Model, data: LabelledSet, *, max_units: int | None, seed: int, progress: Any, cancel: Any) -> Case:
+    """The case before donors and near-duplicates are known: which signals are judged, and what the model says."""
+    n = len(data)
+    groups = np.arange(n, dtype=np.int64)
+    if data.groups is not None:
+        groups = np.unique(data.groups, return_inverse=True)[1].ravel().astype(np.int64)
+    rng = np.random.default_rng([seed, 10])
+    units = units_of(data.labels, groups, max_units, rng)
+    signals = Signals(data)
+
+    def told() -> Any:
+        for k, i in enumerate(units):
+            if progress is not None:
+                progress(k, units.size, "predictions")
+            yield signals[i]
+
+    clean = class_scores(model, told(), cancel=cancel)
+    if clean.scores.shape[1] != len(data.classes):
+        msg = (
+            f"The model '{model.name}' gives scores for {clean.scores.shape[1]} classes, and the data have "
+            f"{len(data.classes)} ({_some(data.classes)})."
+        )
+        raise ModelError(msg)
+    return Case(
+        model=model,
+        data=data,
+        units=units,
+        donors=units,
+        clean=clean,
+        groups=groups,
+        grouped=data.groups is not None,
+        signals=signals,
+        seed=seed,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _artefacts(
+    case: Case, given: Sequence[Artefact] | None, kinds: Sequence[str] | None
+) -> tuple[tuple[Artefact, ...], tuple[str, ...]]:
+    from matxai.checks.leak.stated import stated_artefacts
+
+    if given is None:
+        given = stated_artefacts(case, kinds)
+    n = len(case.data)
+    for artefact in given:
+        if len(artefact.regions) != n:
+            msg = f"The artefact '{artefact.name}' has regions for {len(artefact.regions)} signals; the set has {n}."
+            raise MatxaiError(msg)
+    chosen = tuple(a for a in given if kinds is None or a.kind in kinds)
+    return chosen, tuple(dict.fromkeys([*(kinds or ()), *(a.kind for a in chosen)]))
+
+
+def _grouped(case: Case, found: Sequence[Artefact], donors: int | None) -> tuple[Case, int]:
+    """The case with near-duplicates in one group and donors spread over classes and groups."""
+    small: list[npt.NDArray[np.float64] | None] = []
+    keys = []
+    for k, i in enumerate(case.units):
+        case.step(k, case.units.size, "near-duplicates")
+        signal = case.signals[i]
+        hidden = [r for a in found if (r := a.regions[int(i)]) is not None]
+        small.append(thumbnail(signal, hidden))
+        keys.append(content_key(signal))
+    merged_groups, duplicates = merged(case.groups[case.units], small, keys)
+    # signals that are not judged keep groups of their own, behind those that are
+    groups = case.groups + int(merged_groups.max()) + 1
+    groups[case.units] = merged_groups
+    if case.units.size < len(case.data):
+        groups = np.unique(groups, return_inverse=True)[1].ravel().astype(np.int64)
+    rng = np.random.default_rng([case.seed, 11])
+    chosen = donors_of(case.unit_labels, merged_groups, case.units.size, donors, rng)
+    return replace(case, groups=groups, donors=case.units[chosen]), duplicates
+
+
+def _rules(case: Case, clean: Accuracy) -> Rules:
+    labels, groups = case.unit_labels, case.unit_groups
+    names = case.data.classes
+    present = np.unique(labels)
+    alone = tuple(names[int(c)] for c in present if np.unique(groups[labels == c]).size < 2)
+    return Rules(
+        model=case.model.name,
+        accuracy=clean,
+        grouped=case.grouped,
+        margin=case.margin,
+        alpha=case.alpha,
+        threshold=case.threshold,
+        tests=1,
+        classes=tuple(names[int(c)] for c in present),
+        left_out=alone,
+    )
+
+
+def _asked(case: Case, found: Sequence[Artefact]) -> list[_Asked]:
+    """Every artefact with its reach and its exchange, corrected over all of them."""
+    asked = []
+    for artefact in found:
+        own = case.about(artefact)
+        if artefact.constant:
+            asked.append(_Asked(artefact, removal=changed_without(own)))
+            continue
+        reached = reach(own)
+        if reached.share == 0.0:
+            asked.append(_Asked(artefact, reached))
+            continue
+        asked.append(_Asked(artefact, reached, exchanged(own)))
+    count = max(1, sum(a.exchanged is not None for a in asked))
+    levels = Levels(case.margin, case.alpha, count, case.draws, case.seed)
+    tested = [a if a.exchanged is None else replace(a, tested=case_test(case, a.exchanged.top, levels)) for a in asked]
+    corrected = holm([None if a.tested is None else a.tested.p for a in tested])
+    return [
+        a if a.tested is None else replace(a, tested=replace(a.tested, corrected=c))
+        for a, c in zip(tested, corrected, strict=True)
+    ]
+
+
+def case_test(case: Case, top: npt.NDArray[np.int64], levels: Levels | None = None) -> Tested | None:
+    """Return the exchange test of predictions ``(n, D)`` of a case's units under its donors; None where it has none."""
+    return exchange_test(
+        top,
+        case.unit_labels,
+        case.donor_labels,
+        case.unit_groups,
+        case.donor_groups,
+        grouped=case.grouped,
+        names=case.data.classes,
+        levels=levels or Levels(case.margin, case.alpha, case.tests, case.draws, case.seed),
+    )
+
+
+def _findings(asked: Sequence[_Asked], case: Case, rules: Rules, *, supporting: bool) -> list[LeakFinding]:
+    findings = []
+    for a in asked:
+        support: list[Support] = []
+        if supporting and not (a.reach is not None and a.reach.share == 0.0):
+            from matxai.checks.leak.supporting import supporting as tests
+
+            own = replace(case.about(a.artefact), tests=rules.tests)
+            for name in tests:
+                support += tests[name](own)
+        evidence = {} if a.exchanged is None else {"unusable": a.exchanged.unusable, "passes": a.exchanged.passes}
+        shown = () if a.exchanged is None else _examples(case, a.exchanged)
+        findings.append(
+            answer_artefact(
+                a.artefact, rules, a.reach, a.tested, support, removal=a.removal, examples=shown, evidence=evidence
+            )
+        )
+    return findings
+
+
+def _examples(case: Case, found: Exchanged) -> tuple[int, ...]:
+    """Signals whose answer becomes the class of the donor most often, having been another."""
+    other = case.donor_labels[None, :] != case.unit_labels[:, None]
+    follows = (found.top == case.donor_labels[None, :]) & (found.top != case.clean.top[:, None]) & other
+    often = follows.sum(axis=1) / np.maximum((other & (found.top >= 0)).sum(axis=1), 1)
+    order = np.argsort(-often, kind="stable")[:_EXAMPLES]
+    return tuple(int(case.units[k]) for k in order if often[k] > 0)
+
+
+def _factors(case: Case, rules: Rules) -> tuple[list[LeakFinding], tuple[str, ...]]:
+    from matxai.checks.leak.factors import factors
+
+    own = case.about(None)
+    own = replace(own, tests=max(1, len(factors)))
+    found = [f for name in factors if (f := factors[name](own)) is not None]
+    corrected = holm([None if f.moves is None else f.moves.p for f in found])
+    moved = [
+        f if f.moves is None else replace(f, moves=replace(f.moves, corrected=c))
+        for f, c in zip(found, corrected, strict=True)
+    ]
+    rules = replace(rules, tests=max(1, sum(f.moves is not None for f in found)))
+    return [answer_factor(f, rules) for f in moved], tuple(factors)
