@@ -1,4 +1,4 @@
-"""The whole check on models whose truth is known by construction: what reads a bar leaks, what reads the rest does not."""
+"""The whole check on models whose truth is known by construction: one reads a bar alone, one all but the bar."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Made:
 
 
 def made(groups: int = 10, each: int = 6, *, bar: str = "by class", named: bool = True, seed: int = 0) -> Made:
-    """Pictures of two classes, told by their mean, with a bar whose mean goes by class, by nothing, or never changes."""
+    """Pictures of two classes, told by their mean; the bar goes by class, by nothing, or never changes."""
     rng = np.random.default_rng(seed)
     number = np.repeat(np.arange(groups), each)
     labels = number % 2
