@@ -217,3 +217,55 @@ def factor(
         f"{tells}; images given another class's follow it in {_percent(max(effect, 0.0))} of the cases (95 % bounds "
         f"{_percent(max(interval[0], 0.0))} to {_percent(max(interval[1], 0.0))})."
     )
+
+# --- expectations: filled by matxai.checks.expect.saying --------------------------------------------------------------
+
+EXPECTATION = {
+    "question.must": "Does the model use {region} in {classes} ({measure} above {threshold})?",
+    "question.must_not": "Is the model free of {region} in {classes} ({measure} below {threshold})?",
+    "question.may": "How much does the model use {region} in {classes} ({measure})?",
+    "question.absent": "Does the model use that nothing is at {region} in {classes} ({measure} above {threshold})?",
+    "question.several": "Do at least {k} of {n} parts of '{name}' hold?",
+    "numbers": "{measure} is {effect}{unit}, 95 % bounds {low} to {high}, {claim}, in {n} {units}{groups}",
+    "numbers.difference": (
+        "{measure} is {effect}{unit} {claim}, 95 % bounds of the difference {low} to {high}, in {n} {units}{groups}"
+    ),
+    "numbers.exchange": (
+        "with the region's content from another class, that class is predicted {effect} more often, 95 % bounds {low} "
+        "to {high}, {claim}, in {n} {units}{groups}"
+    ),
+    "claim.must": "where more than {threshold} is expected",
+    "claim.must_not": "where less than {threshold} is allowed",
+    "claim.may": "and nothing is demanded",
+    "claim.controls": "above that of matched controls (mean {control})",
+    "groups": " of {groups} groups",
+    "groups.unknown": (
+        "; nobody said which belong together, so they are treated as independent and the bounds are optimistic"
+    ),
+    "holds": "'{name}' holds: {numbers}.",
+    "holds.none": (
+        "'{name}' holds: no {region} was found in any of {n} samples, so there is none that the model could use."
+    ),
+    "broken": "'{name}' is broken: {numbers}.",
+    "inconclusive": "'{name}' could not be decided: {numbers}; {missing}.",
+    "nothing": "'{name}' could not be decided: {missing}.",
+    "may": "'{name}' is reported: {numbers}.",
+    "several": "'{name}' {answer}: of {n} parts {holding} hold and {broken} are broken, and {k} have to hold.",
+    "missing.groups": "there are {groups} independent groups, and below {needed} nothing is decided",
+    "missing.width": "the bounds lie on both sides of {threshold}: more independent groups would narrow them",
+    "missing.p": "the difference is not significant (p = {p}, the smallest that these data could give is {smallest})",
+    "missing.chance": (
+        "the model is right in {accuracy} of these samples (lower bound {low}), no better than the largest class "
+        "({chance}), so what it does not use says nothing"
+    ),
+    "missing.region": "none of {n} samples has such a region",
+    "missing.classes": "none of the samples is of {classes}",
+    "missing.controls": "the region's shape leaves no room for matched controls; ask for 'exchange' instead",
+    "missing.reason": "{reason}",
+    "missing.power": "the data could not have shown an effect of that size (power {power})",
+    "answer.holds": "All that is expected holds: {holds} of {n}.",
+    "answer.broken": "{broken} of {n} expectations are broken: {names}.",
+    "answer.inconclusive": "{inconclusive} of {n} expectations could not be decided: {names}; none is broken.",
+    "answer.nothing": "Nothing is demanded in this file, so nothing could be decided.",
+}
+"""Sentences of expectations, with the names of what is put in."""
