@@ -94,7 +94,7 @@ def of_sample(demand: Demand, measured: Measured) -> tuple[str, int | None]:
     if demand.threshold == "controls":
         if rank is None:
             return "inconclusive", None
-        if 2 * (rank - 1) >= len(measured.controls):
+        if 2 * (rank - 1) >= len(measured.controls) or measured.value <= 0:
             return "broken", rank
         return ("holds" if rank == 1 and len(measured.controls) >= CONTROLS else "inconclusive"), rank
     limit = demand.threshold
@@ -137,9 +137,11 @@ def decide(
     used = [s for s in samples if s.value is not None]
     against = demand.threshold == "controls"
     values = np.array([_difference(s) if against else float(s.value or 0.0) for s in used])
+    ratio = demand.kind is not None and demand.kind.ratio
+    values = np.log(values) if ratio else values
     numbers_of = np.array([groups.of[s.number] for s in used], np.int64)
     kind = demand.kind
-    ends = (None, None) if against or kind is None else (kind.low, kind.high)
+    ends = (None, None) if against or ratio or kind is None else (kind.low, kind.high)
     proportion = kind is not None and kind.proportion and not against
     hold, broke = demand.alphas if demand.role != "must_not" else demand.alphas[::-1]
     both = [
@@ -149,10 +151,12 @@ def decide(
         for a in ((hold,) if hold == broke else (hold, broke))
     ]
     bounds = (both[0][0], both[-1][1])
+    effect = float(values.mean())
+    if ratio:
+        effect, bounds = float(np.exp(effect)), (float(np.exp(bounds[0])), float(np.exp(bounds[1])))
     count = int(np.unique(numbers_of).size)
     p, smallest = sign_flip_p(values, numbers_of, seed=seed) if against and count >= GROUPS_NEEDED else (None, None)
     answer, missing = _answer(demand, bounds, count, p, smallest, chance)
-    effect = float(values.mean())
     control = float(np.mean([s.control for s in used if s.control is not None])) if against else None
     said = numbers(
         "numbers.difference" if against else "numbers",
@@ -192,7 +196,8 @@ def decide(
 
 
 def _difference(sample: SampleVerdict) -> float:
-    return float(sample.value or 0.0) - float(sample.control or 0.0)
+    """How far a sample's value lies above its controls, and above 0: a fill that helps elsewhere is no merit here."""
+    return float(sample.value or 0.0) - max(float(sample.control or 0.0), 0.0)
 
 
 def _count(samples: Sequence[SampleVerdict]) -> dict[str, int]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matxai.checks.expect.document import Asked_, Expectations
     from matxai.checks.labelled import LabelledSet
     from matxai.modelcard import Model
+    from matxai.regions import Region
 
 _CONTRAST_SAMPLES = 16
 
@@ -59,7 +60,7 @@ class Bench:
         self.groups = Groups({i: int(g) for i, g in enumerate(numbers)}, told is not None)
         self.signals = Signals(self.data)
         self.lines: dict[int, list[SampleVerdict]] = {}
-        self.errors: dict[int, MatxaiError] = {}
+        self.errors: dict[int, list[MatxaiError]] = {}
 
     def sample(self, number: int) -> Sample:
         """Return a sample with its signal read."""
@@ -161,14 +162,18 @@ def _line(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked) -> SampleVerdic
     sample = asking.sample
     named = (sample.number, sample.name, sample.label)
     try:
-        measured = _measured(bench, leaf, asking)
+        region = leaf.where.region(sample)
+    except MatxaiError as error:
+        bench.errors.setdefault(id(leaf), []).append(error)
+        return SampleVerdict(*named, reason=str(error))
+    if region is None:
+        return SampleVerdict(*named, reason=say("missing.region", n=1))
+    try:
+        measured = _measured(bench, leaf, asking, region)
     except (Cancelled, MethodError):
         raise  # a method that this model does not have is missing in every sample
     except MatxaiError as error:
-        bench.errors.setdefault(id(leaf), error)
-        return SampleVerdict(*named, reason=str(error))
-    if measured is None:
-        return SampleVerdict(*named, reason=say("missing.region", n=1))
+        return SampleVerdict(*named, reason=str(error), detail={"region": region.share})
     if leaf.fields.above == "controls" and not measured.controls:
         return SampleVerdict(*named, reason=say("missing.controls"), detail=measured.detail)
     answer, rank = of_sample(_demand(leaf), measured)
@@ -183,14 +188,12 @@ def _line(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked) -> SampleVerdic
     )
 
 
-def _measured(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked) -> Measured | None:
-    region = leaf.where.region(asking.sample)
-    if region is None:
-        return None
+def _measured(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked, region: Region) -> Measured:
     wanted = CONTROLS if leaf.fields.above == "controls" else 0
     if isinstance(leaf, Asks):
         of = measures[leaf.fields.measure].of
-        return of(leaf.fields, asking, region, wanted) if of is not None else None
+        assert of is not None  # noqa: S101 - what is measured over the set is not asked of a sample
+        return of(leaf.fields, asking, region, wanted)
     if leaf.insertion.insert == "peak":
         return peaks_inserted(asking, region, leaf.where.fields, leaf.insertion, wanted)
     own = _mean_of(bench, [asking.sample.label], asking.sample)
@@ -219,7 +222,7 @@ def _demand(leaf: Asks | AsksAbsence, alphas: tuple[float, float] = (0.05, 0.05)
         key,
         region=leaf.where.said,
         classes=classes_said(fields.classes),
-        measure=measure,
+        measure=measure.replace("_", " "),
         threshold="that of matched controls" if threshold == "controls" else threshold,
     )
     return Demand(leaf.name, fields.role, question, threshold, measure, kind, alphas)
@@ -260,21 +263,22 @@ def _decided(bench: Bench, leaf: Asks | AsksAbsence, demand: Demand, samples: Se
     if used:
         chance = bench.chance() if demand.role == "must_not" else None
         return decide(demand, samples, bench.groups, chance=chance, draws=bench.draws, seed=bench.seed)
-    error = bench.errors.get(id(leaf))
-    if error is not None:
-        if any(not s.reason for s in samples) or len({s.reason for s in samples}) > 1:
-            return undecided(demand, say("missing.reason", reason=str(error).rstrip(".")), len(samples))
-        raise type(error)(f"{bench.asked.file}, line {leaf.line}: '{leaf.name}' can be measured in no sample. {error}")
+    errors = bench.errors.get(id(leaf), [])
+    if errors and len(errors) == len(samples):
+        said = f"{bench.asked.file}, line {leaf.line}: '{leaf.name}' can be measured in no sample. {errors[0]}"
+        raise type(errors[0])(said)
     return _nowhere(leaf, demand, samples)
 
 
 def _nowhere(leaf: Asks | AsksAbsence, demand: Demand, samples: Sequence[SampleVerdict]) -> Decided:
-    """The verdict where no sample has the region: what is found nowhere cannot be used, nor can it be looked at."""
+    """The verdict where nothing was measured: what is found nowhere cannot be used, nor can it be looked at."""
+    absent = say("missing.region", n=1)
+    reasons = [s.reason for s in samples if s.reason != absent]
+    if reasons:
+        return undecided(demand, say("missing.reason", reason=reasons[0].rstrip(".")), len(samples))
     if demand.role == "must_not" and leaf.where.kind == "artefact":
         sentence = say("holds.none", name=demand.name, region=leaf.where.said, n=len(samples))
         return Decided(Verdict(demand.question, "holds", sentence, n=len(samples), evidence={"found": 0}))
-    if any(s.detail for s in samples):
-        return undecided(demand, say("missing.controls"), len(samples))
     return undecided(demand, say("missing.region", n=len(samples)), len(samples))
 
 

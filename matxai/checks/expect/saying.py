@@ -47,7 +47,7 @@ def numbers(
     low, high = bounds or (-math.inf, math.inf)
     return say(
         key,
-        measure=measure,
+        measure=measure.replace("_", " "),
         effect=number(effect),
         unit=f" {kind.unit}" if kind is not None and kind.unit else "",
         low="any size" if math.isinf(low) else number(low),

@@ -68,6 +68,8 @@ class Measure:
         What the number is in, for sentences: empty for a share.
     needs_map
         Whether it needs a method of attribution.
+    ratio
+        Whether samples are averaged as ratios are: by the geometric mean.
     """
 
     fields: type[MeasureFields]
@@ -79,6 +81,7 @@ class Measure:
     proportion: bool = False
     unit: str = ""
     needs_map: bool = False
+    ratio: bool = False
 
     def possible(self, threshold: float) -> bool:
         """Whether a value beyond a threshold exists on both sides of it."""

@@ -29,12 +29,12 @@ class FillFields(MeasureFields):
 
     @field_validator("fills", mode="before")
     @classmethod
-    def _as_list(cls, value: object) -> object:
+    def _one_fill_is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
     @field_validator("fills")
     @classmethod
-    def _known(cls, value: list[str]) -> list[str]:
+    def _known_fills(cls, value: list[str]) -> list[str]:
         from matxai.checks.fills import fills
 
         for name in value:
@@ -51,7 +51,7 @@ class DoseFields(FillFields):
 
     @field_validator("steps")
     @classmethod
-    def _ascending(cls, value: list[float]) -> list[float]:
+    def _ascending_steps(cls, value: list[float]) -> list[float]:
         if value != sorted(set(value)) or value[0] < 0 or value[-1] > 1:
             msg = "'steps' ascend from 0 to 1 at most, as in [0, 0.25, 0.5, 0.75, 1]"
             raise ValueError(msg)

@@ -37,7 +37,7 @@ class MapFields(MeasureFields):
 
     @field_validator("method")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _known_method(cls, value: str) -> str:
         from matxai.methods import resolve
 
         try:
@@ -149,7 +149,7 @@ def share(fields: MapFields, asked: Asked, region: Region, wanted: int) -> Measu
 
 
 def enrichment(fields: EnrichmentFields, asked: Asked, region: Region, _wanted: int) -> Measured:
-    """Return the share inside divided by the mean share under the null."""
+    """Return the share inside divided by the mean share under the null, each with the mean share of a pixel added."""
     values = side(asked.map(fields.method), fields.sign)
     found = share_inside(values, region.mask)
     if fields.null == "translates":
@@ -160,10 +160,9 @@ def enrichment(fields: EnrichmentFields, asked: Asked, region: Region, _wanted: 
     else:
         null = random_shares(np.isfinite(values), region.mask, asked.seed)
     mean = float(np.mean(null))
-    if mean <= 0:
-        msg = "There is no relevance where the region's translates lie, so nothing to divide by; take `share`."
-        raise RegionError(msg)
-    return Measured(found / mean, (), (), {"method": fields.method, "share": found, "null": mean, "kind": fields.null})
+    pixel = 1 / int(np.isfinite(values).sum())  # a pixel's worth on both sides: an empty null is no infinite ratio
+    detail = {"method": fields.method, "share": found, "null": mean, "kind": fields.null}
+    return Measured((found + pixel) / (mean + pixel), (), (), detail)
 
 
 def random_shares(seen: Mask, mask: Mask, seed: int, count: int = RANDOM_MAPS) -> list[float]:
@@ -215,6 +214,7 @@ measures.add(
         "that share divided by the mean share under a stated null (`translates` or `random_maps`)",
         unit="times",
         needs_map=True,
+        ratio=True,
     ),
 )
 measures.add(
