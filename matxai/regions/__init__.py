@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "region": ["ARTEFACTS", "KINDS", "Region"],
+        "artefacts": ["found_artefacts", "found_in_curve"],
         "boxed": ["Boxed"],
         "from_map": ["random_top_region", "smoothing_width", "top_region"],
         "geometry": ["boundaries", "complement", "disc", "of_labels", "plastic_zone"],

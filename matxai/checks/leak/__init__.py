@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "case": ["Case"],
         "examining": ["case_test", "examine"],
         "statistics": ["Levels", "exchange_test"],
+        "finding": ["artefacts_of", "looked_for"],
         "records": ["Artefact", "Factor", "Leakage", "LeakFinding", "Support", "Tested"],
     },
 )
