@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from matxai.checks.leak.case import Case, Signals
 from matxai.checks.leak.knowing_nothing import weight_randomised
 from matxai.checks.leak.placing import arriving, shares_inside
 from matxai.checks.leak.supporting import supporting
-from matxai.checks.leak.supporting.artefact_only import exact_bounds
+from matxai.checks.leak.supporting.insertion import drawn_to_own, towards
 from matxai.checks.leak.supporting.removal import limit_by_place
-from matxai.errors import ModelError
+from matxai.errors import Cancelled, ModelError
 from matxai.regions import Boxed
 from matxai.signals import labelled
 
@@ -200,11 +201,49 @@ def test_a_net_that_knows_nothing_has_the_same_numbers_in_another_order() -> Non
         weight_randomised(nn.ReLU(), x)
 
 
-def test_exact_bounds_are_those_of_the_book() -> None:
-    assert exact_bounds(0, 59) == (0.0, pytest.approx(1 - 0.05 ** (1 / 59)))
-    assert exact_bounds(0, 59)[1] == pytest.approx(0.0495, abs=1e-4)
-    low, high = exact_bounds(7, 20)
-    from scipy.stats import binom
+def test_inserted_bars_draw_the_reader_of_bars_to_their_class() -> None:
+    data, artefact = _set(some_without=True)
+    found = _one("insertion", _case(Reader(BAR), data, artefact))
+    assert found.value == 1.0
+    assert found.detail["n"] == 12
+    assert found.limit is not None
+    assert found.limit < 1.0
+    assert found.beyond
+    data, artefact = _set(told=False, some_without=True)
+    other = _one("insertion", _case(Reader(slice(0, 26)), data, artefact))
+    assert other.value == 0.0
+    assert not other.beyond
 
-    assert binom.sf(6, 20, low) == pytest.approx(0.05)
-    assert binom.cdf(7, 20, high) == pytest.approx(0.05)
+
+def test_where_every_image_has_a_bar_there_is_nothing_to_insert_into(reads_bar) -> None:
+    assert supporting["insertion"](reads_bar) == []
+
+
+def test_the_sum_towards_a_class_by_hand() -> None:
+    top = np.array([[0, 1, 1], [0, 0, 1]])  # units of class 0 and 1; donors of class 0, 1, 1
+    groups, donor_groups = np.array([0, 1]), np.array([2, 3, 0])
+    drawn = towards(top, np.array([0, 1]), groups, donor_groups, 2)
+    # class 0 among units of class 1; class 1 among units of class 0, of which the last donor shares the group
+    np.testing.assert_array_equal(drawn, [[1.0, 0.0], [1.0, 1.0], [0.0, np.nan]])
+    assert drawn_to_own(drawn, np.array([0, 1, 1])) == ((1 - 0.5) + (1 - 0)) / 2
+
+
+def test_randomised_nets_do_not_follow_and_are_no_test(reads_bar) -> None:
+    before = {k: v.clone() for k, v in reads_bar.model.module.state_dict().items()}
+    found = _one("randomised", reads_bar)
+    assert abs(found.value) < 0.5
+    assert not found.beyond
+    assert found.limit is None
+    assert "For comparison" in found.sentence
+    assert all(torch.equal(v, reads_bar.model.module.state_dict()[k]) for k, v in before.items())
+
+
+def test_a_cancelled_test_stops(reads_bar) -> None:
+    class Set:
+        def is_set(self) -> bool:
+            return True
+
+    for name in supporting:
+        if name != "insertion":
+            with pytest.raises(Cancelled):
+                supporting[name](dataclasses.replace(reads_bar, cancel=Set()))

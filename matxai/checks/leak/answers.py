@@ -214,8 +214,9 @@ def _artefact_answer(
             return "leak", sentences.LEAK_YES.format(**numbers)
         if significant(tested, rules):
             return "suspicious", sentences.LEAK_SIGNIFICANT.format(**numbers)
-        if len(beyond) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
-            tests = f"{len(beyond)} supporting tests"
+        kinds = {s.name.partition(":")[0] for s in beyond}  # one test by several methods is one test
+        if len(kinds) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
+            tests = f"{len(kinds)} supporting tests"
             names = listed([s.name.replace("_", " ") for s in beyond])
             return "suspicious", sentences.LEAK_SUPPORT.format(tests=tests, names=names, **numbers)
         if bounded(tested, rules) and not rules.no_better_than_chance:

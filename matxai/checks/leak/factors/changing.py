@@ -69,3 +69,24 @@ def with_size(signal: xr.DataArray, size: Sequence[int]) -> xr.DataArray:
     return xr.DataArray(
         stored(values, signal.dtype), dims=signal.dims, coords=coords, attrs=signal.attrs, name=signal.name
     )
+
+
+def with_array(signal: xr.DataArray, values: npt.NDArray[Any]) -> xr.DataArray:
+    """Return a signal with other values of the same shape and type, as they are."""
+    return signal.copy(data=values)
+
+
+def magnified(signal: xr.DataArray, factor: float) -> xr.DataArray:
+    """Return a signal magnified about its centre, on its own pixels; beyond its edges it is mirrored.
+
+    Above 1 its middle is shown larger; below 1 the whole is shown smaller, what would alias being filtered out first.
+    """
+    from scipy import ndimage
+
+    values = np.asarray(signal.values, np.float64)
+    ratio = np.array([1.0 if d == "c" else 1.0 / factor for d in signal.dims])
+    if factor < 1:
+        values = ndimage.gaussian_filter(values, np.where(ratio > 1, (ratio - 1) / 2, 0.0), mode="mirror")
+    middle = (np.array(values.shape) - 1) / 2
+    moved = ndimage.affine_transform(values, ratio, middle - ratio * middle, order=1, mode="mirror")
+    return with_values(signal, moved)

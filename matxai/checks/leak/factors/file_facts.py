@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,6 +114,7 @@ def _tiff(path: Path, kind: str) -> FileFacts:
 _OF_KIND = {"jpeg": _jpeg, "png": _lossless, "bmp": _lossless, "tiff": _tiff}
 
 
+@lru_cache(maxsize=256)
 def quality_of(table: tuple[int, ...]) -> int:
     """Return the quality, 1 to 100, whose luma table is nearest to this one, as the IJG's ``jpeg_set_quality`` scales.
 

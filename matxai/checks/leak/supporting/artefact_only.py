@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks import sentences
+from matxai.checks.leak.bounds import exact_bounds
 from matxai.checks.leak.factors.changing import with_values
 from matxai.checks.leak.factors.telling import FEWEST_GROUPS, permuted_labels
 from matxai.checks.leak.records import Support
@@ -42,7 +43,7 @@ def artefact_only(case: Case) -> list[Support]:
     case.step(1, 2, "artefact only")
     noisy = class_scores(case.model, _alone(case, units, noise=True), cancel=case.cancel).top
     accuracy, n = float((top == labels).mean()), len(labels)
-    low, high = exact_bounds(int((top == labels).sum()), n)
+    low, high = exact_bounds(accuracy, n)
     majority = float(np.bincount(labels).max() / n)
     chance = permuted_accuracy(top, labels, case.unit_groups[having], case.rng("artefact_only"))
     limit = None if chance is None else max(majority, chance)
@@ -101,15 +102,6 @@ def mean_pictures(case: Case, units: npt.NDArray[np.int64]) -> dict[tuple[int, .
         mean = added / np.maximum(count[shape], 1)
         found[shape] = np.where(count[shape] > 0, mean, added.sum() / max(float(count[shape].sum()), 1.0))
     return found
-
-
-def exact_bounds(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the one-sided bounds of a share, below and above (Clopper and Pearson 1934)."""
-    from scipy.stats import beta
-
-    low = float(beta.ppf(1 - level, right, n - right + 1)) if right else 0.0
-    high = float(beta.ppf(level, right + 1, n - right)) if right < n else 1.0
-    return low, high
 
 
 def permuted_accuracy(
