@@ -1,18 +1,22 @@
-"""Ask the model again with a region changed: in the file's own pixels, before the model's preprocessing, in batches."""
+"""Ask the model again with a region changed: in the file's own pixels, before the model's preprocessing, in batches.
+
+These are the plain questions: scores of signals, of one signal with regions filled. What compares them with controls is
+:func:`matxai.checks.perturb`.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.asking import as_classes, chunk_size, evaluating, raw_scores, run_batch, stop_if_set
 from matxai.checks.fills import fills
 from matxai.checks.fills.ground import Ground
 from matxai.checks.fills.spot import Spot, checked
-from matxai.errors import Cancelled, ModelError
+from matxai.checks.readings import Perturbed
+from matxai.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,63 +26,9 @@ if TYPE_CHECKING:
 
     from matxai.modelcard import Model
 
-_CHUNK = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Perturbed:
-    """What a model said of changed signals.
-
-    Parameters
-    ----------
-    scores
-        Logits ``(n, classes)``; for dense outputs the mean logit of each class over the reference mask.
-    top
-        The class on top for each, ``(n,)``.
-    """
-
-    scores: npt.NDArray[np.float64]
-    top: npt.NDArray[np.int64]
-
-
-@contextmanager
-def evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode and give every part its own mode back."""
-    modes = [(m, m.training) for m in module.modules()]
-    for part, _ in modes:
-        part.training = False  # the flag, not eval(): an exported program refuses the call
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
-
-
-def _run(model: Model, batch: torch.Tensor) -> torch.Tensor:
-    """What a model says of a prepared batch, where the model lives: logits of every class, ``(B, K, ...)``."""
-    from matxai.engine import devices
-    from matxai.engine.output import scores_of
-
-    scores = scores_of(model.module(batch.to(devices.of(model.module) or batch.device)), None)
-    if scores is None:
-        msg = f"The model '{model.name}' returns no tensor of scores."
-        raise ModelError(msg)
-    return _as_classes(scores, model.activation)
-
-
-def _as_classes(logits: torch.Tensor, activation: str) -> torch.Tensor:
-    """Logits ``(B, K, ...)``: a lone positive class gets its negative beside it, probabilities become logits again."""
-    import torch
-
-    if logits.ndim == 1:
-        logits = logits[:, None]
-    if activation == "softmax":
-        logits = torch.log(logits.clamp_min(1e-12))
-    elif activation == "sigmoid":
-        logits = torch.logit(logits, eps=1e-7)
-    if logits.shape[1] == 1:
-        logits = torch.cat([-logits, logits], dim=1)
-    return logits
+__all__ = [
+    "Perturbed", "class_scores", "dense_output", "evaluating", "filled_signal", "ground_of", "scores_when_filled",
+]  # fmt: skip
 
 
 def class_scores(
@@ -110,29 +60,8 @@ def class_scores(
     TargetError
         If the model's output has no tensor of scores, or several and none is named as such.
     """
-    import torch
-
-    scores, tops = [], []
-    with evaluating(model.module), torch.inference_mode():
-        for chunk in _chunks(signals, model.batch or _CHUNK):
-            if cancel is not None and cancel.is_set():
-                msg = "Cancelled while the model was asked again about changed images."
-                raise Cancelled(msg)
-            tensors = [model.preprocessing.prepare(s).tensor for s in chunk]
-            # a program that was exported for a fixed batch gets its last one filled up; the surplus is dropped
-            tensors += [tensors[-1]] * ((model.batch or len(tensors)) - len(tensors))
-            batch = torch.cat(tensors)
-            model.check_fits(tuple(batch.shape))
-            logits = _run(model, batch)[: len(chunk)].double().cpu()
-            if logits.ndim > 2:
-                flat = logits.flatten(2)
-                logits = flat.mean(2) if mask is None else flat[:, :, mask.flatten()].mean(2)
-            scores.append(logits.numpy())
-            tops.append(logits.argmax(1).numpy())
-    if not scores:
-        msg = "No signal was given to the model."
-        raise ModelError(msg)
-    return Perturbed(np.concatenate(scores), np.concatenate(tops))
+    prepared = (model.preprocessing.apply(np.asarray(s.values)[None], s) for s in signals)
+    return _asked(model, _batches(prepared, chunk_size(model, 1)), mask, cancel)
 
 
 def scores_of_prepared(model: Model, batch: torch.Tensor) -> Perturbed:
@@ -164,19 +93,9 @@ def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
     import torch
 
     with evaluating(model.module), torch.inference_mode():
-        logits = _run(model, model.preprocessing.prepare(signal).tensor)
+        batch = model.preprocessing.apply(np.asarray(signal.values)[None], signal)
+        logits = as_classes(raw_scores(model, run_batch(model, batch)))
     return None if logits.ndim == 2 else logits[0].argmax(0).cpu()
-
-
-def _chunks(signals: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    chunk = []
-    for signal in signals:
-        chunk.append(signal)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def ground_of(signal: xr.DataArray, donor: xr.DataArray | None = None) -> Ground:
@@ -247,11 +166,54 @@ def scores_when_filled(
     *,
     seed: int = 0,
     mask: torch.Tensor | None = None,
+    donor: xr.DataArray | None = None,
     cancel: Any = None,
 ) -> Perturbed:
-    """Fill each region in its own copy of the signal and run the model on all copies.
+    """Fill each region in its own copy of the signal and run the model on all copies, prepared in batches.
 
-    Parameters are those of :func:`filled_signal` and :func:`class_scores`; each copy has its own seed.
+    Parameters are those of :func:`filled_signal` and :func:`class_scores`; copy ``i`` draws from seed ``seed + i``.
     """
-    copies = (filled_signal(signal, m, fill, seed + i) for i, m in enumerate(masks))
-    return class_scores(model, copies, mask=mask, cancel=cancel)
+    ground, kind = ground_of(signal, donor), fills[fill]
+
+    def batches() -> Iterator[torch.Tensor]:
+        size = chunk_size(model, ground.values.size)
+        for first in range(0, len(masks), size):
+            chosen = masks[first : first + size]
+            copies = np.repeat(ground.original[None], len(chosen), axis=0)
+            for number, (copy, one) in enumerate(zip(copies, chosen, strict=True), start=seed + first):
+                spot = Spot.of(one, ground.shape)
+                ground.put(copy, spot, kind.of(ground, spot, np.random.default_rng(number)))
+            yield model.preprocessing.apply(copies, signal)
+
+    return _asked(model, batches(), mask, cancel)
+
+
+def _asked(model: Model, batches: Iterable[torch.Tensor], mask: torch.Tensor | None, cancel: Any) -> Perturbed:
+    import torch
+
+    parts = []
+    with evaluating(model.module), torch.inference_mode():
+        for batch in batches:
+            stop_if_set(cancel)
+            logits = as_classes(raw_scores(model, run_batch(model, batch))).double().cpu()
+            if logits.ndim > 2:
+                flat = logits.flatten(2)
+                logits = flat.mean(2) if mask is None else flat[:, :, mask.flatten().cpu()].mean(2)
+            parts.append(Perturbed(logits.numpy(), logits.argmax(1).numpy()))
+    if not parts:
+        raise ModelError("No signal was given to the model.")
+    return Perturbed.joined(parts)
+
+
+def _batches(samples: Iterable[torch.Tensor], size: int) -> Iterator[torch.Tensor]:
+    """Join samples of one size into batches; another size begins another batch."""
+    import torch
+
+    chunk: list[torch.Tensor] = []
+    for sample in samples:
+        if chunk and (len(chunk) == size or sample.shape != chunk[0].shape):
+            yield torch.cat(chunk)
+            chunk = []
+        chunk.append(sample)
+    if chunk:
+        yield torch.cat(chunk)

@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "boxed": ["Boxed"],
         "from_map": ["random_top_region", "smoothing_width", "top_region"],
         "geometry": ["boundaries", "complement", "disc", "of_labels", "plastic_zone"],
-        "matched": ["matched_regions"],
+        "matched": ["Twins", "matched_regions", "matched_shifts"],
         "objects": ["Localised", "localised", "map_objects"],
         "spectral": ["edges", "peaks", "shoulders"],
         "superpixels": ["consecutive", "zones"],

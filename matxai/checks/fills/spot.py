@@ -98,9 +98,16 @@ class Spot:
         box = tuple(
             slice(int(i.min()), int(i.max()) + 1) for i in (np.nonzero(_along(mask, a))[0] for a in _axes(mask))
         )
-        touches = tuple((b.start == 0, b.stop == n) for b, n in zip(box, mask.shape, strict=True))
-        inside = np.ascontiguousarray(mask[box])
-        return cls(_shape(inside.shape, np.packbits(inside).tobytes(), touches), box, mask.shape)
+        return cls(_shape_of(np.ascontiguousarray(mask[box]), box, mask.shape), box, mask.shape)
+
+    def moved(self, shift: npt.NDArray[np.int64]) -> Spot:
+        """Return the spot moved by so many positions along each axis; it stays inside the signal."""
+        box = tuple(slice(b.start + int(s), b.stop + int(s)) for b, s in zip(self.box, shift, strict=True))
+        return Spot(_shape_of(self.shape.inside, box, self.whole), box, self.whole)
+
+    def rest(self) -> Spot:
+        """Return everything else."""
+        return Spot.of(~self.mask())
 
     def mask(self) -> Bools:
         """Return the boolean mask ``(*spatial)``."""
@@ -147,8 +154,13 @@ def _along(mask: Bools, axis: int) -> Bools:
     return np.asarray(mask.any(axis=tuple(a for a in _axes(mask) if a != axis)))
 
 
-@lru_cache(maxsize=8)
+def _shape_of(inside: Bools, box: tuple[slice, ...], whole: tuple[int, ...]) -> Shape:
+    touches = tuple((b.start == 0, b.stop == n) for b, n in zip(box, whole, strict=True))
+    return _shape(inside.shape, np.packbits(inside).tobytes(), touches)
+
+
+@lru_cache(maxsize=16)
 def _shape(size: tuple[int, ...], packed: bytes, touches: tuple[tuple[bool, bool], ...]) -> Shape:
-    """One shape for all its translates; what was worked out for it goes when eight others have come."""
+    """One shape for all its translates; what was worked out for it goes when sixteen others have come."""
     bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=int(np.prod(size)))
     return Shape(bits.astype(bool).reshape(size), touches)

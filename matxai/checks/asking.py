@@ -1,0 +1,123 @@
+"""One batch through a model as it stands: in evaluation mode, where it lives, its output brought to logits by class."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from matxai.errors import Cancelled, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from matxai.modelcard import Model
+
+_CHUNK = 16
+_VALUES = 2**24
+
+
+@contextmanager
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode and give every part its own mode back."""
+    modes = [(m, m.training) for m in module.modules()]
+    for part, _ in modes:
+        part.training = False  # the flag, not eval(): an exported program refuses the call
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def chunk_size(model: Model, values: int) -> int:
+    """Return how many signals of so many values are run at once: as the program insists, else at most sixteen."""
+    return model.batch or max(1, min(_CHUNK, _VALUES // max(1, values)))
+
+
+def stop_if_set(cancel: Any) -> None:
+    """Stop where the caller asked to.
+
+    Raises
+    ------
+    Cancelled
+        If ``cancel`` is set.
+    """
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("Cancelled while the model was asked again about changed signals.")
+
+
+def run_batch(model: Model, batch: torch.Tensor) -> Any:
+    """Return what a model gives for prepared samples ``(B, C, *spatial)``.
+
+    A program that was exported for a fixed batch gets its last one filled up; the surplus is dropped.
+    """
+    import torch
+
+    from matxai.engine import devices
+
+    count = len(batch)
+    if model.batch and count < model.batch:
+        batch = torch.cat([batch, batch[-1:].expand(model.batch - count, *batch.shape[1:])])
+    model.check_fits(tuple(batch.shape))
+    output = model.module(batch.to(devices.of(model.module) or batch.device))
+    return _first(output, len(batch), count) if count < len(batch) else output
+
+
+def _first(output: Any, made: int, count: int) -> Any:
+    """Drop the surplus rows of whatever a model returned."""
+    if isinstance(output, dict):
+        return {name: _first(part, made, count) for name, part in output.items()}
+    if isinstance(output, list | tuple) and not (len(output) == made and isinstance(output[0], dict)):
+        return [_first(part, made, count) for part in output]
+    return output[:count]
+
+
+def raw_scores(model: Model, output: Any) -> torch.Tensor:
+    """Return a model's tensor of scores as logits ``(B, K, ...)``, K being 1 for a lone positive class.
+
+    Raises
+    ------
+    ModelError
+        If it returns no tensor of scores.
+    TargetError
+        If it returns several and none is named as such.
+    """
+    import torch
+
+    from matxai.engine.output import scores_of
+
+    logits = scores_of(output, None)
+    if logits is None:
+        raise ModelError(f"The model '{model.name}' returns no tensor of scores.")
+    if logits.ndim == 1:
+        logits = logits[:, None]
+    if model.activation == "softmax":
+        logits = torch.log(logits.clamp_min(1e-12))
+    elif model.activation == "sigmoid":
+        logits = torch.logit(logits, eps=1e-7)
+    return logits
+
+
+def as_classes(logits: torch.Tensor) -> torch.Tensor:
+    """Return logits ``(B, K, ...)`` of at least two classes: a lone positive class gets its negative beside it."""
+    import torch
+
+    return torch.cat([-logits, logits], dim=1) if logits.shape[1] == 1 else logits
+
+
+def probabilities(model: Model, logits: torch.Tensor) -> torch.Tensor:
+    """Return the probability of each class for logits ``(B, K, ...)`` as :func:`raw_scores` gives them.
+
+    Softmax over the classes; a sigmoid each where the model ends in one; of a lone class the sigmoid and the rest.
+    NaN for a regression, whose outputs are no classes.
+    """
+    import torch
+
+    if model.task == "regression":
+        return torch.full_like(as_classes(logits), torch.nan)
+    if logits.shape[1] == 1:
+        positive = torch.sigmoid(logits)
+        return torch.cat([1 - positive, positive], dim=1)
+    return torch.sigmoid(logits) if model.activation == "sigmoid" else torch.softmax(logits, dim=1)

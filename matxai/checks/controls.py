@@ -1,0 +1,118 @@
+"""How many controls a region needs, where they may lie, and what stands for them where the shape leaves no room."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from matxai.errors import RegionError
+from matxai.regions import matched_shifts
+from matxai.regions.finders import finders
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from matxai.checks.fills.spot import Spot
+
+USUAL = 64
+FEWEST = 19
+
+
+def controls_needed(alpha: float = 0.05, questions: int = 1) -> int:
+    """Return how many controls a corrected level needs: with ``n`` of them no rank share lies below ``1 / (n + 1)``.
+
+    Parameters
+    ----------
+    alpha
+        The level of all questions together.
+    questions
+        How many there are; each is asked at ``alpha / questions`` (Bonferroni, which Holm's first step equals).
+
+    Returns
+    -------
+    int
+        The smallest ``n >= questions / alpha - 1``, at least 19.
+
+    Raises
+    ------
+    RegionError
+        If the level is not in (0, 1), or there is no question.
+
+    Examples
+    --------
+    >>> controls_needed(0.05, 1), controls_needed(0.05, 4)
+    (19, 79)
+    """
+    if not 0 < alpha < 1 or questions < 1:
+        msg = f"A level lies between 0 and 1 and is shared by one question or more; these are {alpha} and {questions}."
+        raise RegionError(msg)
+    return max(FEWEST, math.ceil(questions / alpha - 1 - 1e-9))
+
+
+def grey_of(signal: xr.DataArray) -> npt.NDArray[np.float64]:
+    """Return the mean over the channels, ``(*spatial)``."""
+    values = np.asarray(signal.values, np.float64)
+    return values.mean(axis=-1) if signal.dims[-1] == "c" else values
+
+
+def free_ground(signal: xr.DataArray) -> npt.NDArray[np.bool_]:
+    """Return where a control may lie, ``(*spatial)``: on no artefact that is found in the signal.
+
+    A bar or a label is no ground on which a piece of specimen has a twin.
+    """
+    grey = grey_of(signal)
+    free = np.isfinite(grey)
+    if grey.ndim == 2:
+        for name in finders:
+            for found in finders[name](grey, signal.attrs):
+                free &= ~found.mask
+    return free
+
+
+def stands_free(spot: Spot) -> bool:
+    """Whether a region touches no border of its signal, so that its translates are its equals."""
+    return not any(low or high for low, high in spot.shape.touches)
+
+
+def controls_of(
+    spot: Spot,
+    grey: npt.NDArray[np.float64],
+    free: npt.NDArray[np.bool_],
+    wanted: int,
+    rng: np.random.Generator,
+) -> tuple[npt.NDArray[np.int64], str]:
+    """Return the shifts of a region's matched controls ``(n, axes)``, and why they are fewer than wanted.
+
+    Parameters
+    ----------
+    spot
+        The region.
+    grey
+        Values to match, ``(*spatial)``.
+    free
+        Where a control may lie.
+    wanted
+        How many.
+    rng
+        Draws the candidates.
+    """
+    none = np.zeros((0, grey.ndim), np.int64)
+    if not wanted:
+        return none, ""
+    if not stands_free(spot):
+        return none, (
+            "It touches the border, so no translate of it is its equal: its control is exchange (donors=, or the "
+            "leakage check)."
+        )
+    found = matched_shifts(spot.mask(), grey, wanted, rng, allowed=free)
+    if not len(found):
+        return none, "Its shape leaves no room for matched controls: its control is exchange (donors=)."
+    if len(found) < wanted:
+        return found.shifts, (
+            f"Its shape leaves room for {len(found)} of {wanted} matched controls: no rank says more than 1 in "
+            f"{len(found) + 1}."
+        )
+    return found.shifts, ""
