@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from matxai.modelcard import Model
 
 __all__ = [
-    "Perturbed", "class_scores", "dense_output", "evaluating", "filled_signal", "ground_of", "scores_when_filled",
+    "Perturbed", "class_scores", "dense_output", "evaluating", "filled_signal", "ground_of", "scores_of_prepared",
+    "scores_when_filled",
 ]  # fmt: skip
 
 
@@ -76,16 +77,7 @@ def scores_of_prepared(model: Model, batch: torch.Tensor) -> Perturbed:
     """
     import torch
 
-    size = model.batch or len(batch)
-    scores = []
-    with evaluating(model.module), torch.inference_mode():
-        for part in torch.split(batch, size):
-            filled = torch.cat([part, part[-1:].expand(size - len(part), *part.shape[1:])])
-            model.check_fits(tuple(filled.shape))
-            logits = _run(model, filled)[: len(part)].double().cpu()
-            scores.append(logits.flatten(2).mean(2) if logits.ndim > 2 else logits)
-    found = torch.cat(scores)
-    return Perturbed(found.numpy(), found.argmax(1).numpy())
+    return _asked(model, torch.split(batch, model.batch or len(batch)), None, None)
 
 
 def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
