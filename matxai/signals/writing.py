@@ -1,4 +1,4 @@
-"""Signals and maps for other programs: calibrated float32 TIFF that ImageJ, OME readers and `read` understand."""
+"""Signals and maps for other programs: calibrated TIFF that ImageJ, OME readers and `read` understand."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ _LARGEST = 2**32 - 1
 _OME_UNITS = {"um": "µm", "nm": "nm", "mm": "mm", "pm": "pm", "m": "m", "cm": "cm", "angstrom": "Å"}
 
 
-def write_tiff(path: str | os.PathLike[str], array: Any, *, info: Mapping[str, Any] | None = None) -> Path:
-    """Write an image, a stack or a map as float32 TIFF with its pixel size.
+_IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+
+
+def write_tiff(
+    path: str | os.PathLike[str], array: Any, *, info: Mapping[str, Any] | None = None, keep_type: bool = False
+) -> Path:
+    """Write an image, a stack or a map as TIFF with its pixel size; as float32 unless its type is to be kept.
 
     Parameters
     ----------
@@ -37,6 +42,9 @@ def write_tiff(path: str | os.PathLike[str], array: Any, *, info: Mapping[str, A
         A signal (`xarray.DataArray`) with dims from ``t z y x c``, or an array ``(y, x)`` or ``(z, y, x)`` in pixels.
     info
         What the file should say of itself: method, class, score. It stands in ImageJ's *Show Info*.
+    keep_type
+        Write the values as they are, colours as colours. What ImageJ's TIFF does not hold (other types than 8- and
+        16-bit integers and float32, colours beyond 8 bits) is written as OME-TIFF.
 
     Returns
     -------
@@ -54,14 +62,19 @@ def write_tiff(path: str | os.PathLike[str], array: Any, *, info: Mapping[str, A
 
     target = Path(path)
     signal = _as_signal(array)
-    order = tuple(d for d in _DIMS if d in signal.dims)
-    data = np.asarray(signal.transpose(*order).values, dtype=np.float32)
+    colour = keep_type and signal.dims[-1] == "c" and signal.sizes["c"] == len("rgb")
+    order = tuple(d for d in _DIMS if d in signal.dims and not (colour and d == "c"))
+    values = signal.transpose(*order, *(("c",) if colour else ())).values
+    data = np.asarray(values) if keep_type else np.asarray(values, dtype=np.float32)
     ome = target.name.lower().endswith((".ome.tif", ".ome.tiff")) or data.nbytes > _MOST_IMAGEJ
+    ome = ome or data.dtype.name not in _IMAGEJ_TYPES or (colour and data.dtype != np.uint8)
     steps = {d: _step(signal, d) for d in order if d != "c"}
     settings = _ome(signal, steps, order) if ome else _imagej(signal, steps, order, data, info)
+    if colour:
+        settings["metadata"]["axes"] += "S"
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        tifffile.imwrite(temporary, data, photometric="minisblack", **settings)
+        tifffile.imwrite(temporary, data, photometric="rgb" if colour else "minisblack", **settings)
         temporary.replace(target)
     except OSError as error:
         msg = f"{target} cannot be written: {error.strerror or error}"

@@ -107,3 +107,16 @@ def test_a_folder_that_refuses_leaves_nothing_behind(tmp_path: Path, monkeypatch
         write_tiff(tmp_path / "a.tif", np.eye(4))
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
     assert (tmp_path / "a.tif").read_bytes() == old
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float64"])
+@pytest.mark.parametrize("dims", [("y", "x"), ("y", "x", "c")])
+def test_values_keep_their_type_where_asked_for(tmp_path, dtype, dims) -> None:
+    values = (np.random.default_rng(0).random((20, 30, 3)[: len(dims)]) * 200).astype(dtype)
+    signal = labelled(values, dims, spacing=dict.fromkeys("yx", 2.5), units=dict.fromkeys("yx", "nm"))
+    back = read(write_tiff(tmp_path / "a.tif", signal, keep_type=True))
+    assert back.dims == dims
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back.values, values)
+    np.testing.assert_allclose(back.x, signal.x)
+    assert back.x.attrs["units"] == "nm"
