@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "demonstration": ["Demonstration", "demonstrate"],
         "doctor": ["diagnose"],
         "explaining": ["Options", "Run", "explain_files"],
+        "leaking": ["LeakageRun", "check_leakage", "leakage", "write_leakage"],
         "inputs": ["Input", "expand"],
         "model_check": ["ModelCheck", "check_model"],
         "viewing": ["view"],

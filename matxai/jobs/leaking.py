@@ -1,0 +1,335 @@
+"""Does a model read what is not of the specimen? The check on DATA, and its files in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matxai.errors import MatxaiError, RegionError, nearest
+
+if TYPE_CHECKING:
+    import os
+
+    from matxai.checks.labelled import LabelledSet
+    from matxai.checks.leak import Leakage
+    from matxai.jobs.data import Data
+    from matxai.modelcard import Model
+
+Progress = Callable[[int, int, str], None]
+MARGIN = 0.05
+WRITTEN = ("verdict.json", "junit.xml", "findings.csv", "findings.parquet", "report.html")
+
+
+@dataclass(frozen=True, eq=False)
+class LeakageRun:
+    """A leakage check with its files.
+
+    Parameters
+    ----------
+    leakage
+        The outcome.
+    data
+        What it was asked with, and which files could not be used.
+    out
+        Where everything lies.
+    report, verdict, junit
+        For a person, for a program, for a pipeline.
+    tables
+        The findings as CSV and Parquet.
+    """
+
+    leakage: Leakage
+    data: Data
+    out: Path
+    report: Path
+    verdict: Path
+    junit: Path
+    tables: tuple[Path, ...]
+
+
+def leakage(
+    model: Any,
+    data: LabelledSet | str | os.PathLike[str],
+    *,
+    group: str | None = None,
+    split: str | None = None,
+    artefacts: Sequence[str] | None = None,
+    methods: Sequence[str] = (),
+    margin: float = MARGIN,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    arch: str | None = None,
+    trust: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    cancel: Any = None,
+) -> Leakage:
+    """Ask whether a model tells classes by what is not of the specimen: info bars, labels, file types.
+
+    Parameters
+    ----------
+    model
+        As :func:`matxai.load_model` returns it, or what it takes: a card's folder or file, or a module.
+    data
+        A folder with a sub-folder for each class or with ``labels.csv``, a table of labelled files, or a
+        ``matxai.checks.LabelledSet`` in the model's order of classes.
+    group
+        Column that says which images are not independent; by default ``group`` where the table has one.
+    split
+        Which part of the table to take, or ``all``; by default ``test`` where there is one.
+    artefacts
+        Kinds that are looked for, such as ``["info_bar", "text"]``; by default all.
+    methods
+        Attribution methods of the supporting test on shares of relevance, or ``["all"]``; by default three.
+    margin
+        Largest effect that counts as none.
+    seed
+        Of everything that is drawn.
+    out
+        Folder for report, verdict and tables; nothing is written without it.
+    device, arch, trust, limit
+        As :func:`matxai.load_model` takes them.
+    progress, cancel
+        ``progress(done, total, label)``; anything with ``is_set()``.
+
+    Returns
+    -------
+    matxai.checks.leak.Leakage
+        ``answer`` is ``leak``, ``suspicious``, ``cannot tell``, ``not seen`` or ``unreachable``; ``findings`` has the
+        gravest first.
+
+    Raises
+    ------
+    FileError, SignalError
+        If the data cannot be read, or do not fit the model.
+    MatxaiError
+        If a kind, method or column does not exist, or there are fewer than two classes.
+    Cancelled
+        If ``cancel`` is set; nothing is written then.
+
+    Examples
+    --------
+    >>> found = matxai.leakage("defects.matxai", "test/", group="specimen")  # doctest: +SKIP
+    >>> found.answer, found.findings[0].name  # doctest: +SKIP
+    ('leak', 'info_bar')
+    """
+    loaded = _loaded(model, device=device, arch=arch, trust=trust, limit=limit)
+    kinds = checked_kinds(artefacts)
+    read = data_of(data, loaded, group=group, split=split, limit=limit, progress=progress, cancel=cancel)
+    if out is not None:
+        return check_leakage(
+            loaded,
+            read,
+            Path(out),
+            kinds=kinds,
+            methods=methods,
+            margin=margin,
+            seed=seed,
+            progress=progress,
+            cancel=cancel,
+        ).leakage
+    return _examined(loaded, read, kinds, methods, margin, seed, progress, cancel)
+
+
+def _loaded(model: Any, **options: Any) -> Model:
+    from matxai.modelcard import Model, load_model
+
+    if isinstance(model, Model):
+        return model
+    from matxai.engine import devices
+
+    where = devices.choose(options.pop("device"))
+    return load_model(model, device=where, **options)
+
+
+def data_of(
+    data: LabelledSet | Data | str | os.PathLike[str],
+    model: Model,
+    *,
+    group: str | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    cancel: Any = None,
+) -> Data:
+    """Return what DATA holds for a model; a set that was made elsewhere is taken as it is.
+
+    Raises
+    ------
+    MatxaiError
+        As :func:`matxai.jobs.read_data`; and if a column is named for a set that has its groups already.
+    """
+    from matxai.checks.labelled import LabelledSet
+    from matxai.jobs.data import Data, read_data
+
+    if isinstance(data, Data):
+        return data
+    if not isinstance(data, LabelledSet):
+        return read_data(data, model, group=group, split=split, limit=limit, progress=progress, cancel=cancel)
+    if group is not None or split is not None:
+        msg = "A LabelledSet has its groups and its signals already; group= and split= are for folders and tables."
+        raise MatxaiError(msg)
+    return Data(data, (), Path("a labelled set"), "")
+
+
+def checked_kinds(artefacts: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the kinds of artefacts asked for, None for all.
+
+    Raises
+    ------
+    RegionError
+        If there is no such kind.
+    """
+    from matxai.regions import ARTEFACTS
+
+    for kind in artefacts or ():
+        if kind not in ARTEFACTS:
+            msg = f"There is no kind of artefact '{kind}'. {nearest(kind, ARTEFACTS, label='There are')}"
+            raise RegionError(msg)
+    return tuple(dict.fromkeys(artefacts)) if artefacts else None
+
+
+def _examined(
+    model: Model,
+    data: Data,
+    kinds: Sequence[str] | None,
+    methods: Sequence[str],
+    margin: float,
+    seed: int,
+    progress: Progress | None,
+    cancel: Any,
+) -> Leakage:
+    from matxai.checks.leak import examine
+    from matxai.methods import resolve
+    from matxai.methods.method import methods as known
+
+    named = tuple(known) if tuple(methods) == ("all",) else tuple(methods)
+    if named:
+        resolve(list(named))  # an unknown one is said before anything is computed
+    return examine(
+        model,
+        data.labelled,
+        kinds=kinds,
+        methods=named,
+        margin=margin,
+        seed=seed,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def check_leakage(
+    model: Model,
+    data: Data,
+    out: Path,
+    *,
+    kinds: Sequence[str] | None = None,
+    methods: Sequence[str] = (),
+    margin: float = MARGIN,
+    seed: int = 0,
+    command: str = "",
+    progress: Progress | None = None,
+    cancel: Any = None,
+) -> LeakageRun:
+    """Examine and write ``verdict.json``, ``junit.xml``, ``findings.csv``, ``findings.parquet`` and ``report.html``.
+
+    Parameters are those of :func:`leakage`, with a model and data that were read, and the command for the report.
+
+    Raises
+    ------
+    FileError
+        If ``out`` cannot be written; that is known before anything is computed.
+    """
+    from matxai.jobs.explaining import writable
+
+    writable(out)
+    found = _examined(model, data, kinds, methods, margin, seed, progress, cancel)
+    return write_leakage(found, model, data, out, seed=seed, command=command, progress=progress, cancel=cancel)
+
+
+def write_leakage(
+    found: Leakage,
+    model: Model,
+    data: Data,
+    out: Path,
+    *,
+    seed: int = 0,
+    command: str = "",
+    progress: Progress | None = None,
+    cancel: Any = None,
+) -> LeakageRun:
+    """Write the files of a leakage check: the verdict first, so that it is kept where the report is interrupted.
+
+    Raises
+    ------
+    FileError
+        If they cannot be written.
+    """
+    from matxai.jobs.leak_examples import examples_of
+    from matxai.jobs.leak_report import finding_of, judgement_of, rows_of
+    from matxai.jobs.reporting import versions
+    from matxai.report import Report, findings_table, verdict_json, verdict_junit, write_report, write_table
+    from matxai.report.verdicts import Finding
+
+    for name in WRITTEN:  # of an earlier run: a report never lies beside another run's verdict
+        (out / name).unlink(missing_ok=True)
+    findings = [finding_of(f) for f in found.findings]
+    hashes = {"model": model.sha256 or "a module handed over", "data": data.sha256 or "a set handed over"}
+    about = {
+        "question": "leakage",
+        "sentence": found.sentence,
+        "looked_for": list(found.looked_for),
+        "accuracy": {"value": found.accuracy[0], "interval": found.accuracy[1:], "chance": found.chance},
+        "facts": found.facts,
+        "failures": [{"file": name, "error": why} for name, why in data.failures],
+    }
+    used = versions()
+    verdict = verdict_json(
+        findings,
+        out / "verdict.json",
+        command=command,
+        seed=seed,
+        versions=used,
+        hashes=hashes,
+        answer=found.answer,
+        about=about,
+    )
+    whole = [Finding("leakage", "leakage", in_all(found, model, data))]
+    junit = verdict_junit(findings or whole, out / "junit.xml", suite=f"matxai leakage of {model.name}")
+    tables = write_table(findings_table(findings, rows_of(found), data.failures), out, "findings")
+
+    def pictures(finding: Any) -> Any:
+        if progress is not None:
+            progress(0, len(findings), f"pictures of {finding.name}")
+        return examples_of(finding, model, data.labelled, seed=seed, cancel=cancel)
+
+    report = Report(
+        title=f"Leakage of {model.name}",
+        command=command,
+        judgement=judgement_of(found, data, model.name, pictures),
+        versions=used,
+        failures=data.failures,
+        repeat={
+            "model": model.name,
+            "weights (sha256)": hashes["model"],
+            "data": str(data.path),
+            "data (sha256)": hashes["data"],
+            "seed": str(seed),
+            "device": str(next((p.device for p in model.module.parameters()), "cpu")),
+            **{f"assumed {i}": a for i, a in enumerate(model.assumptions, start=1)},
+        },
+    )
+    written = write_report(report, out / "report.html")
+    if progress is not None:
+        progress(len(findings), len(findings), "report")
+    return LeakageRun(found, data, out, written, verdict, junit, tables)
+
+
+def in_all(found: Leakage, model: Model, data: Data) -> Any:
+    """Return the answer in all as a verdict, for a run without findings."""
+    from matxai.checks.verdict import Verdict
+
+    return Verdict(f"Does {model.name} leak?", found.answer, found.sentence, n=len(data.labelled))
