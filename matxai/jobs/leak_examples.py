@@ -32,8 +32,8 @@ ORIGINAL = "as it is: {said}"
 DONOR = "the donor, of class {label}: {said}"
 GIVEN = "with the donor's {what}: {said}"
 CHANGE = "{name} is of class {own}. With the {what} of an image of class {other} the model says "
-FLIPPED = CHANGE + "{after}, and no longer {before}; p of {other} {low} → {high}."
-MOVED = CHANGE + "{after}, as before; p of {other} {low} → {high}."
+FLIPPED = CHANGE + "{after}, and no longer {before}; its probability of {other}: {low} → {high}."
+MOVED = CHANGE + "{after}, as before; its probability of {other}: {low} → {high}."
 STRONGEST = "The strongest: {name}"
 TYPICAL = "Typical: {name}"
 
@@ -88,10 +88,11 @@ def examples_of(
             best[trial.unit] = trial
     ranked = sorted(best.values(), key=lambda t: -t.moved)
     count = worst if ranked[0].moved > 1.0 else 1
-    middle = sorted(trials, key=lambda t: t.moved)[len(trials) // 2]
     chosen = [(STRONGEST, t) for t in ranked[:count]]
-    if middle.unit not in {t.unit for t in ranked[:count]}:
-        chosen.append((TYPICAL, middle))
+    median = float(np.median([t.moved for t in trials]))
+    rest = [t for t in trials if t.unit not in {c.unit for _, c in chosen}]
+    if rest:
+        chosen.append((TYPICAL, min(rest, key=lambda t: abs(t.moved - median))))
     return tuple(_example(title, trial, artefact, data) for title, trial in chosen)
 
 
@@ -147,7 +148,7 @@ def _example(title: str, trial: _Trial, artefact: Artefact, data: LabelledSet) -
     what, name = named(artefact.name), data.names[trial.unit]
     before, after = data.classes[int(trial.clean.argmax())], data.classes[int(trial.given.argmax())]
     own, other = data.classes[int(data.labels[trial.unit])], data.classes[trial.label]
-    low, high = (words.number(float(p[trial.label]), digits=2) for p in (trial.clean, trial.given))
+    low, high = (words.percent(float(p[trial.label])) for p in (trial.clean, trial.given))
     sentence = (FLIPPED if after != before else MOVED).format(
         name=name, own=own, other=other, what=what, before=before, after=after, low=low, high=high
     )

@@ -172,7 +172,7 @@ def _test_grid(test: Tested) -> Grid:
         ("effect", words.effect_words(test.effect, test.interval, bare=True)),
         ("p, and corrected for all artefacts", f"{words.p_words(test.p)}, {words.p_words(test.corrected)}"),
         ("images judged, donors", f"{test.n}, {test.donors}"),
-        ("groups", test.groups if test.groups is not None else "none named"),
+        ("groups", "none named" if test.groups is None else str(test.groups)),
         ("smallest p that these data could give", words.p_words(_finite(test.smallest_p))),
         ("smallest effect that they could show", words.percent(_finite(test.smallest_effect))),
         ("trials with an effect of the margin that were found", words.percent(_finite(test.power))),

@@ -130,6 +130,8 @@ def register(app: typer.Typer) -> None:
             "limit": limit,
             "out": out,
         }
+        verdict = folder / "verdict.json"
+        before = verdict.stat().st_mtime_ns if verdict.is_file() else None
         try:
             read = data_of(data, loaded, group=group, split=split, limit=most, progress=talk.progress())
             run = check_leakage(
