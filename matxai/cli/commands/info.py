@@ -54,12 +54,16 @@ def register(app: typer.Typer) -> None:
         files: Annotated[list[Path], typer.Argument(help="Files, or folders of slices.", show_default=False)],
         dataset: Annotated[str | None, typer.Option(help="Path of the dataset inside an HDF5 or Zarr file.")] = None,
         metadata: Annotated[bool, typer.Option("--metadata", help="The instrument's own words as well.")] = False,
+        artefacts: Annotated[
+            bool, typer.Option("--artefacts", help="What lies in the picture and is not of the specimen: bars, text.")
+        ] = False,
         limit: Limit = None,
         json: Json = False,
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> None:
         """What a file holds, as the reader understands it."""
+        from matxai.jobs.listing_artefacts import artefacts_in
         from matxai.signals import inspect
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
@@ -68,6 +72,7 @@ def register(app: typer.Typer) -> None:
         for path in files:
             try:
                 found = inspect(path, dataset=dataset, limit=parse_bytes(limit))
+                rows = artefacts_in(path, dataset=dataset, limit=parse_bytes(limit)) if artefacts else []
             except MatxaiError as error:
                 if len(files) == 1:
                     raise
@@ -76,6 +81,9 @@ def register(app: typer.Typer) -> None:
                 continue
             documents.append(asdict(found))
             texts.append(_text(found, metadata=metadata))
+            if artefacts:
+                documents[-1]["artefacts"] = [row.to_dict() for row in rows]
+                texts += [f"  found      {row.sentence()}" for row in rows] or ["  found      no bar, text or frame"]
         if len(failures) == len(files):
             msg = "None of the files could be read. " + " ".join(ended(f) for f in failures)
             raise MatxaiError(msg)
