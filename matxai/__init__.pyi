@@ -8,6 +8,7 @@ from .errors import MatxaiWarning as MatxaiWarning
 from .explanation import explain as explain
 from .explanation import load as load
 from .explanation import save as save
+from .jobs import check as check
 from .jobs import leakage as leakage
 from .methods import attribute as attribute
 from .methods import plan as plan

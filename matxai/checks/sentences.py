@@ -218,6 +218,7 @@ def factor(
         f"{_percent(max(interval[0], 0.0))} to {_percent(max(interval[1], 0.0))})."
     )
 
+
 # --- expectations: filled by matxai.checks.expect.saying --------------------------------------------------------------
 
 EXPECTATION = {
@@ -255,12 +256,13 @@ EXPECTATION = {
     "missing.width": "the bounds lie on both sides of {threshold}: more independent groups would narrow them",
     "missing.p": "the difference is not significant (p = {p}, the smallest that these data could give is {smallest})",
     "missing.chance": (
-        "the model is right in {accuracy} of these samples (lower bound {low}), no better than the largest class "
-        "({chance}), so what it does not use says nothing"
+        "the model is right in {accuracy} of these samples (lower bound {low}), no better than chance ({chance}), so "
+        "what it does not use says nothing"
     ),
     "missing.region": "none of {n} samples has such a region",
     "missing.classes": "none of the samples is of {classes}",
     "missing.controls": "the region's shape leaves no room for matched controls; ask for 'exchange' instead",
+    "missing.donors": "no two classes have donors in two groups each whose content could be exchanged",
     "missing.reason": "{reason}",
     "missing.power": "the data could not have shown an effect of that size (power {power})",
     "answer.holds": "All that is expected holds: {holds} of {n}.",

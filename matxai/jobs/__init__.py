@@ -5,6 +5,7 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
+        "checking": ["CheckRun", "check", "check_expectations"],
         "data": ["Data", "read_data"],
         "demonstration": ["Demonstration", "demonstrate"],
         "doctor": ["diagnose"],

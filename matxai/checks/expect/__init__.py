@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "document": ["Expectations", "expectations_of", "read_expectations"],
+        "judging": ["judge"],
+        "records": ["Checked", "Judged", "SampleVerdict"],
         "measures": ["Measure", "Measured", "measures"],
         "regions": ["RegionKind", "region_kinds"],
         "shape_formats": ["shape_formats"],

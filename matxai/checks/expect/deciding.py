@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from matxai.checks.expect.interval import GROUPS_NEEDED, mean_bounds, sign_flip_p
-from matxai.checks.expect.saying import number, numbers, say
+from matxai.checks.expect.saying import chance_said, number, numbers, say
 from matxai.checks.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from matxai.checks.expect.measures import Measure, Measured
     from matxai.checks.expect.records import SampleVerdict
+    from matxai.checks.leak.chance import Accuracy
 
 CONTROLS = 19
 """Matched controls of a sample: the region alone above all of them is the first of twenty."""
@@ -49,20 +50,6 @@ class Demand:
     def claim(self) -> str:
         """What is demanded, in words."""
         return say(f"claim.{self.role}", threshold=self.threshold)
-
-
-@dataclass(frozen=True)
-class Chance:
-    """How often a model is right on a set, with the exact lower bound, beside the largest class's share."""
-
-    accuracy: float
-    low: float
-    majority: float
-
-    @property
-    def better(self) -> bool:
-        """Whether the model is better than always saying the largest class."""
-        return self.low > self.majority
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,7 @@ def decide(
     samples: Sequence[SampleVerdict],
     groups: Groups,
     *,
-    chance: Chance | None = None,
+    chance: Accuracy | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Decided:
@@ -177,7 +164,7 @@ def decide(
         "per_sample": _count(used),
         **({"smallest_p": smallest} if smallest is not None else {}),
         **({"mean": float(np.mean([s.value for s in used]))} if against else {}),
-        **({"accuracy": chance.accuracy, "chance": chance.majority} if chance is not None else {}),
+        **({"accuracy": chance.value, "chance": chance.chance} if chance is not None else {}),
         **({"missing": missing} if missing else {}),
     }
     verdict = Verdict(
@@ -211,7 +198,7 @@ def _answer(
     count: int,
     p: float | None,
     smallest: float | None,
-    chance: Chance | None,
+    chance: Accuracy | None,
 ) -> tuple[str, str]:
     if demand.threshold is None:
         return "holds", ""
@@ -222,9 +209,8 @@ def _answer(
     holds, broken = (above, below) if demand.role == "must" else (below, above)
     if holds and p is not None and p > demand.alphas[0]:
         return "inconclusive", say("missing.p", p=number(p), smallest=number(smallest))
-    if holds and demand.role == "must_not" and chance is not None and not chance.better:
-        said = {"accuracy": number(chance.accuracy), "low": number(chance.low), "chance": number(chance.majority)}
-        return "inconclusive", say("missing.chance", **said)
+    if holds and demand.role == "must_not" and chance is not None and not chance.beyond(demand.alphas[0]):
+        return "inconclusive", say("missing.chance", **chance_said(chance))
     if holds or broken:
         return ("holds" if holds else "broken"), ""
     return "inconclusive", say("missing.width", threshold=number(limit))

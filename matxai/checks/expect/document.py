@@ -244,6 +244,11 @@ class _Reader:
             self.item((*path, *below, i), f"{fields.name}, part {i + 1}", inherited, depth + 1) for i in range(count)
         )
         for one in parts:
+            if isinstance(one, Asks) and measures[one.fields.measure].of is None and k < count:
+                raise ExpectationError(
+                    f"{self.name}, line {one.line}: '{one.fields.measure}' is asked of the whole set at one level, so "
+                    "it is no part of 'any_of'; write it as an expectation of its own."
+                )
             if one.fields.role == "may":
                 raise ExpectationError(
                     f"{self.name}, line {one.line}: '{one.name}' is part of '{kind}' and demands nothing; a part is "

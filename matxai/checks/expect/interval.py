@@ -7,13 +7,13 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.leak.bounds import exact_bounds
+from matxai.checks.leak.statistics import GROUPS_NEEDED
 from matxai.errors import MatxaiError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-GROUPS_NEEDED = 6
-"""Below so many independent groups nothing is decided, as in the leakage check."""
 _ENUMERATED = 12
 
 
@@ -71,7 +71,7 @@ def mean_bounds(
     count = int(numbers.max()) + 1
     bottom, top = (-np.inf, np.inf) if count < 2 else _clustered(values, numbers, count, alpha, draws, seed)
     if proportion:
-        exact = exact_bounds(float(values.sum()), len(values), alpha)
+        exact = exact_bounds(mean, len(values), 1 - alpha)
         bottom, top = min(bottom, exact[0]), max(top, exact[1])
     unseen = 1 - alpha ** (1 / len(values))
     if low is not None:
@@ -98,22 +98,6 @@ def _clustered(values: Floats, numbers: Ints, count: int, alpha: float, draws: i
     return min(float(bottom), mean - reach), max(float(top), mean + reach)
 
 
-def exact_bounds(successes: float, n: int, alpha: float = 0.05) -> tuple[float, float]:
-    """Return one-sided Clopper-Pearson bounds of a proportion, each at level ``alpha``; part of a success counts less.
-
-    Examples
-    --------
-    >>> round(exact_bounds(0, 59)[1], 3)
-    0.049
-    """
-    from scipy.stats import beta
-
-    fewer, more = int(np.floor(successes + 1e-9)), int(np.ceil(successes - 1e-9))
-    low = float(beta.ppf(alpha, fewer, n - fewer + 1)) if fewer else 0.0
-    high = float(beta.ppf(1 - alpha, more + 1, n - more)) if more < n else 1.0
-    return low, high
-
-
 def sign_flip_p(values: Floats, groups: Ints, *, draws: int = 4096, seed: int = 0) -> tuple[float, float]:
     """Return the one-sided p of a mean above 0 under flips of the groups' signs, and the smallest that could be.
 
@@ -130,3 +114,6 @@ def sign_flip_p(values: Floats, groups: Ints, *, draws: int = 4096, seed: int = 
         signs = np.concatenate([np.ones((1, count)), rng.choice([-1.0, 1.0], size=(draws - 1, count))])
     reached = signs @ sums >= sums.sum() - 1e-12 * np.abs(sums).sum()
     return float(reached.mean()), 1 / len(signs)
+
+
+__all__ = ["GROUPS_NEEDED", "mean_bounds", "sign_flip_p"]

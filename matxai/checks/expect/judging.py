@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from matxai.checks.expect.asking import Asked
+from matxai.checks.expect.bench import Bench
 from matxai.checks.expect.combining import combined, levels
-from matxai.checks.expect.deciding import CONTROLS, Chance, Decided, Demand, Groups, decide, of_sample, undecided
+from matxai.checks.expect.deciding import CONTROLS, Decided, Demand, decide, of_sample, undecided
 from matxai.checks.expect.document import Asks, AsksAbsence, AsksSeveral
+from matxai.checks.expect.exchanging import exchange, regions_of
 from matxai.checks.expect.inserting import contrast_inserted, peaks_inserted
-from matxai.checks.expect.interval import exact_bounds
 from matxai.checks.expect.measures import Measured, measures
 from matxai.checks.expect.records import Checked, Judged, SampleVerdict
-from matxai.checks.expect.sample import Sample
 from matxai.checks.expect.saying import classes_said, say
-from matxai.checks.leak.case import Signals
-from matxai.checks.perturbation import class_scores
 from matxai.checks.verdict import Verdict
 from matxai.errors import Cancelled, MatxaiError, MethodError
 
@@ -26,70 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matxai.checks.expect.document import Asked_, Expectations
+    from matxai.checks.expect.sample import Sample
     from matxai.checks.labelled import LabelledSet
     from matxai.modelcard import Model
     from matxai.regions import Region
 
 _CONTRAST_SAMPLES = 16
-
-
-@dataclass(eq=False)
-class Bench:
-    """All that expectations of one run share: model, data, groups, and what was computed once.
-
-    Parameters
-    ----------
-    model, data, asked
-        Whose answers, on what, and to which file.
-    draws, seed, progress, cancel
-        As everywhere.
-    """
-
-    model: Model
-    data: LabelledSet
-    asked: Expectations
-    draws: int = 2000
-    seed: int = 0
-    progress: Any = None
-    cancel: Any = None
-    _chance: list[Chance | None] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        told = self.data.groups
-        numbers = np.arange(len(self.data)) if told is None else told
-        self.groups = Groups({i: int(g) for i, g in enumerate(numbers)}, told is not None)
-        self.signals = Signals(self.data)
-        self.lines: dict[int, list[SampleVerdict]] = {}
-        self.errors: dict[int, list[MatxaiError]] = {}
-
-    def sample(self, number: int) -> Sample:
-        """Return a sample with its signal read."""
-        mask = self.data.mask
-        return Sample(
-            number,
-            self.data.names[number],
-            self.data.classes[int(self.data.labels[number])],
-            self.signals[number],
-            self.asked.base,
-            None if mask is None else lambda: mask(number),
-        )
-
-    def numbers(self, classes: str | Sequence[str]) -> list[int]:
-        """Return the numbers of the samples of some classes."""
-        names = [self.data.classes[int(k)] for k in self.data.labels]
-        return [i for i, name in enumerate(names) if classes == "all" or name in classes]
-
-    def chance(self) -> Chance | None:
-        """Return how often the model is right on the whole set; None for what does not classify."""
-        if not self._chance:
-            self._chance.append(self._accuracy() if self.model.task == "classification" else None)
-        return self._chance[0]
-
-    def _accuracy(self) -> Chance:
-        said = class_scores(self.model, (self.signals[i] for i in range(len(self.data))), cancel=self.cancel)
-        right = int((said.top == self.data.labels).sum())
-        largest = float(np.bincount(self.data.labels).max()) / len(self.data)
-        return Chance(right / len(self.data), exact_bounds(right, len(self.data))[0], largest)
 
 
 def judge(
@@ -143,19 +82,14 @@ def _measure(bench: Bench) -> None:
     about = {id(a): set(bench.numbers(a.fields.classes)) for a in leaves}
     wanted = sorted(set().union(*about.values())) if about else []
     for done, number in enumerate(wanted):
-        if bench.cancel is not None and bench.cancel.is_set():
-            msg = f"Cancelled after {done} of {len(wanted)} samples."
-            raise Cancelled(msg)
-        if bench.progress is not None:
-            bench.progress(done, len(wanted), bench.data.names[number])
+        bench.step(done, len(wanted), bench.data.names[number])
         sample = bench.sample(number)
         target = int(bench.data.labels[number])
         asking = Asked(bench.model, sample, target, bench.seed, bench.cancel)
         for leaf in leaves:
             if number in about[id(leaf)]:
                 bench.lines.setdefault(id(leaf), []).append(_line(bench, leaf, asking))
-    if bench.progress is not None and wanted:
-        bench.progress(len(wanted), len(wanted), "samples")
+    bench.step(len(wanted), len(wanted), "samples")
 
 
 def _line(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked) -> SampleVerdict:
@@ -236,8 +170,7 @@ def _judged(bench: Bench, item: Asked_, alphas: tuple[float, float]) -> Judged:
         kind, where = ("all_of" if item.k == len(item.parts) else "any_of"), ""
     else:
         demand = _demand(item, alphas)
-        samples = tuple(bench.lines.get(id(item), ()))
-        decided = _decided(bench, item, demand, samples)
+        decided, samples = _leaf(bench, item, demand)
         kind, parts, where = (demand.measure if isinstance(item, Asks) else "absent"), (), item.where.said
     fields = item.fields
     return Judged(
@@ -255,18 +188,39 @@ def _judged(bench: Bench, item: Asked_, alphas: tuple[float, float]) -> Judged:
     )
 
 
-def _decided(bench: Bench, leaf: Asks | AsksAbsence, demand: Demand, samples: Sequence[SampleVerdict]) -> Decided:
+def _leaf(bench: Bench, leaf: Asks | AsksAbsence, demand: Demand) -> tuple[Decided, tuple[SampleVerdict, ...]]:
     about = bench.numbers(leaf.fields.classes)
     if not about:
-        return undecided(demand, say("missing.classes", classes=classes_said(leaf.fields.classes)))
+        return undecided(demand, say("missing.classes", classes=classes_said(leaf.fields.classes))), ()
+    if isinstance(leaf, AsksAbsence) or measures[leaf.fields.measure].of is not None:
+        samples = tuple(bench.lines.get(id(leaf), ()))
+        return _decided(bench, leaf, demand, samples), samples
+    regions = regions_of(bench, leaf)
+    if any(r is not None for r in regions):
+        tests = sum(isinstance(a, Asks) and a.fields.measure == leaf.fields.measure for a in bench.asked.leaves())
+        return exchange(bench, leaf, demand, regions, tests)
+    errors = [str(e) for e in bench.errors.get(id(leaf), [])]
+    reason = errors[0] if errors else say("missing.region", n=1)
+    samples = tuple(SampleVerdict(i, bench.data.names[i], bench.sample(i).label, reason=reason) for i in about)
+    if len(errors) == len(bench.data):
+        _refuse(bench, leaf)
+    return _nowhere(leaf, demand, samples), samples
+
+
+def _refuse(bench: Bench, leaf: Asks | AsksAbsence) -> None:
+    """Raise the first error of an expectation that has an error in every sample."""
+    first = bench.errors[id(leaf)][0]
+    said = f"{bench.asked.file}, line {leaf.line}: '{leaf.name}' can be measured in no sample. {first}"
+    raise type(first)(said)
+
+
+def _decided(bench: Bench, leaf: Asks | AsksAbsence, demand: Demand, samples: Sequence[SampleVerdict]) -> Decided:
     used = [s for s in samples if s.value is not None]
     if used:
-        chance = bench.chance() if demand.role == "must_not" else None
+        chance = bench.accuracy() if demand.role == "must_not" else None
         return decide(demand, samples, bench.groups, chance=chance, draws=bench.draws, seed=bench.seed)
-    errors = bench.errors.get(id(leaf), [])
-    if errors and len(errors) == len(samples):
-        said = f"{bench.asked.file}, line {leaf.line}: '{leaf.name}' can be measured in no sample. {errors[0]}"
-        raise type(errors[0])(said)
+    if samples and len(bench.errors.get(id(leaf), [])) == len(samples):
+        _refuse(bench, leaf)
     return _nowhere(leaf, demand, samples)
 
 
@@ -298,8 +252,15 @@ def _in_all(bench: Bench, findings: tuple[Judged, ...]) -> Checked:
         sum(f.weight for f in by_answer["holds"]) / weight if weight else None,
         {
             "samples": len(bench.data),
+            "near_duplicates": bench.duplicates,
+            **_accuracy(bench),
             "groups": groups,
             "classes": {c: len(bench.numbers([c])) for c in bench.data.classes},
             "notes": list(bench.data.notes),
         },
     )
+
+
+def _accuracy(bench: Bench) -> dict[str, Any]:
+    known = bench.accuracy()
+    return {} if known is None else {"accuracy": [known.value, *known.interval], "chance": known.chance}

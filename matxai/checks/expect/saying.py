@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matxai.checks.expect.measures import Measure
+    from matxai.checks.leak.chance import Accuracy
 
 
 def say(key: str, **values: Any) -> str:
@@ -30,6 +31,15 @@ def number(value: float | None) -> str:
 def classes_said(classes: str | Sequence[str]) -> str:
     """Return which classes, in words."""
     return "samples of all classes" if classes == "all" else f"samples of {' and '.join(classes)}"
+
+
+def chance_said(chance: Accuracy) -> dict[str, str]:
+    """Return the numbers of a model's accuracy, for a sentence."""
+    return {
+        "accuracy": number(chance.value),
+        "low": number(chance.interval[0]),
+        "chance": number(chance.chance),
+    }
 
 
 def numbers(
