@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matxai.checks.expect.measures.of_changes import monotone, probabilities
+from matxai.checks.expect.measures.of_changes import monotone
 from matxai.checks.expect.measures.of_maps import (
     points_inside,
     random_shares,
@@ -67,8 +67,3 @@ def test_a_monotone_response_is_kendalls_tau() -> None:
     # ten pairs, one of them the wrong way: (9 - 1) / 10
     assert monotone(dose, np.array([0.0, 2.0, 1.0, 5.0, 9.0])) == pytest.approx(0.8)
     assert monotone(dose, np.zeros(5)) == 0.0
-
-
-def test_probabilities_of_several_classes_and_of_one() -> None:
-    assert probabilities(np.array([[0.0, np.log(3.0)]])) == pytest.approx(np.array([[0.25, 0.75]]))
-    assert probabilities(np.array([[-2.0, 2.0]]))[0, 1] == pytest.approx(1 / (1 + np.exp(-2.0)))

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks.expect.quantity import spatial_dims
-from matxai.checks.perturbation import class_scores, dense_output, filled_signal, scores_when_filled
+from matxai.checks.perturbation import class_scores, dense_output, filled_signal
+from matxai.checks.perturbing import perturb
 from matxai.errors import MethodError, TargetError
 
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
+    from matxai.checks.changes import Change
     from matxai.checks.expect.sample import Sample
+    from matxai.checks.familiar import Reference
     from matxai.modelcard import Model
+    from matxai.regions import Region
 
 Scores = npt.NDArray[np.float64]
 
@@ -36,6 +40,8 @@ class Asked:
         Index of the class.
     seed, cancel
         As everywhere.
+    reference
+        What real signals look like to the model; None where there are too few to tell.
     """
 
     model: Model
@@ -43,6 +49,8 @@ class Asked:
     target: int
     seed: int = 0
     cancel: Any = None
+    reference: Reference | None = None
+    _changes: dict[Any, Change] = field(default_factory=dict)
     _maps: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     _clean: Scores | None = None
     _where: list[torch.Tensor | None] = field(default_factory=list)
@@ -85,11 +93,22 @@ class Asked:
             self._clean = found
         return self._clean
 
-    def filled(self, masks: Sequence[npt.NDArray[np.bool_]], fill: str) -> Scores:
-        """Return logits ``(n, K)`` with each region filled in its own copy."""
-        return scores_when_filled(
-            self.model, self.sample.signal, masks, fill, seed=self.seed, mask=self._object(), cancel=self.cancel
-        ).scores
+    def changed(self, region: Region, fills: Sequence[str] | None, controls: int) -> Change:
+        """Return what replacing a region did, and the same for as many matched controls as there is room for."""
+        key = (region.mask.tobytes(), tuple(fills) if fills is not None else None, controls)
+        if key not in self._changes:
+            self._changes[key] = perturb(
+                self.model,
+                self.sample.signal,
+                region,
+                target=None if self.model.task == "detection" else self.target,
+                fills=fills,
+                controls=controls,
+                reference=self.reference,
+                seed=self.seed,
+                cancel=self.cancel,
+            ).changes[0]
+        return self._changes[key]
 
     def faded(self, mask: npt.NDArray[np.bool_], fill: str, steps: Sequence[float]) -> Scores:
         """Return logits ``(n, K)`` with the region blended into its fill in steps, 0 as it is and 1 gone."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from matxai.checks.expect.deciding import Groups
 from matxai.checks.expect.sample import Sample
+from matxai.checks.familiar import FEWEST, Reference
 from matxai.checks.leak.case import Signals
 from matxai.checks.leak.chance import accuracy
 from matxai.checks.leak.near_duplicates import content_key, merged, thumbnail
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from matxai.checks.leak.chance import Accuracy
     from matxai.checks.perturbation import Perturbed
     from matxai.modelcard import Model
+
+_REAL = 200
+"""Signals of the set that tell what real ones look like."""
 
 
 @dataclass(eq=False)
@@ -94,6 +98,16 @@ class Bench:
         """Return the numbers of the samples of some classes."""
         names = [self.data.classes[int(k)] for k in self.data.labels]
         return [i for i, name in enumerate(names) if classes == "all" or name in classes]
+
+    def reference(self) -> Reference | None:
+        """Return what real signals of the set look like to the model; None where they are too few to tell."""
+        if "reference" not in self._kept:
+            chosen = np.unique(np.linspace(0, len(self.data) - 1, min(len(self.data), _REAL)).round().astype(int))
+            real = (self.signals[i] for i in chosen)
+            enough = len(chosen) >= FEWEST
+            self._kept["reference"] = Reference.of(self.model, real, cancel=self.cancel) if enough else None
+        found: Reference | None = self._kept["reference"]
+        return found
 
     def clean(self) -> Perturbed:
         """Return what the model says of the whole set."""

@@ -14,6 +14,7 @@ from matxai.checks.expect.document import Asks, AsksAbsence, AsksSeveral
 from matxai.checks.expect.exchanging import exchange, regions_of
 from matxai.checks.expect.inserting import contrast_inserted, peaks_inserted
 from matxai.checks.expect.measures import Measured, measures
+from matxai.checks.expect.measures.of_changes import FillFields
 from matxai.checks.expect.records import Checked, Judged, SampleVerdict
 from matxai.checks.expect.saying import classes_said, say
 from matxai.checks.verdict import Verdict
@@ -79,13 +80,15 @@ def judge(
 def _measure(bench: Bench) -> None:
     """Go through the samples once and ask everything of each, so that no map or score is computed twice."""
     leaves = [a for a in bench.asked.leaves() if isinstance(a, AsksAbsence) or measures[a.fields.measure].of]
+    changing = any(isinstance(a, Asks) and issubclass(measures[a.fields.measure].fields, FillFields) for a in leaves)
+    real = bench.reference() if changing else None
     about = {id(a): set(bench.numbers(a.fields.classes)) for a in leaves}
     wanted = sorted(set().union(*about.values())) if about else []
     for done, number in enumerate(wanted):
         bench.step(done, len(wanted), bench.data.names[number])
         sample = bench.sample(number)
         target = int(bench.data.labels[number])
-        asking = Asked(bench.model, sample, target, bench.seed, bench.cancel)
+        asking = Asked(bench.model, sample, target, bench.seed, bench.cancel, real)
         for leaf in leaves:
             if number in about[id(leaf)]:
                 bench.lines.setdefault(id(leaf), []).append(_line(bench, leaf, asking))

@@ -10,22 +10,24 @@ from pydantic import Field, field_validator
 
 from matxai.checks.evidence import FILLS
 from matxai.checks.expect.measures import Measure, Measured, MeasureFields, measures
-from matxai.errors import nearest
-from matxai.regions import matched_regions
+from matxai.errors import RegionError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from matxai.checks.changes import Change
     from matxai.checks.expect.asking import Asked
     from matxai.regions import Region
 
 Scores = npt.NDArray[np.float64]
+Taken = tuple[Scores, Scores]
+"""A number for each fill ``(F,)``, and for each control under each fill ``(F, n)``."""
 
 
 class FillFields(MeasureFields):
-    """``fills``: what is put in the region's place; the number is a mean over them."""
+    """``fills``: what is put in the region's place, by default the usual ones; the number is a mean over them."""
 
-    fills: list[str] = Field(default=list(FILLS), min_length=1)
+    fills: list[str] | None = Field(default=None, min_length=1)
 
     @field_validator("fills", mode="before")
     @classmethod
@@ -34,18 +36,23 @@ class FillFields(MeasureFields):
 
     @field_validator("fills")
     @classmethod
-    def _known_fills(cls, value: list[str]) -> list[str]:
+    def _known_fills(cls, value: list[str] | None) -> list[str] | None:
         from matxai.checks.fills import fills
 
-        for name in value:
+        for name in value or ():
             if name not in fills:
                 msg = f"there is no fill '{name}'. {nearest(name, fills)}"
+                raise ValueError(msg)
+            if fills[name].needs_donor:
+                msg = f"the fill '{name}' takes content from another sample; that is what 'exchange' measures"
                 raise ValueError(msg)
         return value
 
 
 class DoseFields(FillFields):
     """``steps``: how much of the region is faded into the fill, from 0 (as it is) to 1 (gone)."""
+
+    fills: list[str] | None = Field(default=list(FILLS), min_length=1)
 
     steps: list[float] = Field(default=[0.0, 0.25, 0.5, 0.75, 1.0], min_length=3)
 
@@ -58,57 +65,79 @@ class DoseFields(FillFields):
         return value
 
 
-def probabilities(scores: Scores) -> Scores:
-    """Return softmax probabilities ``(n, K)``; a lone positive class beside its negative has its sigmoid."""
-    if scores.shape[1] == 2 and np.array_equal(scores[:, 0], -scores[:, 1]):
-        scores = scores / 2  # the pair is -s and s: their softmax would be the sigmoid of 2 s
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+def _taken(asked: Asked, region: Region, fields: FillFields, wanted: int, of: Callable[[Change], Taken]) -> Measured:
+    """Take a number of each fill that counts, and the same of the controls, which count where all of these fills do.
 
-
-def _changed(
-    fields: FillFields, asked: Asked, region: Region, wanted: int, of: Callable[[Scores, Scores], Scores]
-) -> Measured:
-    """Take ``of(clean (1, K), changed (n, K)) -> (n,)`` for the region and its twins, under each fill."""
-    rng = np.random.default_rng(asked.seed)
-    twins = matched_regions(region, asked.sample.grey(), wanted, rng) if wanted else []
-    masks = [region.mask, *(t.mask for t in twins)]
-    by_fill = np.stack([of(asked.clean, asked.filled(masks, fill)) for fill in fields.fills])
-    mean = by_fill.mean(axis=0)
-    parts = tuple(float(v) for v in by_fill[:, 0])
-    return Measured(float(mean[0]), parts, tuple(float(v) for v in mean[1:]), {"fills": list(fields.fills)})
+    Raises
+    ------
+    RegionError
+        If no fill looks to the model like anything real: then there is no number.
+    """
+    change = asked.changed(region, fields.fills, wanted)
+    if not change.counted.any():
+        msg = f"Every fill of the region is out of distribution for the model in {asked.sample.name}."
+        raise RegionError(msg)
+    own, others = of(change)
+    parts = own[change.counted]
+    if not np.isfinite(parts).all():
+        msg = "The model gives no probabilities; take 'score_drop'."
+        raise RegionError(msg)
+    outside = change.controls.outside
+    if outside is not None:
+        others = np.where(outside.reshape(others.shape), np.nan, others)
+    means = others[change.counted].mean(axis=0)
+    names = [f for f, counts in zip(change.fills, change.counted, strict=True) if counts]
+    left_out = [f for f in change.fills if f not in names]
+    detail = {"fills": names, **({"out_of_distribution": left_out} if left_out else {}), "area": change.share}
+    controls = tuple(float(v) for v in means[np.isfinite(means)])
+    return Measured(float(parts.mean()), tuple(float(v) for v in parts), controls, detail)
 
 
 def score_drop(fields: FillFields, asked: Asked, region: Region, wanted: int) -> Measured:
     """Return by how much the class's score (its logit) falls."""
-    t = asked.target
-    return _changed(fields, asked, region, wanted, lambda clean, new: clean[:, t] - new[:, t])
+    return _taken(asked, region, fields, wanted, lambda c: (c.effects, _by_fill(c, c.controls.scores, c.before.scores)))
 
 
 def probability_drop(fields: FillFields, asked: Asked, region: Region, wanted: int) -> Measured:
     """Return by how much the class's probability falls."""
-    t = asked.target
-    return _changed(
-        fields, asked, region, wanted, lambda clean, new: probabilities(clean)[:, t] - probabilities(new)[:, t]
+    return _taken(
+        asked,
+        region,
+        fields,
+        wanted,
+        lambda c: (
+            -c.probability_changes[:, c.target],
+            _by_fill(c, _known(c.controls.probabilities), _known(c.before.probabilities)),
+        ),
     )
 
 
 def invariance(fields: FillFields, asked: Asked, region: Region, _wanted: int) -> Measured:
     """Return 1 minus the total variation between the probabilities of all classes before and after."""
-    return _changed(
-        fields,
+    return _taken(
         asked,
         region,
+        fields,
         0,
-        lambda clean, new: 1 - 0.5 * np.abs(probabilities(clean) - probabilities(new)).sum(axis=1),
+        lambda c: (1 - 0.5 * np.abs(c.probability_changes).sum(axis=1), np.zeros((len(c.fills), 0))),
     )
+
+
+def _by_fill(change: Change, scores: Scores, before: Scores) -> Scores:
+    """How far the target falls under each control, ``(F, n)``."""
+    return np.asarray((before[0, change.target] - scores[:, change.target]).reshape(len(change.fills), -1))
+
+
+def _known(values: Scores | None) -> Scores:
+    assert values is not None  # noqa: S101 - a perturbation always asks for them
+    return values
 
 
 def dose_response(fields: DoseFields, asked: Asked, region: Region, _wanted: int) -> Measured:
     """Return Kendall's tau-b of the dose and the fall of the class's score: 1 where each step lowers it further."""
     parts = []
     curves = {}
-    for fill in fields.fills:
+    for fill in fields.fills or FILLS:
         scores = asked.faded(region.mask, fill, fields.steps)[:, asked.target]
         curves[fill] = [float(s) for s in scores]
         parts.append(monotone(np.asarray(fields.steps), scores[0] - scores))
