@@ -109,7 +109,7 @@ def test_the_fall_of_a_score_is_what_the_fill_took_away(model, data) -> None:
     assert one(model, data, f"{A}, measure: score_drop, above: 2").verdict.answer == "holds"
     against = one(model, data, f"{A}, measure: score_drop, above: controls")
     assert against.verdict.answer == "holds" and against.verdict.p == 1 / 2**8
-    assert {s.answer for s in against.samples} == {"holds"} and {s.rank for s in against.samples} == {1}
+    assert {s.rank for s in against.samples} == {1} and "broken" not in {s.answer for s in against.samples}
     wrong = one(
         model, data, "classes: [a], region: {interval: [140, 149], unit: eV}, measure: score_drop, above: controls"
     )

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from matxai.checks.leak.chance import Accuracy
 
 CONTROLS = 19
-"""Matched controls of a sample: the region alone above all of them is the first of twenty."""
+"""Matched controls that a sample's answer takes: the region alone above all of them is the first of twenty."""
+ASKED = 24
+"""How many are asked for: some may turn out to look like nothing real, and then do not count."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from matxai.checks.expect.asking import Asked
 from matxai.checks.expect.bench import Bench
 from matxai.checks.expect.combining import combined, levels
-from matxai.checks.expect.deciding import CONTROLS, Decided, Demand, decide, of_sample, undecided
+from matxai.checks.expect.deciding import ASKED, Decided, Demand, decide, of_sample, undecided
 from matxai.checks.expect.document import Asks, AsksAbsence, AsksSeveral
 from matxai.checks.expect.exchanging import exchange, regions_of
 from matxai.checks.expect.inserting import contrast_inserted, peaks_inserted
@@ -126,7 +126,7 @@ def _line(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked) -> SampleVerdic
 
 
 def _measured(bench: Bench, leaf: Asks | AsksAbsence, asking: Asked, region: Region) -> Measured:
-    wanted = CONTROLS if leaf.fields.above == "controls" else 0
+    wanted = ASKED if leaf.fields.above == "controls" else 0
     if isinstance(leaf, Asks):
         of = measures[leaf.fields.measure].of
         assert of is not None  # noqa: S101 - what is measured over the set is not asked of a sample
