@@ -148,45 +148,63 @@ def _of_units(design: Design, rows: npt.NDArray[np.bool_]) -> Design:
     )
 
 
-def contrasts(design: Design) -> Floats:
-    """Return what each block's content adds to each unit's effect at each block's place, ``(n, B, B)``.
+def effects_of_units(design: Design) -> Floats:
+    """Return the exchange effect of each unit, ``(n,)``.
 
-    Entry ``[i, p, k]`` is the term of unit i when the content of block k stands at the place of block p, that is under
-    p's label: with weights that sum to the unit's own effect over ``k = p`` and are already divided by the number of
-    classes that the unit is compared with. A unit's own group adds nothing, wherever its content stands.
+    For a unit of class y and another class c: the mean over blocks of class c of the share of c, less the mean over
+    blocks of class y of the same; averaged over the other classes. Blocks of the unit's own group do not count.
+    """
+    if design.labels.size == 0:
+        return np.zeros(0)
+    share = np.nan_to_num(design.shares[:, :, list(design.classes)])  # (n, B, classes)
+    places = _places(design)
+    usable = design.usable.astype(np.float64)
+    own, other = _compared(design)
+    count = usable @ places
+    theirs = np.einsum("ib,bc,ibc->ic", usable, places, share) / np.maximum(count, 1.0)
+    mine = (own * count).sum(axis=1)
+    ours = np.einsum("ib,ibc->ic", usable * (own @ places.T), share) / mine[:, None]
+    return np.asarray(((theirs - ours) * other).sum(axis=1) / other.sum(axis=1))
 
-    For a unit of class y and another class c the effect is the mean over blocks of class c of the share of c, less
-    the mean over blocks of class y of the same (see :func:`matxai.checks.leak.statistics.effect`).
+
+def terms(design: Design, shares: Floats | None = None) -> Floats:
+    """Return what each block adds to the test's statistic for each unit if it is of each class, ``(n, B, classes)``.
+
+    The statistic of a labelling of the blocks is the sum of the entries at their labels. It is the effect, changed so
+    that it stays comparable when labels move: a unit's own group is left out whatever its label, the weights are those
+    of all blocks of a class, and shares count from the unit's mean over the blocks that it met. Were each class's mean
+    taken over the blocks left, the own class would be measured on fewer blocks with the true labels than with others,
+    and the permutations would be too narrow.
+
+    Parameters
+    ----------
+    design
+        The crossed design.
+    shares
+        Other shares than the design's, ``(n, B, K)``.
     """
     n, blocks = design.labels.size, design.block_labels.size
+    if n == 0:
+        return np.zeros((0, blocks, len(design.classes)))
     usable = design.usable
-    places = np.stack([design.block_labels == c for c in design.classes], axis=1) if design.classes else None
-    if places is None or n == 0:
-        return np.zeros((n, blocks, blocks))
-    count = usable.astype(np.float64) @ places  # (n, classes): usable blocks of each class
-    index = {c: k for k, c in enumerate(design.classes)}
-    shares = _without_gaps(design)
-    of_class = shares[:, :, list(design.classes)]  # (n, B, classes)
-    own = np.array([[c == y for c in design.classes] for y in design.labels])  # (n, classes)
-    other = ~own & (count > 0)
-    compared = other.sum(axis=1)
-    towards = np.einsum("ibc,ic->ib", of_class, other.astype(np.float64))  # share of all other classes together
-    terms = np.zeros((n, blocks, blocks))
-    for p in range(blocks):
-        c = index[int(design.block_labels[p])]
-        mine = own[:, c]
-        value = np.where(mine[:, None], -towards, of_class[:, :, c])
-        weight = np.where(usable[:, p], 1.0 / np.maximum(count[:, c], 1.0), 0.0) / compared
-        terms[:, p, :] = value * weight[:, None]
-    return terms
+    share = np.nan_to_num((design.shares if shares is None else shares)[:, :, list(design.classes)])
+    mean = (share * usable[:, :, None]).sum(axis=1) / usable.sum(axis=1)[:, None]
+    centred = np.where(usable[:, :, None], share - mean[:, None, :], 0.0)
+    own, other = _compared(design)
+    met = usable | (design.groups[:, None] == design.block_groups[None, :])
+    count = np.maximum(met.astype(np.float64) @ _places(design), 1.0)
+    towards = (centred * other[:, None, :]).sum(axis=2, keepdims=True)
+    found = np.where(own[:, None, :], -towards, np.where(other[:, None, :], centred, 0.0))
+    return np.asarray(found / count[:, None, :] / other.sum(axis=1)[:, None, None])
 
 
-def _without_gaps(design: Design) -> Floats:
-    """The shares, with a unit's mean over all blocks where it was not judged under one (its own group, as a rule)."""
-    shares = design.shares
-    gaps = np.isnan(shares[:, :, 0])
-    if not gaps.any():
-        return shares
-    seen = (~gaps).sum(axis=1)[:, None]
-    mean = np.nansum(shares, axis=1) / np.maximum(seen, 1)
-    return np.where(gaps[:, :, None], mean[:, None, :], shares)
+def _places(design: Design) -> Floats:
+    """Which class each block is of, ``(B, classes)``."""
+    return np.stack([design.block_labels == c for c in design.classes], axis=1).astype(np.float64)
+
+
+def _compared(design: Design) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Each unit's own class, and the other classes of which it met a block, both ``(n, classes)``."""
+    own = design.labels[:, None] == np.array(design.classes)[None, :]
+    met = design.usable.astype(np.float64) @ _places(design) > 0
+    return own, np.asarray(met & ~own, bool)

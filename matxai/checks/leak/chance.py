@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from matxai.checks.leak.permuting import ALL_UP_TO, orders
 
 Ints = npt.NDArray[np.int64]
 
-ALL_UP_TO = 5040
 _NEAR = 1e-12
 
 
@@ -73,7 +70,7 @@ def accuracy(top: Ints, labels: Ints, groups: Ints, *, draws: int = 2000, seed: 
     total = math.factorial(count) // math.prod(math.factorial(int(s)) for s in sizes) if count <= 20 else ALL_UP_TO + 1
     places = np.arange(count)
     if total <= ALL_UP_TO:
-        null = np.array([hits[places, list(row)].sum() for row in _orders(sizes.tolist())])
+        null = np.array([hits[places, list(row)].sum() for row in orders(sizes.tolist())])
     else:
         rng = np.random.default_rng([seed, 4])
         null = np.array([right] + [hits[places, rng.permutation(given)].sum() for _ in range(draws)])
@@ -86,16 +83,3 @@ def accuracy(top: Ints, labels: Ints, groups: Ints, *, draws: int = 2000, seed: 
         n,
         int(np.unique(groups).size),
     )
-
-
-def _orders(left: list[int]) -> Iterator[tuple[int, ...]]:
-    """Every distinct order of a multiset given by its counts."""
-    if not any(left):
-        yield ()
-        return
-    for c, n in enumerate(left):
-        if n:
-            left[c] -= 1
-            for rest in _orders(left):
-                yield (c, *rest)
-            left[c] += 1

@@ -14,6 +14,7 @@ from matxai.checks.leak.case import Case, Signals
 from matxai.checks.leak.chance import Accuracy, accuracy
 from matxai.checks.leak.choosing import donors_of, units_of
 from matxai.checks.leak.exchange import Exchanged, exchanged
+from matxai.checks.leak.finding import artefacts_of, looked_for
 from matxai.checks.leak.near_duplicates import content_key, merged, thumbnail
 from matxai.checks.leak.reach import Reach, reach
 from matxai.checks.leak.records import Artefact, Leakage, LeakFinding
@@ -100,7 +101,7 @@ def examine(
     _check(model, data, margin, alpha, threshold)
     case = _case(model, data, max_units=max_units, seed=seed, progress=progress, cancel=cancel)
     case = replace(case, methods=tuple(methods), margin=margin, alpha=alpha, threshold=threshold, draws=draws)
-    found, looked_for = _artefacts(case, artefacts, kinds)
+    found, searched = _artefacts(case, artefacts, kinds)
     case, duplicates = _grouped(case, found, donors)
     clean = accuracy(case.clean.top, case.unit_labels, case.unit_groups, draws=draws, seed=seed)
     rules = _rules(case, clean)
@@ -111,14 +112,14 @@ def examine(
     if factors:
         findings_of_factors, names = _factors(case, rules)
         findings += findings_of_factors
-        looked_for = (*looked_for, *names)
+        searched = (*searched, *names)
     findings.sort(key=lambda f: GRAVEST_FIRST.index(f.verdict.answer))
-    answer, sentence = in_all(findings, looked_for, rules)
+    answer, sentence = in_all(findings, searched, rules)
     return Leakage(
         answer=answer,
         sentence=sentence,
         findings=tuple(findings),
-        looked_for=looked_for,
+        looked_for=searched,
         accuracy=(clean.value, *clean.interval),
         chance=clean.chance,
         facts={
@@ -226,17 +227,19 @@ def _case(model: Model, data: LabelledSet, *, max_units: int | None, seed: int, 
 def _artefacts(
     case: Case, given: Sequence[Artefact] | None, kinds: Sequence[str] | None
 ) -> tuple[tuple[Artefact, ...], tuple[str, ...]]:
-    from matxai.checks.leak.stated import stated_artefacts
-
-    if given is None:
-        given = stated_artefacts(case, kinds)
     n = len(case.data)
+    searched: tuple[str, ...] = ()
+    if given is None:
+        axes = sum(d != "c" for d in case.signals[int(case.units[0])].dims)
+        searched = looked_for(axes, kinds)
+        read = replace(case.data, read=case.signals.__getitem__)
+        given = artefacts_of(read, kinds=kinds, seed=case.seed, progress=case.progress, cancel=case.cancel)
     for artefact in given:
         if len(artefact.regions) != n:
             msg = f"The artefact '{artefact.name}' has regions for {len(artefact.regions)} signals; the set has {n}."
             raise MatxaiError(msg)
     chosen = tuple(a for a in given if kinds is None or a.kind in kinds)
-    return chosen, tuple(dict.fromkeys([*(kinds or ()), *(a.kind for a in chosen)]))
+    return chosen, searched or tuple(dict.fromkeys(a.kind for a in chosen))
 
 
 def _grouped(case: Case, found: Sequence[Artefact], donors: int | None) -> tuple[Case, int]:

@@ -32,27 +32,27 @@ class Exchanged:
     Parameters
     ----------
     top
-        Class on top, ``(n, D)``; :data:`NOT_JUDGED` where the donor's artefact does not fit the unit.
+        Class on top, ``(n, D)``; :data:`NOT_JUDGED` where the donor is of the unit's own group, or where its artefact
+        does not fit the unit.
     passes
         How many predictions it took: what the model had seen already was not asked again.
     different
         How many different artefacts the donors have.
+    unusable
+        Share of the pairs of a unit and a donor of another group in which it does not fit.
     """
 
     top: npt.NDArray[np.int64]
     passes: int
     different: int
-
-    @property
-    def unusable(self) -> float:
-        """Share of pairs of a unit and a donor that could not be judged."""
-        return float((self.top == NOT_JUDGED).mean())
+    unusable: float
 
 
 def exchanged(case: Case) -> Exchanged:
     """Judge every unit of a case under every donor of it.
 
-    A unit also meets the donors of its own group: the effect leaves them out, the permutations need them.
+    No unit meets a donor of its own group: what it carries is of its own specimen, and a model that knows the specimen
+    again, or that is thrown off by anything it did not see there, would look as if it read the class.
 
     Raises
     ------
@@ -71,7 +71,8 @@ def exchanged(case: Case) -> Exchanged:
         signal = case.signals[unit]
         receiver = Receiver(signal, case.region(unit), case.artefact.kind, case.fill, case.seed + int(unit))
         versions, places = [], []
-        for k, values in _versions(receiver, first):
+        foreign = np.unique(which[case.donor_groups != case.groups[unit]])
+        for k, values in _versions(receiver, {int(k): first[int(k)] for k in foreign}):
             if values is signal.values or np.array_equal(values, signal.values):
                 top[row, k] = case.clean.top[row]
                 continue
@@ -80,7 +81,11 @@ def exchanged(case: Case) -> Exchanged:
         waiting.add(signal, versions, places, top)
     waiting.ask(top)
     case.step(case.units.size, case.units.size, f"exchange of {case.artefact.name}")
-    return Exchanged(top[:, which], waiting.passes, len(kinds))
+    found = top[:, which]
+    own = case.unit_groups[:, None] == case.donor_groups[None, :]
+    unusable = float((found[~own] == NOT_JUDGED).mean()) if not own.all() else 1.0
+    found[own] = NOT_JUDGED
+    return Exchanged(found, waiting.passes, len(kinds), unusable)
 
 
 def _versions(receiver: Receiver, patches: dict[int, Patch]) -> Iterator[tuple[int, npt.NDArray[Any]]]:

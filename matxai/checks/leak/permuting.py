@@ -1,9 +1,9 @@
-"""Which blocks of donors may stand in each other's place, and all their arrangements.
+"""Which labels the blocks of donors might as well have had, if what they bring had nothing to do with their class.
 
-If the content of an artefact has nothing to do with the class, whole groups of donors are exchangeable, and so are the
-blocks of one group. So a permutation moves groups as wholes, to groups with as many blocks, and then shuffles the
-blocks inside each group. Where every group holds one class this is the permutation of group labels; where every group
-holds every class it is the permutation inside groups, and what is particular to a group never counts for a class.
+Whole groups of donors are then exchangeable, and so are the blocks of one group. A group hands its classes to another
+one with as many blocks, and the classes of one group's blocks are shuffled. Where every group holds one class this is
+the permutation of the groups' labels; where every group holds every class it is the permutation inside groups, and what
+is particular to a group never counts for a class.
 """
 
 from __future__ import annotations
@@ -23,48 +23,37 @@ if TYPE_CHECKING:
     from matxai.checks.leak.blocks import Design
 
 Ints = npt.NDArray[np.int64]
+Held = tuple[tuple[int, ...], ...]
 
 ALL_UP_TO = 5040
-"""Up to so many arrangements all of them are looked at (7!, that is seven groups); above, some are drawn."""
+"""Up to so many labellings all of them are looked at; above, some are drawn."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Groups that may stand in each other's place.
+    """Groups that may hand each other their classes.
 
     Parameters
     ----------
     groups
-        For each group its blocks, ``(groups, m)``; blocks in one column correspond to each other.
-    runs
-        Lengths of the runs of columns that may be shuffled among each other inside a group; they add up to m.
-    labels
-        The classes of the blocks, ``(groups, m)``.
+        For each group its blocks, in runs: the blocks of one run may be shuffled among each other.
+    held
+        For each group the classes of each of its runs, each run ascending.
     """
 
-    groups: tuple[tuple[int, ...], ...]
-    runs: tuple[int, ...]
-    labels: tuple[tuple[int, ...], ...]
+    groups: tuple[Held, ...]
+    held: tuple[Held, ...]
 
     @property
     def inside(self) -> int:
-        """Arrangements of the blocks of one group."""
-        return math.prod(math.factorial(r) for r in self.runs)
+        """Orders of the classes inside one group."""
+        return math.prod(math.factorial(len(run)) for run in self.groups[0])
 
     @property
-    def arrangements(self) -> int:
-        """How many arrangements the family has."""
-        return int(math.factorial(len(self.groups)) * self.inside ** len(self.groups))
-
-    @property
-    def distinct(self) -> int:
-        """How many of them differ in the classes that stand at the blocks: a group's classes all differ."""
-        alike: Counter[tuple[tuple[int, ...], ...]] = Counter()
-        for labels in self.labels:
-            starts = itertools.accumulate((0, *self.runs[:-1]))
-            alike[tuple(tuple(sorted(labels[s : s + r])) for s, r in zip(starts, self.runs, strict=True))] += 1
-        orders = math.factorial(len(self.groups)) // math.prod(math.factorial(n) for n in alike.values())
-        return int(orders * self.inside ** len(self.groups))
+    def labellings(self) -> int:
+        """How many different labellings the family has."""
+        alike = math.prod(math.factorial(n) for n in Counter(self.held).values())
+        return int(math.factorial(len(self.groups)) // alike * self.inside ** len(self.groups))
 
 
 def families(design: Design) -> list[Family]:
@@ -77,73 +66,87 @@ def families(design: Design) -> list[Family]:
     found: dict[tuple[bytes, ...], list[list[int]]] = {}
     for group in np.unique(design.block_groups):
         blocks = np.flatnonzero(design.block_groups == group).tolist()
-        patterns = {b: np.packbits(met[:, b]).tobytes() for b in blocks}
-        blocks.sort(key=lambda b: (patterns[b], b))
-        found.setdefault(tuple(patterns[b] for b in blocks), []).append(blocks)
+        pattern = {b: np.packbits(met[:, b]).tobytes() for b in blocks}
+        blocks.sort(key=lambda b: pattern[b])
+        found.setdefault(tuple(pattern[b] for b in blocks), []).append(blocks)
     result = []
     for key, members in found.items():
-        runs = tuple(len(list(run)) for _, run in itertools.groupby(key))
-        labels = tuple(tuple(int(design.block_labels[b]) for b in blocks) for blocks in members)
-        result.append(Family(tuple(map(tuple, members)), runs, labels))
+        sizes = [len(list(run)) for _, run in itertools.groupby(key)]
+        starts = list(itertools.accumulate((0, *sizes[:-1])))
+        groups = tuple(tuple(tuple(m[s : s + n]) for s, n in zip(starts, sizes, strict=True)) for m in members)
+        held = tuple(
+            tuple(tuple(sorted(int(design.block_labels[b]) for b in run)) for run in group) for group in groups
+        )
+        result.append(Family(groups, held))
     return result
 
 
-def arrangements(design: Design, draws: int, rng: np.random.Generator) -> tuple[Ints, bool]:
-    """Return arrangements of the blocks' contents and whether they are all there are.
+def told_apart(design: Design) -> int:
+    """Return how many labellings there are; one over it is the smallest p that a test by them can give."""
+    return math.prod(f.labellings for f in families(design))
+
+
+def labellings(design: Design, draws: int, rng: np.random.Generator) -> Ints:
+    """Return labellings of the blocks, ``(R, B)``, as indices into the design's classes.
 
     Parameters
     ----------
     design
         The crossed design.
     draws
-        How many are drawn where there are more than :data:`ALL_UP_TO`; the arrangement as found comes on top.
+        How many are drawn where there are more than :data:`ALL_UP_TO`; the labels as found come first, on top of them.
     rng
         For the draws.
-
-    Returns
-    -------
-    numpy.ndarray, bool
-        ``(R, B)``: the block whose content stands at the place of each block. The first row is the data as found.
     """
     parts = families(design)
-    blocks = design.block_labels.size
-    total = math.prod(p.arrangements for p in parts)
-    if total <= ALL_UP_TO:
-        rows = np.tile(np.arange(blocks, dtype=np.int64), (total, 1))
-        for r, chosen in enumerate(itertools.product(*(list(_every(p)) for p in parts))):
-            for pairs in chosen:
-                for place, what in pairs:
-                    rows[r, place] = what
-        return rows, True
-    rows = np.tile(np.arange(blocks, dtype=np.int64), (draws + 1, 1))
+    index = {c: k for k, c in enumerate(design.classes)}
+    asis = np.array([index[int(c)] for c in design.block_labels], np.int64)
+    if math.prod(f.labellings for f in parts) <= ALL_UP_TO:
+        rows = []
+        for chosen in itertools.product(*(list(_every(f)) for f in parts)):
+            row = asis.copy()
+            for block, c in itertools.chain.from_iterable(chosen):
+                row[block] = index[c]
+            rows.append(row)
+        return np.stack(rows)
+    drawn = np.tile(asis, (draws + 1, 1))
     for part in parts:
-        members = np.array(part.groups)
-        columns = np.split(np.arange(members.shape[1]), np.cumsum(part.runs)[:-1])
+        blocks = [np.array([b for run in group for b in run]) for group in part.groups]
+        held = np.array([[index[c] for run in runs for c in run] for runs in part.held])
+        columns = np.split(np.arange(held.shape[1]), np.cumsum([len(run) for run in part.groups[0]])[:-1])
+        places = np.stack(blocks)
         for r in range(1, draws + 1):
-            content = members[rng.permutation(len(members))]
+            given = held[rng.permutation(len(held))]
             for run in columns:
                 if run.size > 1:
-                    content[:, run] = rng.permuted(content[:, run], axis=1)
-            rows[r, members.ravel()] = content.ravel()
-    return rows, False
+                    given[:, run] = rng.permuted(given[:, run], axis=1)
+            drawn[r, places] = given
+    return drawn
 
 
 def _every(part: Family) -> Iterator[list[tuple[int, int]]]:
-    """Every arrangement of a family as pairs (place, content); the first one as found."""
-    starts = list(itertools.accumulate((0, *part.runs[:-1])))
-    orders = [
-        [s + k for s, run in zip(starts, chosen, strict=True) for k in run]
-        for chosen in itertools.product(*(list(itertools.permutations(range(r))) for r in part.runs))
-    ]
-    for moved in itertools.permutations(range(len(part.groups))):
-        for shuffled in itertools.product(orders, repeat=len(moved)):
-            pairs = []
-            for to, (source, order) in enumerate(zip(moved, shuffled, strict=True)):
-                content = part.groups[source]
-                pairs += [(place, content[k]) for place, k in zip(part.groups[to], order, strict=True)]
-            yield pairs
+    """Every labelling of a family, as pairs of a block and its class."""
+    kinds = Counter(part.held)
+    for order in orders(list(kinds.values())):
+        handed = [list(kinds)[k] for k in order]
+        inside = [list(itertools.product(*(itertools.permutations(run) for run in runs))) for runs in handed]
+        for chosen in itertools.product(*inside):
+            yield [
+                (block, c)
+                for group, runs in zip(part.groups, chosen, strict=True)
+                for blocks, classes in zip(group, runs, strict=True)
+                for block, c in zip(blocks, classes, strict=True)
+            ]
 
 
-def told_apart(design: Design) -> int:
-    """Return how many arrangements differ in the classes that stand at the blocks; one over it is the smallest p."""
-    return math.prod(p.distinct for p in families(design))
+def orders(left: list[int]) -> Iterator[tuple[int, ...]]:
+    """Every distinct order of a multiset given by how often each of its kinds occurs."""
+    if not any(left):
+        yield ()
+        return
+    for kind, n in enumerate(left):
+        if n:
+            left[kind] -= 1
+            for rest in orders(left):
+                yield (kind, *rest)
+            left[kind] += 1

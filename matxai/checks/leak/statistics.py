@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from matxai.checks.leak.blocks import Design, contrasts, design_of
+from matxai.checks.leak.blocks import Design, design_of, effects_of_units, terms
 from matxai.checks.leak.bounds import effect_bounds
-from matxai.checks.leak.permuting import arrangements, told_apart
+from matxai.checks.leak.permuting import labellings, told_apart
 from matxai.checks.leak.records import Tested
 from matxai.checks.leak.resampling import bootstrap
 
@@ -68,8 +68,8 @@ def effect(design: Design) -> float:
     under donors of class y; averaged over the other classes, then over the units. Donors of the unit's own group do not
     count, and groups of one class count alike.
     """
-    terms = contrasts(design)
-    return float(np.einsum("ipp->", terms) / len(terms)) if len(terms) else float("nan")
+    found = effects_of_units(design)
+    return float(found.mean()) if found.size else float("nan")
 
 
 def effects_by_class(design: Design) -> dict[int, float]:
@@ -88,45 +88,38 @@ def effects_by_class(design: Design) -> dict[int, float]:
 
 
 class Permuted:
-    """The permutation test of one design, with the contributions of single units at hand for its power."""
+    """The permutation test of one design, with the terms of single units at hand for its power.
+
+    Attributes
+    ----------
+    floor
+        The smallest p that it can give: one over the number of labellings, or of draws.
+    total
+        The sum of all units' terms, ``(B, classes)``.
+    """
 
     def __init__(self, design: Design, levels: Levels) -> None:
-        rng = np.random.default_rng([levels.seed, 1])
-        self.rows, self.complete = arrangements(design, levels.permutations, rng)
-        self.floor = 1.0 / told_apart(design)
-        if not self.complete:
-            self.floor = max(self.floor, 1.0 / len(self.rows))
-        self.terms = contrasts(design) / max(design.labels.size, 1)
+        rows = labellings(design, levels.permutations, np.random.default_rng([levels.seed, 1]))
+        blocks = design.block_labels.size
+        offsets = np.arange(blocks) * len(design.classes)
+        self.floor = max(1.0 / told_apart(design), 1.0 / len(rows))
+        self.terms = terms(design)
         self.total: Floats = self.terms.sum(axis=0)
+        self._places = rows + offsets
+        self._found = np.array([design.classes.index(int(c)) for c in design.block_labels]) + offsets
 
     def p(self, total: Floats) -> float:
-        """Return the one-sided p of a ``(B, B)`` sum of terms: how often another arrangement does at least as well.
-
-        It is never below :attr:`floor`, the share of arrangements that a model which reads nothing else cannot tell
-        from the data as found.
-        """
-        places = np.arange(total.shape[0])
-        found = total[places, self.rows].sum(axis=1)
-        # the data as found are the first row, so that p counts them, drawn or enumerated
-        return max(self.floor, float((found >= found[0] - _NEAR).mean()))
+        """Return the one-sided p of a sum of terms: how often a labelling does at least as well as the one found."""
+        flat = total.ravel()
+        others = flat[self._places].sum(axis=1)
+        return max(self.floor, float((others >= flat[self._found].sum() - _NEAR).mean()))
 
 
 def _following(design: Design) -> Floats:
-    """The terms of units whose prediction is the donor's class, whatever they show, ``(n, B, B)``."""
+    """The terms of units whose prediction is the donor's class, whatever they show, ``(n, B, classes)``."""
     shares = np.zeros_like(design.shares)
     shares[:, np.arange(design.block_labels.size), design.block_labels] = 1.0
-    shares[np.isnan(design.shares[:, :, 0])] = np.nan
-    followed = Design(
-        design.labels,
-        design.groups,
-        design.block_labels,
-        design.block_groups,
-        shares,
-        design.classes,
-        design.donors,
-        design.left_out,
-    )
-    return contrasts(followed) / max(design.labels.size, 1)
+    return terms(design, shares)
 
 
 def power(test: Permuted, following: Floats, count: int, levels: Levels) -> float:
@@ -170,8 +163,7 @@ def exchange_test(
     ----------
     top
         Class predicted for each unit under each donor, ``(n, D)``; negative where a unit was not judged under a donor.
-        What a unit does under donors of its own group never counts for the effect; give it where it is known, and the
-        permutations are exact.
+        What a unit does under donors of its own group is never looked at.
     labels, groups
         Class and group of each unit, ``(n,)``.
     donor_labels, donor_groups
@@ -200,7 +192,7 @@ def exchange_test(
     if design.labels.size == 0:
         return None
     test = Permuted(design, levels)
-    value = float(np.clip(np.trace(test.total), -1.0, 1.0))
+    value = float(np.clip(effect(design), -1.0, 1.0))
     n, of_units = design.labels.size, int(np.unique(design.groups).size)
     enough = min(of_units, int(np.unique(design.block_groups).size)) >= GROUPS_NEEDED
     low, high = bootstrap(design, levels.draws, np.random.default_rng([levels.seed, 3]))

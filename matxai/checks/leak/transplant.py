@@ -1,7 +1,8 @@
 """Give one signal the artefact of another: same place, in the file's own values and type.
 
 What lies along an edge, or is tied to its place otherwise (:data:`TIED`), is copied where both have it in the same
-place, and its donor cannot be used where it has it elsewhere. What stands free in the picture (a label, a scale bar) is
+place (a finder may err by a pixel or two; then all that either covers is copied), and its donor cannot be used where it
+has it elsewhere. What stands free in the picture (a label, a scale bar) is
 taken away first, by a fill, and the donor's is set in where the donor has it: how far the two places differ is part of
 what the artefact may tell. A signal that gets its own artefact stays as it is, to the last bit.
 """
@@ -40,6 +41,8 @@ TIED = frozenset(
 
 SOFT = 2
 """Pixels around an artefact that are filled with it: what compression and smoothing carried beyond its edge."""
+NEARLY = 0.9
+"""Regions of any shape that share this part of what they cover together are in one place."""
 MIRRORED_UP_TO = 0.25
 """A band along an edge is replaced by the picture's mirror image beside it up to this part of the axis."""
 
@@ -55,7 +58,7 @@ class Patch:
     where
         Its place; None where the donor has no such artefact.
     values
-        The donor's values in the box, ``(*box, c)``; None as above.
+        All the donor's values; None as above.
     key
         Equal for donors that give the same.
     """
@@ -80,11 +83,12 @@ def patch_of(signal: xr.DataArray, region: Boxed | None) -> Patch:
         return Patch(values.shape[:ndim], None, None, b"none")
     _fits(region, values)
     inside = values[region.box]
+    # the key is of what lies inside alone: two donors with one artefact on different ground give the same
     shown = np.where(region.inside.reshape(region.inside.shape + (1,) * (inside.ndim - region.inside.ndim)), inside, 0)
     digest = hashlib.blake2b(repr((region.shape, region.box, values.dtype.str, shown.shape)).encode())
     digest.update(np.packbits(region.inside).tobytes())
     digest.update(np.ascontiguousarray(shown).tobytes())
-    return Patch(region.shape, region, inside, digest.digest())
+    return Patch(region.shape, region, values, digest.digest())
 
 
 def _fits(region: Boxed, values: npt.NDArray[Any]) -> None:
@@ -139,14 +143,20 @@ class Receiver:
             return None
         if patch.values.shape[place.inside.ndim :] != self._values.shape[len(self._own.shape) :]:
             return None
-        same = self.region is not None and same_place(self.region, place)
-        if self.region is not None and not same and self.kind in TIED:
-            return None
-        base = self._values if same or self.region is None else self._without()
+        source, box, inside = patch.where.box, place.box, place.inside
+        base: npt.NDArray[Any] | None = self._values
+        if self.region is not None and not same_place(self.region, place):
+            if self.kind not in TIED:
+                base = self._without()
+            elif patch.shape == self._own.shape and nearly_same_place(self.region, place):
+                both = Boxed.union([self.region, place])
+                source, box, inside = both.box, both.box, both.inside
+            else:
+                return None
         if base is None:
             return None
         values = np.array(base)
-        values[place.box][place.inside] = patch.values[place.inside]
+        values[box][inside] = patch.values[source][inside]
         return values
 
     def _without(self) -> npt.NDArray[Any] | None:
@@ -172,6 +182,20 @@ def softened(mask: npt.NDArray[np.bool_], pixels: int = SOFT) -> npt.NDArray[np.
 def same_place(one: Boxed, other: Boxed) -> bool:
     """Return whether two regions are the same pixels of signals of one shape."""
     return one.shape == other.shape and one.box == other.box and bool((one.inside == other.inside).all())
+
+
+def nearly_same_place(one: Boxed, other: Boxed) -> bool:
+    """Return whether two regions differ by no more than a finder's uncertainty.
+
+    For boxes that is :data:`SOFT` pixels at each edge, for other shapes a tenth of the area they have together.
+    """
+    if one.shape != other.shape:
+        return False
+    if one.inside.all() and other.inside.all():
+        pairs = zip(one.box, other.box, strict=True)
+        return all(abs(a.start - b.start) <= SOFT and abs(a.stop - b.stop) <= SOFT for a, b in pairs)
+    first, second = one.mask(), other.mask()
+    return bool((first & second).sum() >= NEARLY * (first | second).sum())
 
 
 def moved_to(region: Boxed, shape: tuple[int, ...]) -> Boxed | None:
