@@ -10,9 +10,11 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "perturbation": ["Perturbed", "class_scores", "filled_signal", "scores_when_filled"],
         "perturbing": ["perturb"],
         "changes": ["Change", "Perturbation"],
+        "donors": ["donors_from"],
+        "dosage": ["DoseResponse", "dose_response"],
         "controls": ["controls_needed"],
         "familiar": ["Reference"],
-        "evidence": ["Evidence", "top_region_evidence"],
+        "evidence": ["Evidence", "evidence_of_maps", "top_region_evidence"],
         "bar_exchange": ["Exchange", "exchange_bars", "exchange_rows"],
     },
 )

@@ -328,38 +328,37 @@ def _evidence(
     model: Model, signal: xr.DataArray, explanation: xr.Dataset, options: Options, cancel: Any
 ) -> list[dict[str, Any]]:
     """Evidence for every map that has one value for each pixel; for the rest a sentence that says why there is none."""
-    from matxai.checks import top_region_evidence
+    from matxai.checks.evidence import Evidence, evidence_of_maps
     from matxai.explanation import provenance
 
     target = provenance(explanation).get("target")
     index = target.get("index") if isinstance(target, dict) else None
     spatial = [d for d in signal.dims if d != "c"]
-    records: list[dict[str, Any]] = []
+    maps: dict[str, np.ndarray[Any, np.dtype[Any]]] = {}
     for name, variable in explanation.data_vars.items():
-        method = str(variable.attrs.get("method", name))
-        if list(variable.dims) != spatial or "error_of" in variable.attrs:
-            continue
-        if not isinstance(index, int):
-            records.append(
-                {"method": method, "sentence": "The target is no single class, so no score was removed from."}
-            )
-            continue
-        try:
-            found = top_region_evidence(
-                model,
-                signal,
-                np.asarray(variable.values),
-                index,
-                method=method,
-                controls=options.controls,
-                random_maps=min(10, options.controls),
-                seed=options.seed,
-                cancel=cancel,
-            )
-        except Cancelled:
-            raise
-        except MatxaiError as error:
-            records.append({"method": method, "sentence": str(error)})
-        else:
-            records.append(found.to_dict())
-    return records
+        if list(variable.dims) == spatial and "error_of" not in variable.attrs:
+            maps[str(variable.attrs.get("method", name))] = np.asarray(variable.values)
+    if not isinstance(index, int):
+        why = "The target is no single class, so no score was removed from."
+        return [{"method": method, "sentence": why} for method in maps]
+    if not maps:
+        return []
+    try:
+        found = evidence_of_maps(
+            model,
+            signal,
+            maps,
+            index,
+            controls=options.controls,
+            random_maps=min(10, options.controls),
+            seed=options.seed,
+            cancel=cancel,
+        )
+    except Cancelled:
+        raise
+    except MatxaiError as error:
+        return [{"method": method, "sentence": str(error)} for method in maps]
+    return [
+        one.to_dict() if isinstance(one, Evidence) else {"method": method, "sentence": str(one)}
+        for method, one in found.items()
+    ]

@@ -8,7 +8,14 @@ import torch
 from torch import nn
 
 import matxai
-from matxai.checks import class_scores, exchange_bars, exchange_rows, filled_signal, top_region_evidence
+from matxai.checks import (
+    class_scores,
+    evidence_of_maps,
+    exchange_bars,
+    exchange_rows,
+    filled_signal,
+    top_region_evidence,
+)
 from matxai.errors import MethodError, RegionError, TargetError
 from matxai.signals import labelled
 
@@ -134,3 +141,25 @@ def test_bars_are_exchanged_row_for_row(model, signal) -> None:
     other = labelled(np.zeros((60, 80)), ("y", "x"), attrs={"info_bar": [50, 59]})
     with pytest.raises(RegionError, match="cannot be exchanged"):
         exchange_rows(signal, other)
+
+
+def test_several_maps_are_asked_about_in_one_pass_with_one_clean_score_and_one_set_of_random_tops(signal) -> None:
+    class Counted(Corner):
+        seen = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            Counted.seen += len(x)
+            return super().forward(x)
+
+    model = matxai.load_model(Counted(), kind="2d", channels=1, classes=["no", "yes"], scale="none")
+    maps = {"one": heat(), "two": heat(slice(30, 40), slice(5, 20)), "none": np.zeros((60, 80))}
+    options = {"share": 150 / 4800, "controls": 3, "random_maps": 4}
+    Counted.seen = 0
+    found = evidence_of_maps(model, signal, maps, 1, **options)
+    assert Counted.seen == 1 + 3 * (2 * (1 + 3) + 4)
+    assert isinstance(found["none"], RegionError)
+    for method in ("one", "two"):
+        alone = top_region_evidence(model, signal, maps[method], 1, method=method, **options)
+        assert found[method].top_drop == pytest.approx(alone.top_drop, abs=1e-4)
+        np.testing.assert_allclose(found[method].control_drops, alone.control_drops, atol=1e-4)
+    np.testing.assert_array_equal(found["one"].random_drops, found["two"].random_drops)

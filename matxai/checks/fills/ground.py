@@ -108,9 +108,18 @@ class Ground:
 
     def put(self, out: npt.NDArray[Any], spot: Spot, patch: Floats) -> None:
         """Write ``patch`` ``(n, C)`` into a region's pixels of ``out``, which has the original's shape and type."""
-        if out.dtype.kind in "iu":
-            info = np.iinfo(out.dtype)
-            patch = np.clip(np.rint(patch), info.min, info.max)
-        elif out.dtype.kind == "b":
-            patch = np.rint(patch)
-        out[spot.box][spot.shape.inside] = patch.reshape(len(patch), *out.shape[self.axes :]).astype(out.dtype)
+        out[spot.box][spot.shape.inside] = settled(patch, out.dtype).reshape(len(patch), *out.shape[self.axes :])
+
+    def lay(self, out: npt.NDArray[Any], values: Floats) -> None:
+        """Write values ``(*spatial, C)`` over all of ``out``, which has the original's shape and type."""
+        out[...] = settled(values, out.dtype).reshape(out.shape)
+
+
+def settled(values: Floats, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return values in a file's own type: rounded and kept in its range where it holds whole numbers."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        values = np.clip(np.rint(values), info.min, info.max)
+    elif dtype.kind == "b":
+        values = np.clip(np.rint(values), 0, 1)
+    return values.astype(dtype)
