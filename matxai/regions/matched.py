@@ -132,7 +132,8 @@ def _places(
     most = overlap * int(inside.sum())
     size = tuple(n - k + 1 for n, k in zip(free.shape, inside.shape, strict=True))
     if free.size <= _WHOLE:
-        fits = (_sums(inside, (~free).astype(float)) < 0.5) & (_sums(inside, mask.astype(float)) <= most + 0.5)
+        shared = np.rint(_sums(inside, mask.astype(float)))
+        fits = (_sums(inside, (~free).astype(float)) < 0.5) & (shared <= most)
         possible = np.flatnonzero(fits)
         drawn = possible if possible.size <= wanted else np.sort(rng.choice(possible, wanted, replace=False))
         return np.stack(np.unravel_index(drawn, size), axis=1).astype(np.int64), int(possible.size)
