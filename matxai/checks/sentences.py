@@ -271,3 +271,28 @@ EXPECTATION = {
     "answer.nothing": "Nothing is demanded in this file, so nothing could be decided.",
 }
 """Sentences of expectations, with the names of what is put in."""
+
+
+# The remedy.
+
+
+def nothing_to_remedy() -> str:
+    """Where no artefact and no compression asks for a remedy."""
+    return "Nothing that was found asks for a remedy: no file was written."
+
+
+def remedied(files: int, done: Sequence[str], reencoded: int) -> str:
+    """What was done to a set."""
+    also = f"; {counted(reencoded, 'file')} went through the strongest compression of the set" if reencoded else ""
+    return f"{counted(files, 'image')} written: {listed(list(done)) if done else 'artefacts left'}{also}."
+
+
+def head_fitted(before: float | None, after: float | None, old: float, new: float, n: int) -> str:
+    """What came of fitting the head anew: the exchange effect, and the accuracy without the artefacts."""
+    effect = ""
+    if before is not None and after is not None:
+        effect = f"The exchange effect falls from {_percent(max(before, 0.0))} to {_percent(max(after, 0.0))}. "
+    return (
+        f"{effect}On images without the artefacts the accuracy goes from {_percent(old)} to {_percent(new)} "
+        f"(n = {n}; the new head never saw the groups that it is judged on, the features may have)."
+    )

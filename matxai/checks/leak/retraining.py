@@ -177,30 +177,34 @@ def solved(features: Floats, labels: Ints, classes: int, ridge: float, nuisance:
     within a signal over its versions.
     """
     from scipy.optimize import minimize
-    from scipy.special import softmax
 
     versions, width = features.shape[1:]
     mean = features.mean(axis=(0, 1))
     scale = np.maximum(features.std(axis=(0, 1)), 1e-6)
     z = (features - mean) / scale
     within = (z - z.mean(axis=1, keepdims=True)).reshape(-1, width)
-    penalty = ridge * np.eye(width) + nuisance * (within.T @ within) / len(within)
-    x, y = z.reshape(-1, width), np.repeat(labels, versions)
-    target = np.eye(classes)[y]
+    # in the axes of the penalty it is the same for all weights, and few steps lead to the bottom
+    values, axes = np.linalg.eigh(ridge * np.eye(width) + nuisance * (within.T @ within) / len(within))
+    turned = axes / np.sqrt(values)
+    x, y = z.reshape(-1, width) @ turned, np.repeat(labels, versions)
+    rows = np.arange(len(y))
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         w, b = flat[: classes * width].reshape(classes, width), flat[classes * width :]
         scores = x @ w.T + b
-        p = softmax(scores, axis=1)
-        value = -float(np.log(np.maximum(p[np.arange(len(y)), y], 1e-300)).mean()) + 0.5 * float(
-            (w @ penalty * w).sum()
-        )
-        error = (p - target) / len(y)
-        return value, np.concatenate([(error.T @ x + w @ penalty).ravel(), error.sum(axis=0)])
+        scores -= scores.max(axis=1, keepdims=True)
+        p = np.exp(scores)
+        total = p.sum(axis=1, keepdims=True)
+        value = float((np.log(total[:, 0]) - scores[rows, y]).mean()) + 0.5 * float((w * w).sum())
+        p /= total
+        p[rows, y] -= 1.0
+        p /= len(y)
+        return value, np.concatenate([(p.T @ x + w).ravel(), p.sum(axis=0)])
 
     start = np.zeros(classes * width + classes)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
-    weight = found[: classes * width].reshape(classes, width) / scale
+    options = {"maxiter": STEPS, "ftol": 1e-9, "gtol": 1e-5}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+    weight = found[: classes * width].reshape(classes, width) @ turned.T / scale
     return Head(weight, found[classes * width :] - weight @ mean, ridge, nuisance)
 
 
