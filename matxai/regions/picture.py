@@ -23,7 +23,7 @@ Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _COLOURED = 48
-_GREYISH = 16
+_GREYISH = 10
 _COLOUR_AT_MOST = 0.15
 
 
@@ -76,12 +76,16 @@ class Picture:
         From how many levels on a step is an edge: it grows with the noise.
     counts
         How many pixels have each of the 256 levels, ``(256,)``.
+    flat
+        Share of pixels that are exactly as their right and lower neighbours: where the picture itself is flat, a single
+        value is no sign of a mark.
     """
 
     grey: Grey
     chroma: Grey | None
     contrast: float
     counts: npt.NDArray[np.int64]
+    flat: float
 
     @property
     def coloured(self) -> Mask | None:
@@ -109,13 +113,20 @@ def picture_of(image: npt.NDArray[Any]) -> Picture:
     if levels.shape[-1] == 3:
         spread = levels.max(axis=-1) - levels.min(axis=-1)
         many = float((spread > _COLOURED).mean())
-        if 0 < many <= _COLOUR_AT_MOST and float(np.median(spread)) < _GREYISH:
+        if 0 < many <= _COLOUR_AT_MOST and float(np.quantile(spread[::2, ::2], 0.8)) < _GREYISH:
             chroma = spread
     grey = levels.mean(axis=-1, dtype=np.float32)
     steps = np.abs(np.diff(grey, axis=1)) if grey.shape[1] > 1 else np.zeros((1, 1), np.float32)
     noise = float(np.median(steps[::2])) / 0.954  # of a difference of two normal values: 0.6745 * sqrt(2)
     counts = np.bincount(np.rint(grey).astype(np.uint8).ravel(), minlength=256)
-    return Picture(grey, chroma, float(np.clip(18 + 3 * noise, 22, 60)), counts)
+    return Picture(grey, chroma, float(np.clip(18 + 3 * noise, 22, 60)), counts, _flat(grey))
+
+
+def _flat(grey: Grey) -> float:
+    if min(grey.shape) < 2:
+        return 1.0
+    here = grey[:-1, :-1]
+    return float(((here == grey[:-1, 1:]) & (here == grey[1:, :-1])).mean())
 
 
 def _colours(channels: int) -> int:

@@ -90,7 +90,9 @@ def _characters(picture: Picture, cut: Inks) -> dict[str, npt.NDArray[Any]]:
     """Components that may be a character: small, upright or nearly square, of one level where the cut is hard."""
     tallest = max(12.0, _TALLEST * min(picture.grey.shape))
     fits = (cut.height >= LOWEST) & (cut.height <= tallest) & (cut.width <= _WIDEST * cut.height)
-    fits &= (cut.area >= LOWEST) & (np.abs(cut.step) >= picture.contrast)
+    fits &= (
+        (cut.area >= LOWEST) & (cut.sharp >= 0.6) & (np.abs(cut.step) >= picture.contrast * (0.35 if cut.exact else 1))
+    )
     fits &= (cut.y0 > 0) & (cut.x0 > 0) & (cut.y1 < picture.grey.shape[0]) & (cut.x1 < picture.grey.shape[1])
     if not cut.soft:
         fits &= cut.spread <= 9
@@ -153,7 +155,8 @@ def _word(picture: Picture, cut: Inks, chars: Mapping[str, npt.NDArray[Any]]) ->
     ink = np.zeros(picture.grey.shape, bool)
     window = (slice(box[0], box[1]), slice(box[2], box[3]))
     ink[window] = np.isin(cut.labels[window], chars["number"])
-    constant = max(evenness(picture, ink, soft=cut.soft))
+    exact, rare = evenness(picture, ink, soft=cut.soft)
+    constant = rare if cut.exact else max(exact, rare)  # there, everything is of one level
     confidence = float((on_line * constant * alike * sharp * many) ** 0.5)
     spread = float(picture.grey[ink].std())
     return Word(box, ink, level, spread, step, len(y0), height, confidence)

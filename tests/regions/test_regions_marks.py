@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matxai_datasets import glyphs
+from matxai_datasets.planting import CONTENTS, plant
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -72,7 +73,7 @@ def test_the_jeol_picture_has_its_bar_with_its_number_and_the_rest_of_its_writin
 
 
 @pytest.mark.parametrize(
-    ("folder", "step"), [("nasa_ebc_cracks/images", 5), ("xsdd_steel_strip/images/*", 24), ("bsd_pitting/images", 140)]
+    ("folder", "step"), [("nasa_ebc_cracks/images", 8), ("xsdd_steel_strip/images/*", 45), ("bsd_pitting/images", 140)]
 )
 def test_pictures_without_marks_have_none(data_dir, folder, step):
     files = sorted(p for p in data_dir.glob(f"{folder}/*") if p.suffix in {".tif", ".png", ".jpg"})[::step]
@@ -118,6 +119,46 @@ def test_lossy_compression_and_a_float_image_hide_no_text(tmp_path):
     assert (lossy.mask & mask).sum() >= 0.9 * mask.sum()
     (floating,) = of_kind(found_artefacts(image.astype(np.float32) / 7 - 3), "text")
     np.testing.assert_array_equal(floating.mask, mask)
+
+
+@pytest.mark.parametrize("kind", ["scale_bar", "text", "label", "stamp"])
+@pytest.mark.parametrize("colour", [False, True])
+def test_what_is_planted_is_found_as_what_it_is(kind, colour):
+    for content in range(CONTENTS):
+        image = ground(20 + content)
+        planted = plant(np.repeat(image[..., None], 3, axis=2) if colour else image, kind, content, seed=content)
+        found = found_artefacts(planted.pixels)
+        assert [r.kind for r in found] == [kind], content
+        shared = (found[0].mask & planted.mask).sum() / (found[0].mask | planted.mask).sum()
+        assert shared >= 0.9, content
+
+
+def test_coloured_marks_of_a_grey_picture_are_labels_and_the_colours_of_an_optical_one_are_not(data_dir):
+    image = np.repeat(ground(7)[..., None], 3, axis=2)
+    arrow = np.zeros((12, 20), bool)
+    arrow[5:7] = True
+    arrow[[3, 4, 7, 8], [16, 17, 17, 16]] = True
+    mask = np.zeros(image.shape[:2], bool)
+    mask[60:72, 40:60] = arrow
+    image[mask] = (230, 40, 30)
+    (one,) = found_artefacts(image)
+    assert one.kind == "label"
+    assert one.evidence["coloured"]
+    np.testing.assert_array_equal(one.mask, mask)
+    file = sorted((data_dir / "bsd_pitting" / "images").iterdir())[7]
+    assert not of_kind(found_artefacts(np.array(Image.open(file))), "label")
+
+
+def test_a_plate_on_ground_of_its_own_level_is_found_and_a_flat_block_of_compression_is_not():
+    image = ground(8)
+    level = int(np.median(image[30:50, 60:90]))
+    mask = put(image, np.ones((20, 30), bool), 31, 61, level)
+    (plate,) = found_artefacts(image)
+    assert plate.kind == "label"
+    assert (plate.mask & mask).sum() >= 0.97 * (plate.mask | mask).sum()
+    smooth = ground(9)
+    smooth[48:56, 64:72] = int(np.median(smooth[48:56, 64:72]))
+    assert found_artefacts(smooth) == []
 
 
 def test_two_lines_are_one_text_and_writing_elsewhere_another():

@@ -39,6 +39,7 @@ class _Bar:
     step: float
     sharp: float
     soft: bool
+    exact: bool
 
     @property
     def length(self) -> int:
@@ -91,7 +92,8 @@ def _bars_of(picture: Picture, cut: Inks) -> list[_Bar]:
     side = np.where(cut.width >= cut.height, float(width), float(height))
     fits = (long >= np.maximum(_LEAST, side * _SHARE)) & (long <= _LONGEST * side) & (short <= 0.62 * long)
     fits &= (cut.y0 > 0) & (cut.x0 > 0) & (cut.y1 < height) & (cut.x1 < width)
-    fits &= (cut.sharp >= 0.75) & (np.abs(cut.step) >= picture.contrast) & (cut.spread <= (20 if cut.soft else 9))
+    least = picture.contrast * (0.35 if cut.exact else 1)
+    fits &= (cut.sharp >= 0.75) & (np.abs(cut.step) >= least) & (cut.spread <= (20 if cut.soft else 9))
     fits &= cut.area <= 0.4 * long * long
     which = np.nonzero(fits)[0]
     which = which[np.argsort(-(cut.sharp * long)[which], kind="stable")][:_TRIED]
@@ -107,7 +109,7 @@ def _bars_of(picture: Picture, cut: Inks) -> list[_Bar]:
         ink[window] = inside
         box = (int(cut.y0[at]), int(cut.y1[at]), int(cut.x0[at]), int(cut.x1[at]))
         level, step, sharp = float(cut.level[at]), float(cut.step[at]), float(cut.sharp[at])
-        bars.append(_Bar(box, ink, upright, form[1], form[0], level, step, sharp, cut.soft))
+        bars.append(_Bar(box, ink, upright, form[1], form[0], level, step, sharp, cut.soft, cut.exact))
     return bars
 
 
@@ -187,6 +189,8 @@ def _confidence(picture: Picture, bar: _Bar, number: list[Word]) -> float:
     """From how sharp, even, strong and long a bar is, and whether it has a number."""
     exact, rare = evenness(picture, bar.ink, soft=bar.soft)
     strong = min(1.0, abs(bar.step) / (2.5 * picture.contrast))
+    if bar.exact:  # everything of that cut is of one level; rare it has to be
+        exact, strong = rare, 1.0
     side = picture.grey.shape[0 if bar.upright else 1]
     long = min(1.0, bar.length / (0.08 * side))
     slim = min(1.0, bar.length / (5 * bar.thick))
