@@ -1,10 +1,11 @@
 """Give one signal the artefact of another: same place, in the file's own values and type.
 
 What lies along an edge, or is tied to its place otherwise (:data:`TIED`), is copied where both have it in the same
-place (a finder may err by a pixel or two; then all that either covers is copied), and its donor cannot be used where it
-has it elsewhere. What stands free in the picture (a label, a scale bar) is
-taken away first, by a fill, and the donor's is set in where the donor has it: how far the two places differ is part of
-what the artefact may tell. A signal that gets its own artefact stays as it is, to the last bit.
+place (a finder may err by a pixel or two; then all that either covers is copied). Where one lies over the other and
+they differ in size (bars of two makers), the own is mirrored away first; a donor that has it elsewhere cannot be used.
+What stands free in the picture (a label, a scale bar) is taken away first, by a fill, and the donor's is set in where
+the donor has it: how far the two places differ is part of what the artefact may tell. A signal that gets its own
+artefact stays as it is, to the last bit.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ NEARLY = 0.9
 """Regions of any shape that share this part of what they cover together are in one place."""
 MIRRORED_UP_TO = 0.25
 """A band along an edge is replaced by the picture's mirror image beside it up to this part of the axis."""
+OVER = 0.5
+"""What is tied to its place can be had of a donor that has it there too: over this part of the smaller of the two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +149,11 @@ class Receiver:
         source, box, inside = patch.where.box, place.box, place.inside
         base: npt.NDArray[Any] | None = self._values
         if self.region is not None and not same_place(self.region, place):
-            if self.kind not in TIED:
-                base = self._without()
-            elif patch.shape == self._own.shape and nearly_same_place(self.region, place):
+            if self.kind in TIED and patch.shape == self._own.shape and nearly_same_place(self.region, place):
                 both = Boxed.union([self.region, place])
                 source, box, inside = both.box, both.box, both.inside
+            elif self.kind not in TIED or over_one_another(self.region, place):
+                base = self._without()
             else:
                 return None
         if base is None:
@@ -182,6 +185,14 @@ def softened(mask: npt.NDArray[np.bool_], pixels: int = SOFT) -> npt.NDArray[np.
 def same_place(one: Boxed, other: Boxed) -> bool:
     """Return whether two regions are the same pixels of signals of one shape."""
     return one.shape == other.shape and one.box == other.box and bool((one.inside == other.inside).all())
+
+
+def over_one_another(one: Boxed, other: Boxed) -> bool:
+    """Return whether the smaller of two regions of one shape lies over the other, by :data:`OVER` of its area at least.
+
+    Bars of two makers along the same edge do, whatever their heights; bars along opposite edges do not.
+    """
+    return bool((one.mask() & other.mask()).sum() >= OVER * min(one.area, other.area))
 
 
 def nearly_same_place(one: Boxed, other: Boxed) -> bool:
@@ -221,10 +232,18 @@ def moved_to(region: Boxed, shape: tuple[int, ...]) -> Boxed | None:
 
 
 def mirrored(values: npt.NDArray[Any], region: Boxed) -> npt.NDArray[Any] | None:
-    """Return values with a band replaced by the mirror image of what lies beside it, on its wider side.
+    """Return values with a band, or a frame, replaced by the mirror image of what lies beside it.
 
-    None where the region is no band over the whole width of one axis, or is wider than :data:`MIRRORED_UP_TO` of it.
+    A band that lies off the edge is replaced by what lies on its wider side. None where the region is neither a band
+    over the whole width of one axis nor all that lies around a rectangle, or is wider than :data:`MIRRORED_UP_TO` of
+    an axis.
     """
+    inside = inner_rectangle(region)
+    if inside is not None:
+        sides = [(b.start, n - b.stop) for b, n in zip(inside, region.shape, strict=True)]
+        if any(max(pair) > MIRRORED_UP_TO * n for pair, n in zip(sides, region.shape, strict=True)):
+            return None
+        return np.pad(values[inside], sides + [(0, 0)] * (values.ndim - len(sides)), mode="symmetric")
     narrow = [k for k, (b, n) in enumerate(zip(region.box, region.shape, strict=True)) if b.stop - b.start < n]
     if len(narrow) != 1 or not region.inside.all():
         return None
@@ -237,3 +256,12 @@ def mirrored(values: npt.NDArray[Any], region: Boxed) -> npt.NDArray[Any] | None
     above = start >= length - stop
     moved[start:stop] = moved[start - wide : start][::-1] if above else moved[stop : stop + wide][::-1]
     return np.ascontiguousarray(np.moveaxis(moved, 0, axis))
+
+
+def inner_rectangle(region: Boxed) -> tuple[slice, ...] | None:
+    """Return the rectangle that a region leaves of its signal; None where it leaves nothing or something else."""
+    rest = ~region.mask()
+    if not rest.any():
+        return None
+    box = Boxed.of(rest).box
+    return box if rest[box].all() else None
