@@ -1,0 +1,83 @@
+"""How often the exchange test is significant on innocents: p on many sets of images, and what chance allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from leak_cases import Case
+from leak_judging import artefacts_of
+from leak_worlds import World
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matxai import Model
+
+LEVEL = 0.05
+
+
+def p_values(case: Case, world: World, model: Model, sets: int) -> Iterator[dict[str, Any]]:
+    """Yield p of the exchange of the first planted artefact on sets of 60 images in 10 groups, by its true masks."""
+    from matxai.checks.leak.case import Case as Question
+    from matxai.checks.leak.case import Signals
+    from matxai.checks.leak.choosing import donors_of, units_of
+    from matxai.checks.leak.exchange import exchanged
+    from matxai.checks.leak.statistics import Levels, exchange_test
+    from matxai.checks.perturbation import class_scores
+
+    for number in range(sets):
+        one = Case(case.about, case.net, case.plantings, number)
+        data = one.data(world)
+        labelled = data.labelled(world.classes)
+        groups = np.unique(data.groups, return_inverse=True)[1]
+        rng = np.random.default_rng(number)
+        units = units_of(data.labels, groups, None, rng)
+        question = Question(
+            model=model,
+            data=labelled,
+            units=units,
+            donors=donors_of(data.labels, groups, units.size, None, rng),
+            clean=class_scores(model, (labelled.read(int(k)) for k in units)),
+            groups=groups,
+            grouped=True,
+            signals=Signals(labelled),
+            artefact=artefacts_of(one, data)[0],
+            seed=number,
+        )
+        top = exchanged(question).top
+        test = exchange_test(
+            top,
+            question.unit_labels,
+            question.donor_labels,
+            question.unit_groups,
+            question.donor_groups,
+            levels=Levels(seed=number),
+        )
+        if test is not None and test.p is not None:
+            yield {"case": case.key, "set": number, "p": test.p, "effect": test.effect, "high": test.interval[1]}
+
+
+def significant(p: NDArray[np.float64]) -> tuple[int, int, int]:
+    """Return how many are at most 0.05, of how many, and the most that chance allows in 95 % of such counts."""
+    return int((p <= LEVEL + 1e-9).sum()), len(p), int(binom.ppf(0.95, len(p), LEVEL))
+
+
+def plot(p: NDArray[np.float64], file: Any) -> None:
+    """Draw the share of p up to each level against the level, with the band of chance."""
+    from matplotlib.figure import Figure
+
+    levels = np.linspace(0, 1, 201)
+    figure = Figure(figsize=(4.2, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    low, high = (binom.ppf(q, len(p), levels) / len(p) for q in (0.025, 0.975))
+    axes.fill_between(levels, low, high, color="0.88", label="95 % of counts by chance")
+    axes.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
+    axes.step(
+        levels, [(p <= level + 1e-9).mean() for level in levels], where="post", color="#0b5cad", label="innocents"
+    )
+    axes.set(xlabel="level", ylabel="share of p at most the level", title=f"exchange test, {len(p)} sets of innocents")
+    axes.legend(frameon=False, loc="lower right")
+    figure.savefig(file, dpi=150)
