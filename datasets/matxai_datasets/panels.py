@@ -67,7 +67,7 @@ PANELS: dict[str, Panel] = {
     "divided": Panel(46, 255, dividers=True, logo=True, smooth=0.5),
     "two_tones_beside": Panel(20, 255, second=200),
     "two_tones_below": Panel(230, 10, second=96, split="below"),
-    "mid_grey": Panel(128, 250, smooth=0.4),
+    "light_grey": Panel(170, 10, smooth=0.4),
 }
 """The styles, named for what one sees."""
 
@@ -77,9 +77,8 @@ _FIELDS = (
     "Mag={:.1f}kX",
     "HV {:.0f}kV",
     "I={:.1f}nA",
-    "SE2",
-    "ETD",
-    "BSE",
+    "Det=SE2",
+    "HV ETD",
     "T={:.0f} s",
 )
 
@@ -208,9 +207,14 @@ def tells_apart(picture: NDArray[np.uint8], style: str, side: str = "bottom", of
     near = turned[-(off + 80) :] if side in ("bottom", "right") else turned[: off + 80]
     levels = [look.ground, *([look.second] if look.second is not None else [])]
     levels += [look.frame] if look.frame is not None else []
+    counts = np.sort(np.bincount(picture.ravel(), minlength=256))
+    if counts[-2:].sum() > 0.9 * picture.size and any(bool((picture == one).any()) for one in levels):
+        return False  # a drawing of two levels, and the panel in one of them
     for line in near:
         counts = np.bincount(line, minlength=256)
         level = int(counts.argmax())
+        if counts[level] > 0.9 * line.size and abs(level - (look.frame if look.frame is not None else -99)) > 40:
+            return False  # a constant line of picture beside the panel looks like its frame
         if counts[level] > 0.5 * line.size and any(abs(level - one) < 40 for one in levels):
             return False
     return True

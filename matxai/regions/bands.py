@@ -32,6 +32,9 @@ FROM_EDGE = 0.06
 FLAT, MARKED = 0.75, 0.30
 """Share of the ground in the first lines of a panel, and the least in a line full of writing."""
 
+LEAST_TONE = 0.12
+"""Share of a panel that each of two tones takes, at least."""
+
 JUMP = 0.35
 """By how much the share of the ground falls from the panel to the picture beside it."""
 
@@ -108,12 +111,12 @@ def _at(lines: Lines, tolerance: int, end: int) -> Iterator[Band]:
     """Panels at the last lines (``end`` -1) or the first (1), for every ground that is worth a look."""
     shares = lines.shares(tolerance)
     off = max(int(FROM_EDGE * lines.n), 6)
-    for ground in _grounds(lines, shares, _zone(lines.n, end)):
+    for ground in _grounds(lines, shares, _zone(lines.n, end), tolerance):
         share = np.minimum(shares[:, ground].sum(axis=1), 1.0)
         for first, last in _runs(share >= MARKED):
             near = last >= lines.n - 1 - off if end < 0 else first <= off
             if near and last - first + 1 >= THINNEST - 2:
-                band = _judged(lines, share, (first, last), ground, tolerance)
+                band = _judged(lines, shares, (first, last), ground, tolerance)
                 if band is not None:
                     yield band
 
@@ -123,23 +126,34 @@ def _zone(n: int, end: int) -> slice:
     return slice(max(n - part, 0), n) if end < 0 else slice(0, part)
 
 
-def _grounds(lines: Lines, shares: Floats, zone: slice) -> list[list[int]]:
+def _grounds(lines: Lines, shares: Floats, zone: slice, tolerance: int) -> list[list[int]]:
     """Levels that own lines of the zone: alone, beside one another in a line, or one below the other."""
     counts, window = lines.counts[zone], shares[zone]
     top = counts.argmax(axis=1)
     own = np.take_along_axis(window, top[:, None], axis=1)[:, 0]
     levels, votes = np.unique(top[own >= 0.5], return_counts=True)
-    ranked = [int(level) for level in levels[np.argsort(-votes, kind="stable")][:4]]
+    ranked = _distinct(levels[:, None], votes, tolerance, 4)
+    gap = 2 * tolerance + 2
     rest = counts.copy()
     np.put_along_axis(rest, top[:, None], 0, axis=1)
     second = rest.argmax(axis=1)
     share = np.take_along_axis(window, second[:, None], axis=1)[:, 0]
-    apart = (np.abs(second - top) > CONTRAST) & (share >= 0.15) & (own + share >= FLAT)
+    apart = (np.abs(second - top) > gap) & (share >= 0.15) & (own + share >= FLAT)
     pairs, votes = np.unique(np.sort(np.stack([top, second], 1)[apart], axis=1), axis=0, return_counts=True)
-    found = [[level] for level in ranked]
-    found += [[int(a), int(b)] for a, b in pairs[np.argsort(-votes, kind="stable")][:3]]
-    stacked = [[a, b] for i, a in enumerate(ranked) for b in ranked[i + 1 :] if abs(a - b) > CONTRAST]
+    found = ranked + _distinct(pairs, votes, tolerance, 3)
+    stacked = [a + b for i, a in enumerate(ranked) for b in ranked[i + 1 :] if abs(a[0] - b[0]) > gap]
     return found + [pair for pair in stacked if sorted(pair) not in found]
+
+
+def _distinct(levels: npt.NDArray[np.int_], votes: npt.NDArray[np.int_], tolerance: int, most: int) -> list[list[int]]:
+    """The rows of ``levels`` with most votes, none of them within the tolerance of another."""
+    found: list[list[int]] = []
+    for row in levels[np.argsort(-votes, kind="stable")].tolist():
+        if len(found) < most and not any(
+            max(abs(a - b) for a, b in zip(row, one, strict=True)) <= tolerance for one in found
+        ):
+            found.append(row)
+    return found
 
 
 def _runs(inside: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -154,7 +168,7 @@ def _runs(inside: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return runs
 
 
-def _judged(lines: Lines, share: Floats, run: tuple[int, int], ground: list[int], tolerance: int) -> Band | None:
+def _judged(lines: Lines, shares: Floats, run: tuple[int, int], ground: list[int], tolerance: int) -> Band | None:
     tones = _tones(lines, ground, run)
     if len(tones) < len(ground):
         return None
@@ -162,6 +176,7 @@ def _judged(lines: Lines, share: Floats, run: tuple[int, int], ground: list[int]
     length = last - first + 1
     if length < THINNEST or length > THICKEST * lines.n:
         return None
+    share = np.minimum(shares[:, ground].sum(axis=1), 1.0)
     inner = share[max(first, run[0]) : min(last, run[1]) + 1]
     jumps, outside = [], []
     for beside, flank in (
@@ -171,13 +186,21 @@ def _judged(lines: Lines, share: Floats, run: tuple[int, int], ground: list[int]
         if beside.size:
             jumps.append(float(flank.mean() - beside.mean()))
             outside.append(float(beside.mean()))
-    if not jumps or min(jumps) < JUMP or inner.mean() < 0.55:
+    if not jumps or min(jumps) < (JUMP if tolerance == 0 else 0.55) or inner.mean() < 0.55:
         return None
+    beyond = [*range(max(first - 14, 0), max(first - 1, 0)), *range(last + 2, min(last + 15, lines.n))]
+    if len(ground) > 1 and beyond and shares[beyond][:, ground].max() > MARKED:
+        return None  # one of the two tones is the picture's
     if not _drawn(lines, (first, last), ground, tolerance) or _as_flat(lines, (first, last), ground, tolerance):
         return None
-    marks, ink = _marks(lines.tones[first : last + 1], tones)
+    marks, ink, written = _marks(lines.tones[first : last + 1], tones)
     if marks < FEWEST_MARKS:
         return None
+    if len(ground) > 1 and shares[first : last + 1][:, ground].mean(axis=0).min() < LEAST_TONE:
+        return None
+    owned = [shares[first : last + 1, level] >= 0.5 for level in ground]
+    if len(ground) > 1 and all(own.any() for own in owned) and min(written[own].mean() for own in owned) < 0.2:
+        return None  # two tones one above the other are both written on; flat picture beside a panel is not
     return Band(first, last, tuple(ground), float(inner.mean()), max(outside), min(jumps), marks, ink)
 
 
@@ -195,6 +218,21 @@ def _distance(tones: Codes, ground: list[int]) -> npt.NDArray[np.int16]:
     return np.asarray(np.min([np.abs(tones.astype(np.int16) - level) for level in ground], axis=0))
 
 
+def _local_distance(tones: Codes, ground: list[int]) -> npt.NDArray[np.int16]:
+    """How far each pixel is from the ground that it stands on: of two tones the one that owns its line or its column.
+
+    Light ink on the dark tone may be as light as the other tone.
+    """
+    if len(ground) == 1:
+        return _distance(tones, ground)
+    each = np.stack([np.abs(tones.astype(np.int16) - level) for level in ground])
+    near = each <= CONTRAST
+    by_line, by_column = near.mean(axis=2), near.mean(axis=1)  # (tones, lines), (tones, columns)
+    if by_line.max(axis=0).mean() >= by_column.max(axis=0).mean():
+        return np.asarray(np.take_along_axis(each, by_line.argmax(axis=0)[None, :, None], axis=0)[0])
+    return np.asarray(np.take_along_axis(each, by_column.argmax(axis=0)[None, None, :], axis=0)[0])
+
+
 def _ends(lines: Lines, ground: list[int], run: tuple[int, int]) -> tuple[int, int]:
     """The first and the last line: where the middle of a line's pixels is nearer to the ground than to the picture.
 
@@ -207,7 +245,8 @@ def _ends(lines: Lines, ground: list[int], run: tuple[int, int]) -> tuple[int, i
         return ends[0], ends[1]
     distance = _distance(lines.tones[ends[0] : ends[1] + 1], ground)
     near = distance[distance <= CONTRAST]
-    spread = 2 * float(np.percentile(near, 95)) if near.size else 0.0  # what compression left on flat ground
+    # what compression left on flat ground
+    spread = min(2 * float(np.percentile(near, 95)), 20.0) if near.size else 0.0
     frames = [_frame(lines, end, inward, spread) for inward, end in ((1, ends[0]), (-1, ends[1]))]
     for one, other, at_edge in (
         (0, 1, ends[0] - frames[0][0] == 0),
@@ -244,23 +283,20 @@ def _frame(lines: Lines, end: int, inward: int, spread: float) -> tuple[int, flo
     wide = 0
     while wide < len(beyond) and flat[wide] and abs(middle[wide] - middle[0]) <= max(spread, 2):
         wide += 1
-    return (0, -1.0) if wide in (0, 5) else (wide, float(middle[0]))
+    goes_on = wide == 5 or (0 < wide < len(beyond) and abs(middle[wide] - middle[0]) < CONTRAST)
+    return (0, -1.0) if wide == 0 or goes_on else (wide, float(middle[0]))
 
 
 def _drawn(lines: Lines, ends: tuple[int, int], ground: list[int], tolerance: int) -> bool:
-    """Whether the ground is flat but for compression, which leaves most of it at one level exactly.
-
-    Smooth specimens have up to a sixth of a panel's pixels at one level.
-    """
+    """Whether the ground is flat but for compression, which leaves more at one level exactly than noise does."""
     if tolerance == 0:
         return True
     counts = lines.counts[ends[0] : ends[1] + 1].sum(axis=0)
-    exact, around = [], []
     for level in ground:
         window = counts[max(level - tolerance, 0) : level + tolerance + 1]
-        exact.append(int(window.max()))
-        around.append(int(window.sum()))
-    return sum(exact) >= 0.3 * counts.sum() and all(e >= 0.3 * a for e, a in zip(exact, around, strict=True))
+        if window.max() < 0.1 * window.sum():
+            return False
+    return True
 
 
 def _as_flat(lines: Lines, ends: tuple[int, int], ground: list[int], tolerance: int) -> bool:
@@ -276,12 +312,12 @@ def _as_flat(lines: Lines, ends: tuple[int, int], ground: list[int], tolerance: 
     return owned >= 0.9 * total and any(abs(a - b) <= tolerance + 8 for a in levels for b in ground)
 
 
-def _marks(tones: Codes, ground: list[int]) -> tuple[int, float]:
-    """Count the marks that stand in one line of writing, as many as the fullest one has, and how much is ink."""
-    distance = _distance(tones, ground)
+def _marks(tones: Codes, ground: list[int]) -> tuple[int, float, npt.NDArray[np.bool_]]:
+    """Count the marks in the fullest line of writing; how much is ink; which lines of the panel are written on."""
+    distance = _local_distance(tones, ground)
     ink = distance > CONTRAST
     if not ink.any():
-        return 0, 0.0
+        return 0, 0.0, np.zeros(len(tones), bool)
     # half way to the ink, for smoothed letters run into one another
     labels, _ = ndimage.label(
         distance > max(CONTRAST, float(np.percentile(distance[ink], 90)) / 2), np.ones((3, 3), int)
@@ -294,17 +330,21 @@ def _marks(tones: Codes, ground: list[int]) -> tuple[int, float]:
             continue
         if _constant(tones[box][labels[box] == number]):
             boxes.append((box[0].start, box[0].stop, box[1].start, box[1].stop))
-    return _aligned(np.array(boxes, int).reshape(-1, 4)), float(ink.mean())
+    aligned = _aligned(np.array(boxes, int).reshape(-1, 4))
+    written = np.zeros(height, bool)
+    for (start, stop, _, _), friends in zip(boxes, aligned, strict=True):
+        written[start:stop] |= friends >= FEWEST_MARKS
+    return max(aligned, default=0), float(ink.mean()), written
 
 
-def _aligned(boxes: npt.NDArray[np.int_]) -> int:
-    """How many boxes begin and end in the same lines, give or take one: letters do. Upright or turned."""
-    best = 0
+def _aligned(boxes: npt.NDArray[np.int_]) -> list[int]:
+    """For each box how many begin and end in the same lines, give or take one: letters do. Upright or turned."""
+    best = np.zeros(len(boxes), int)
     for start, stop in ((0, 1), (2, 3)):
-        for box in boxes:
-            same = (np.abs(boxes[:, start] - box[start]) <= 1) & (np.abs(boxes[:, stop] - box[stop]) <= 1)
-            best = max(best, int(same.sum()))
-    return best
+        same = np.abs(boxes[:, None, start] - boxes[None, :, start]) <= 1
+        same &= np.abs(boxes[:, None, stop] - boxes[None, :, stop]) <= 1
+        best = np.maximum(best, same.sum(axis=1))
+    return [int(n) for n in best]
 
 
 def _constant(values: Codes) -> bool:

@@ -10,7 +10,7 @@ import contextlib
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ import numpy.typing as npt
 from matxai.errors import RegionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 LEVELS = 256
 """Grey levels that lines are counted in."""
@@ -63,11 +65,6 @@ class Lines:
         level = np.arange(LEVELS)
         low, high = np.maximum(level - tolerance, 0), np.minimum(level + tolerance, LEVELS - 1) + 1
         return np.asarray((self._summed[:, high] - self._summed[:, low]) / self.codes.shape[1])
-
-    @cached_property
-    def constant(self) -> npt.NDArray[np.bool_]:
-        """Whether one level owns a whole line: ``(lines,)``."""
-        return np.asarray(self.counts.max(axis=1) == self.codes.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +111,7 @@ def _stretched(grey: Floats) -> Codes:
 def coded(grey: Floats) -> Codes:
     """Return grey values as levels from 0 to 255.
 
-    Whole numbers of 8 bits stay what they are, and so do up to 256 values that lie evenly (8 bits over 255, a mask).
+    Whole numbers of 8 bits stay what they are; up to 256 different values (8 bits over 255, a mask) keep their order.
     Others are ranked, so that a white panel of 65535 does not press a specimen of 12 bits into a few levels: every
     level holds as many pixels as any other, and a value that owns more keeps a level to itself.
     """
@@ -123,11 +120,10 @@ def coded(grey: Floats) -> Codes:
     low, high = float(grey.min()), float(grey.max())
     if high == low:
         return np.zeros(grey.shape, np.uint8)
-    linear = (grey - low) / (high - low) * (LEVELS - 1)
-    if bool((np.abs(linear - np.round(linear)) < 1e-3).all()):
-        return np.round(linear).astype(np.uint8)
     fine = np.round((grey - low) / (high - low) * 65535).astype(np.int64)
     counts = np.bincount(fine.ravel(), minlength=65536)
+    if np.count_nonzero(counts) <= LEVELS:
+        return _stretched(grey)
     middle = (np.cumsum(counts) - counts / 2) / grey.size
     return np.minimum(middle * LEVELS, LEVELS - 1).astype(np.uint8)[fine]
 
@@ -146,13 +142,7 @@ def picture(image: npt.NDArray[Any]) -> Picture:
     RegionError
         If the array is no picture: of another number of axes, empty, or not of real numbers.
     """
-    known = _shared.get()
-    if known is not None and known.get("image") is image:
-        return known["picture"]  # type: ignore[no-any-return]
-    made = _picture(np.asarray(image))
-    if known is not None:
-        known.update(image=image, picture=made)
-    return made
+    return remembered(image, "picture", lambda: _picture(np.asarray(image)))
 
 
 def _picture(image: npt.NDArray[Any]) -> Picture:
@@ -184,9 +174,33 @@ _shared: ContextVar[dict[str, Any] | None] = ContextVar("shared_picture", defaul
 
 @contextlib.contextmanager
 def sharing() -> Iterator[None]:
-    """Let all finders called inside measure one picture once; nothing is kept afterwards."""
+    """Let all finders called inside measure the same picture once; nothing is kept afterwards.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matxai.regions.finders import finders
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    >>> with sharing():
+    ...     found = [region for name in ("info_bar", "border", "seam") for region in finders[name](image, {})]
+    >>> found
+    []
+    """
     token = _shared.set({})
     try:
         yield
     finally:
         _shared.reset(token)
+
+
+def remembered(image: npt.NDArray[Any], what: str, make: Callable[[], T]) -> T:
+    """Return what was measured on this very array before, inside :func:`sharing`; else measure it."""
+    known = _shared.get()
+    if known is None:
+        return make()
+    if known.get("image") is not image:
+        known.clear()
+        known["image"] = image
+    if what not in known:
+        known[what] = make()
+    return cast("T", known[what])

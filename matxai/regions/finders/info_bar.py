@@ -12,7 +12,7 @@ from matxai.errors import RegionError
 from matxai.regions.bands import Band, bands
 from matxai.regions.finders import finders
 from matxai.regions.region import Region
-from matxai.regions.rows import picture
+from matxai.regions.rows import Picture, picture, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +72,20 @@ def info_bar(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     return [Region(mask, "info_bar", "instrument's tag", evidence={"first_row": first, "last_row": last})]
 
 
+def free_of_bars(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
+    """Return where a picture holds no info bar, ``(y, x)``: what lies in a bar is no border, no dead row and no seam.
+
+    Raises
+    ------
+    RegionError
+        As :func:`info_bar`.
+    """
+    free = np.ones(image.shape[:2], bool)
+    for bar in info_bar(image, facts):
+        free &= ~bar.mask
+    return free
+
+
 def bars_from_pixels(image: npt.NDArray[Any]) -> list[Region]:
     """Return the bars that the pixels alone show, whatever the tags say: whole rows at top or bottom, else columns.
 
@@ -96,7 +110,10 @@ def bars_from_pixels(image: npt.NDArray[Any]) -> list[Region]:
     RegionError
         If the array is no picture.
     """
-    seen = picture(image)
+    return list(remembered(image, "bars", lambda: _bars(picture(image))))
+
+
+def _bars(seen: Picture) -> list[Region]:
     height, width = seen.shape
     if min(height, width) < SMALLEST:
         return []
