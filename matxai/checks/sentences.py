@@ -43,12 +43,12 @@ NAMES = {
 LEAK_QUESTION = "Does {model} tell classes by the {what}?"
 LEAK_CONTROL = "donors of the image's own class"
 LEAK_YES = (
-    "The model reads the {what}: with the {what} of an image of another class it predicts that class {effect} more "
-    "often than with one of its own class (at least {low}; p = {p})."
+    "The model reads the {what}: with the {what} of another class in place of one of their own class, {effect} more of "
+    "the images are taken for that class (at least {low}; p = {p})."
 )
 LEAK_SIGNIFICANT = (
-    "The model's answers follow the {what} in {effect} of exchanges ({low} to {high}; p = {p}), which is not clearly "
-    "above the {threshold} of a leak."
+    "With the {what} of another class {effect} more of the images are taken for that class ({low} to {high}; p = {p}): "
+    "the model reads the {what} somewhat, but not clearly in more than the {threshold} that make a leak."
 )
 LEAK_SUPPORT = (
     "Exchanging the {what} decides nothing ({effect}, {low} to {high}), but {tests} speak against the model: {names}."
@@ -67,14 +67,14 @@ LEAK_RESOLUTION = " These data could have shown an effect of {smallest_effect} a
 LEAK_NO_RESOLUTION = " These data could have shown no effect, however large."
 LEAK_RESOLUTION_WITHOUT_P = " With so few groups these data could have shown no p at all."
 LEAK_UNGROUPED = " No groups were named: images are treated as independent, and the intervals are optimistic."
-LEAK_PATH = " It reaches the rest of the picture through {steps}."
+LEAK_PATH = " It changes the rest of the picture as well, through the preprocessing's {steps}."
 
 FACTOR_YES = (
-    "The model reads the {what}: it tells the label in these data, and with the {what} of another class the model "
-    "predicts that class {effect} more often (at least {low}; p = {p})."
+    "The model reads the {what}: it tells the label in these data, and with the {what} of another class {effect} more "
+    "of the images are taken for that class (at least {low}; p = {p})."
 )
 FACTOR_SUSPICIOUS = (
-    "The {what} {predicts}, and with the {what} of another class the model predicts that class {effect} more often "
+    "The {what} {predicts}, and with the {what} of another class {effect} more of the images are taken for that class "
     "({low} to {high}; p = {p}){specimen}."
 )
 FACTOR_SPECIMEN = "; the specimen itself may be the cause"
@@ -103,9 +103,9 @@ MISSING_AGAINST = "the model's answers move away from the class of the donor ({l
 MISSING_INTERVENTION = "there is no way of changing it in these files"
 
 LEAK_OVERALL = {
-    "leak": "The model leaks: {names}.",
-    "suspicious": "The model is suspicious: {names}.",
-    "cannot tell": "It cannot be told whether the model leaks: {names}.",
+    "leak": "The model reads what is not of the specimen: {names}.",
+    "suspicious": "There is reason for suspicion: {names}.",
+    "cannot tell": "It could not be decided for: {names}.",
     "not seen": "No leakage was seen: {names}.",
     "unreachable": "What was found does not reach the network: {names}.",
 }

@@ -13,7 +13,7 @@ import matxai
 from matxai.checks.labelled import LabelledSet
 from matxai.checks.leak import examine
 from matxai.checks.leak.records import Artefact
-from matxai.errors import ModelError, SignalError
+from matxai.errors import Cancelled, ModelError, SignalError
 from matxai.regions import Boxed
 from matxai.signals import labelled
 
@@ -133,3 +133,117 @@ def test_bad_input_is_one_sentence() -> None:
     three = LabelledSet(what.data.names, what.data.labels, ("dark", "bright", "grey"), what.data.read)
     with pytest.raises(ModelError, match="The data have 3 classes"):
         examine(model_of(READS_BAR), three)
+
+
+def test_of_two_artefacts_the_one_that_is_read_is_named() -> None:
+    what = made()
+    rng = np.random.default_rng(7)
+    images = []
+    for k in range(60):
+        signal = what.data.read(k).copy(deep=True)
+        signal.values[2:8, 2:14] = np.where(rng.random((6, 12)) < 0.5, 250, 20 + 200 * what.data.labels[k])
+        images.append(signal)
+    data = LabelledSet(what.data.names, what.data.labels, what.data.classes, lambda i: images[i], what.data.groups)
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[2:8, 2:14] = True
+    label = Artefact("label", "label", (Boxed.of(mask),) * 60, "drawn")
+    module = Bright(slice(2, 8), 0.7, slice(2, 14))
+    found = examine(model_of(module), data, artefacts=[what.bar, label], supporting=False, factors=False)
+    assert {f.name: f.verdict.answer for f in found.findings} == {"label": "leak", "info_bar": "not seen"}
+    assert found.findings[0].name == "label"
+    # two questions: the smallest p of 1 in 252 counts twice
+    assert found.findings[0].test.corrected == pytest.approx(2 / 252)
+    assert "label" in found.sentence
+    assert "info bar" not in found.sentence.split(".")[0]
+
+
+def test_a_model_at_chance_is_not_acquitted() -> None:
+    found = ask(Bright(slice(0, 56), -1.0), made())
+    assert found.answer == "cannot tell"
+    assert "no better than chance" in found.findings[0].verdict.sentence
+    permuted = made()
+    shuffled = np.random.default_rng(3).permutation(10)[np.repeat(np.arange(10), 6)] % 2
+    data = LabelledSet(permuted.data.names, shuffled, permuted.data.classes, permuted.data.read, permuted.data.groups)
+    assert ask(READS_PICTURE, Made(data, permuted.bar)).answer == "cannot tell"
+
+
+def test_a_bar_that_rescales_the_picture_is_named_as_the_path() -> None:
+    # the bar's brightest value sets the scale of the whole picture; the model reads the picture alone
+    what = made(bar="by nothing")
+    images = []
+    for k in range(60):
+        signal = what.data.read(k).copy(deep=True)
+        signal.values[:56] = np.clip(signal.values[:56] // 2, 20, 110)
+        signal.values[BAR] = np.where(signal.values[BAR] > 127, 130 + 125 * (1 - what.data.labels[k]), 0)
+        images.append(signal)
+    data = LabelledSet(what.data.names, what.data.labels, what.data.classes, lambda i: images[i], what.data.groups)
+    model = matxai.load_model(
+        Bright(slice(0, 56), 0.33), kind="2d", channels=1, classes=["dark", "bright"], scale="image"
+    )
+    found = examine(model, data, artefacts=[what.bar], supporting=False, factors=False)
+    (one,) = found.findings
+    assert one.verdict.answer == "leak"
+    assert one.verdict.evidence["elsewhere"] > 0.1
+    assert one.verdict.evidence["path"] == ["minmax"]
+    assert one.verdict.evidence["answers_by_path"] > 0.3
+    assert "through the preprocessing's minmax" in one.verdict.sentence
+
+
+def test_nothing_found_is_no_error() -> None:
+    what = made()
+    found = ask(READS_PICTURE, what, artefacts=[])
+    assert (found.answer, found.findings) == ("not seen", ())
+    assert "No artefact was found" in found.sentence
+
+
+def test_near_duplicates_are_one_group() -> None:
+    what = made(4, 12)  # four groups; each image of them once more with other noise, as a group of its own
+    images = [what.data.read(k) for k in range(48)]
+    rng = np.random.default_rng(0)
+    shapes = [np.kron(rng.normal(0, 25, (8, 8)), np.ones((8, 8)))[:56] for _ in range(48)]
+    for signal, shape in zip(images, shapes, strict=True):
+        signal.values[:56] = (signal.values[:56] + shape).clip(0, 255)
+    again = [
+        s.copy(data=np.clip(s.values.astype(int) + rng.integers(-5, 5, s.shape), 0, 255).astype(np.uint8))
+        for s in images
+    ]
+    every = images + again
+    data = LabelledSet(
+        tuple(f"{k}" for k in range(96)),
+        np.tile(what.data.labels, 2),
+        what.data.classes,
+        lambda i: every[i],
+        np.concatenate([what.data.groups, what.data.groups + 4]),
+    )
+    bar = Artefact("info_bar", "info_bar", what.bar.regions * 2, "drawn")
+    found = examine(model_of(READS_BAR), data, artefacts=[bar], supporting=False, factors=False)
+    assert (found.facts["groups"], found.facts["near_duplicates"]) == (4, 96)
+    assert found.answer == "cannot tell"
+
+
+def test_results_repeat_and_do_not_depend_on_what_else_runs() -> None:
+    first, second = (ask(READS_PICTURE, made(), max_units=40, donors=16, seed=3) for _ in range(2))
+    assert first.findings[0].test == second.findings[0].test
+    assert first.facts["units"] == 40
+
+
+def test_the_module_is_as_before_and_the_check_can_be_cancelled() -> None:
+    class Soon:
+        asked = 0
+
+        def is_set(self) -> bool:
+            self.asked += 1
+            return self.asked > 40
+
+    module = Bright(BAR, 0.5)
+    model, what = model_of(module), made(6, 4)
+    module.train()
+    options = {"artefacts": [what.bar], "supporting": False, "factors": False}
+    with pytest.raises(Cancelled, match="Cancelled while"):
+        examine(model, what.data, cancel=Soon(), **options)
+    assert module.training
+    seen = []
+    examine(model, what.data, progress=lambda done, total, label: seen.append((done, total, label)), **options)
+    assert module.training
+    assert all(0 <= done <= total for done, total, _ in seen)
+    assert any("exchange of info_bar" in label for _, _, label in seen)

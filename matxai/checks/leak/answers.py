@@ -173,13 +173,13 @@ def answer_artefact(
         For the record.
     """
     what = named(artefact.name)
-    beyond = [s for s in support if s.beyond]
+    beyond = list(dict.fromkeys(s.name.partition(":")[0] for s in support if s.beyond))  # several methods are one test
     answer, sentence = _artefact_answer(artefact, rules, reach, tested, beyond, removal)
     if reach is not None and reach.path and answer in ("leak", "suspicious"):
         sentence += sentences.LEAK_PATH.format(steps=listed([s.replace("_", " ") for s in reach.path]))
     facts = {"reach": None if reach is None else reach.share, **(evidence or {})}
     if reach is not None:
-        facts |= {"elsewhere": reach.elsewhere, "path": list(reach.path)}
+        facts |= {"elsewhere": reach.elsewhere, "path": list(reach.path), "answers_by_path": reach.by_path}
     if removal is not None:
         facts["removal"] = removal
     verdict = _verdict(what, answer, sentence, rules, tested, facts)
@@ -194,7 +194,7 @@ def _artefact_answer(
     rules: Rules,
     reach: Reach | None,
     tested: Tested | None,
-    beyond: Sequence[Support],
+    beyond: Sequence[str],
     removal: float | None,
 ) -> tuple[str, str]:
     what = named(artefact.name)
@@ -214,10 +214,9 @@ def _artefact_answer(
             return "leak", sentences.LEAK_YES.format(**numbers)
         if significant(tested, rules):
             return "suspicious", sentences.LEAK_SIGNIFICANT.format(**numbers)
-        kinds = {s.name.partition(":")[0] for s in beyond}  # one test by several methods is one test
-        if len(kinds) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
-            tests = f"{len(kinds)} supporting tests"
-            names = listed([s.name.replace("_", " ") for s in beyond])
+        if len(beyond) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
+            tests = f"{len(beyond)} supporting tests"
+            names = listed([name.replace("_", " ") for name in beyond])
             return "suspicious", sentences.LEAK_SUPPORT.format(tests=tests, names=names, **numbers)
         if bounded(tested, rules) and not rules.no_better_than_chance:
             return "not seen", sentences.LEAK_NOT_SEEN.format(**numbers)

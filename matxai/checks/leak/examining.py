@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from matxai.modelcard import Model
 
 _EXAMPLES = 6
+SPECIMENS = frozenset({"brightness", "contrast", "focus", "noise"})
+"""Factors that the specimen may cause."""
 
 
 def examine(
@@ -293,7 +295,12 @@ def _asked(case: Case, found: Sequence[Artefact]) -> list[_Asked]:
         if reached.share == 0.0:
             asked.append(_Asked(artefact, reached))
             continue
-        asked.append(_Asked(artefact, reached, exchanged(own)))
+        found_here = exchanged(own)
+        if reached.pairs == 0 and found_here.different == 1 and found_here.unusable == 0:
+            # whoever described the artefact did not say so, but every donor gives the same
+            asked.append(_Asked(replace(artefact, constant=True), removal=changed_without(own)))
+            continue
+        asked.append(_Asked(artefact, reached, found_here))
     count = max(1, sum(a.exchanged is not None for a in asked))
     levels = Levels(case.margin, case.alpha, count, case.draws, case.seed)
     tested = [a if a.exchanged is None else replace(a, tested=case_test(case, a.exchanged.top, levels)) for a in asked]
@@ -350,13 +357,14 @@ def _examples(case: Case, found: Exchanged) -> tuple[int, ...]:
 def _factors(case: Case, rules: Rules) -> tuple[list[LeakFinding], tuple[str, ...]]:
     from matxai.checks.leak.factors import factors
 
-    own = case.about(None)
-    own = replace(own, tests=max(1, len(factors)))
-    found = [f for name in factors if (f := factors[name](own)) is not None]
-    corrected = holm([None if f.moves is None else f.moves.p for f in found])
-    moved = [
-        f if f.moves is None else replace(f, moves=replace(f.moves, corrected=c))
-        for f, c in zip(found, corrected, strict=True)
-    ]
-    rules = replace(rules, tests=max(1, sum(f.moves is not None for f in found)))
-    return [answer_factor(f, rules) for f in moved], tuple(factors)
+    findings = []
+    # what the specimen may cause is another question than what it cannot: each has its own correction
+    for names in ([n for n in factors if n not in SPECIMENS], [n for n in factors if n in SPECIMENS]):
+        own = replace(case.about(None), tests=max(1, len(names)))
+        found = [f for name in names if (f := factors[name](own)) is not None]
+        corrected = holm([None if f.moves is None else f.moves.p for f in found])
+        asked = replace(rules, tests=own.tests)
+        for f, c in zip(found, corrected, strict=True):
+            moves = None if f.moves is None else replace(f.moves, corrected=c)
+            findings.append(answer_factor(replace(f, moves=moves), asked))
+    return findings, tuple(factors)

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+def can_be_randomised(module: nn.Module) -> bool:
+    """Return whether a module has weights that could be put in another order."""
+    return any(p.numel() > 1 for p in module.parameters())
+
+
 def weight_randomised(module: nn.Module, batch: torch.Tensor, seed: int = 0) -> nn.Module:
     """Return a copy of a module whose every weight tensor has its elements in a random order.
 

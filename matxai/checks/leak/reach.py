@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks.leak.transplant import Receiver, patch_of
+from matxai.checks.perturbation import scores_of_prepared
 from matxai.modelcard.axis_map import along
 
 if TYPE_CHECKING:
     import torch
 
     from matxai.checks.leak.case import Case
+    from matxai.modelcard import Model
     from matxai.modelcard.placement import Placement
 
 _PAIRS = 24
@@ -37,12 +39,16 @@ class Reach:
         Names of the steps of the preprocessing that carry it there.
     pairs
         How many exchanges this rests on.
+    by_path
+        The second line, behind the preprocessing: share of the exchanges in which the answer is another one when the
+        artefact is exchanged in what the network receives, at its own place alone. None where nothing arrives.
     """
 
     share: float | None
     elsewhere: float
     path: tuple[str, ...]
     pairs: int
+    by_path: float | None = None
 
 
 def reach(case: Case) -> Reach:
@@ -59,6 +65,7 @@ def reach(case: Case) -> Reach:
     shares: list[float] = []
     elsewhere: list[float] = []
     path: set[str] = set()
+    by_path: list[bool] = []
     tried = rng.permutation(case.units.size)[: 4 * _PAIRS]
     for done, k in enumerate(tried.tolist()):
         if len(shares) >= _PAIRS:
@@ -85,11 +92,22 @@ def reach(case: Case) -> Reach:
                 elsewhere.append(float((far**2).sum() / (moved**2).sum()))
                 if far.any():
                     path |= _spreading(prepared.stages, other.stages)
+                by_path.append(bool(far.any()) and _answers_differ(case.model, prepared.tensor, other.tensor, outside))
             break
     share = float(np.mean(shares)) if shares else None
     beside = float(np.mean(elsewhere)) if elsewhere else 0.0
     order = [s.name for s in case.model.preprocessing.steps]
-    return Reach(share, beside, tuple(sorted(path, key=order.index)), len(shares))
+    second = float(np.mean(by_path)) if by_path else None
+    return Reach(share, beside, tuple(sorted(path, key=order.index)), len(shares), second)
+
+
+def _answers_differ(model: Model, x: torch.Tensor, y: torch.Tensor, outside: npt.NDArray[np.bool_]) -> bool:
+    """Whether the answer to ``y`` is another one when it has ``x`` outside the artefact's place."""
+    import torch
+
+    inside_only = torch.where(torch.from_numpy(outside), x, y)
+    top = scores_of_prepared(model, torch.cat([y, inside_only])).top
+    return bool(top[0] != top[1])
 
 
 def _survives(before: npt.NDArray[Any], after: npt.NDArray[Any], x: torch.Tensor, y: torch.Tensor) -> float:

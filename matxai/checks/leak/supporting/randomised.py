@@ -11,7 +11,7 @@ from matxai.checks import sentences
 from matxai.checks.leak.blocks import design_of
 from matxai.checks.leak.choosing import spread
 from matxai.checks.leak.exchange import exchanged
-from matxai.checks.leak.knowing_nothing import weight_randomised
+from matxai.checks.leak.knowing_nothing import can_be_randomised, weight_randomised
 from matxai.checks.leak.records import Support
 from matxai.checks.leak.statistics import effect
 from matxai.checks.leak.supporting import supporting
@@ -32,7 +32,9 @@ def randomised(case: Case) -> list[Support]:
     """
     import torch
 
-    if case.artefact is None or case.model.black_box or case.model.task != "classification":
+    if case.artefact is None or case.model.task != "classification":
+        return []
+    if case.model.black_box or not can_be_randomised(case.model.module):
         return []
     rng = case.rng("randomised")
     units = case.units[spread(case.unit_labels, case.unit_groups, UNITS, rng)]

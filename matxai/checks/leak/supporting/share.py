@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks import sentences
-from matxai.checks.leak.knowing_nothing import weight_randomised
+from matxai.checks.leak.knowing_nothing import can_be_randomised, weight_randomised
 from matxai.checks.leak.placing import arriving, shares_inside
 from matxai.checks.leak.records import Support
 from matxai.checks.leak.supporting import supporting
@@ -39,6 +39,8 @@ def share(case: Case) -> list[Support]:
     """
     chosen = [int(i) for i in case.units if case.region(i) is not None]
     if case.model.black_box or case.model.task != "classification" or not chosen:
+        return []
+    if not can_be_randomised(case.model.module):
         return []
     if len(chosen) > UNITS:
         chosen = [chosen[k] for k in np.linspace(0, len(chosen) - 1, UNITS).round().astype(int)]
