@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from matxai.errors import RegionError
 from matxai.regions import matched_shifts
-from matxai.regions.finders import finders
+from matxai.regions.artefacts import found_artefacts, found_in_curve
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,14 +61,21 @@ def grey_of(signal: xr.DataArray) -> npt.NDArray[np.float64]:
 def free_ground(signal: xr.DataArray) -> npt.NDArray[np.bool_]:
     """Return where a control may lie, ``(*spatial)``: on no artefact that is found in the signal.
 
-    A bar or a label is no ground on which a piece of specimen has a twin.
+    A bar or a label is no ground on which a piece of specimen has a twin; a vignette darkens specimen, which stays one.
     """
+    values = np.asarray(signal.values)
     grey = grey_of(signal)
     free = np.isfinite(grey)
-    if grey.ndim == 2:
-        for name in finders:
-            for found in finders[name](grey, signal.attrs):
-                free &= ~found.mask
+    look = {1: found_in_curve, 2: found_artefacts}.get(grey.ndim)
+    if look is None:
+        return free
+    try:
+        found = look(values, signal.attrs)
+    except RegionError:  # the instrument's word is of another picture: the pixels alone are asked
+        found = look(values)
+    for region in found:
+        if region.kind != "vignette":
+            free &= ~region.mask
     return free
 
 

@@ -425,3 +425,18 @@ def test_what_cannot_be_is_said(linear, signal) -> None:
 def test_a_filled_signal_is_what_the_model_was_asked_about(linear, signal) -> None:
     one = class_scores(linear, [filled_signal(signal, OBJECT, "texture", 5)]).scores
     np.testing.assert_allclose(scores_when_filled(linear, signal, [OBJECT], "texture", seed=5).scores, one, rtol=1e-6)
+
+
+def test_controls_keep_off_what_is_found_in_the_picture(linear, signal) -> None:
+    from matxai.checks.controls import free_ground
+
+    values = np.array(signal.values)
+    values[-6:] = 0
+    barred = labelled(values, ("y", "x"), attrs={"info_bar": [34, 39]})
+    assert not free_ground(barred)[34:].any()
+    assert free_ground(barred)[20:34].all()  # the plain bright rectangle above may pass for a label
+    change = perturb(linear, barred, mask_of(slice(27, 31), slice(20, 24)), fills=["local_mean"])[0]
+    assert len(change.shifts) == 64
+    assert (31 + change.shifts[:, 0]).max() <= 34
+    elsewhere = labelled(values, ("y", "x"), attrs={"info_bar": [700, 720]})
+    assert free_ground(elsewhere).shape == (40, 50)
