@@ -23,10 +23,12 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 SLICE = 32
+GRAINED = 0.2
+"""Up to which share of flat pixels a picture has grain enough for a single value to be a sign of a mark."""
+
 _SMALLEST, _SMALLEST_EXACT, _LARGEST = 3, 6, 0.25
 _SHARP = 0.6
 _FAINT = 0.35
-_GRAINED = 0.2
 _MANY = 6000
 
 
@@ -103,7 +105,7 @@ def inks_of(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> tuple[Picture,
 def _all_cuts(picture: Picture) -> list[Inks]:
     levels = np.rint(picture.grey).astype(np.int32)
     cuts = [_Cut(1 + (levels + SLICE // 2) // SLICE), _Cut(1 + levels // SLICE)]
-    if picture.flat < _GRAINED:
+    if picture.flat < GRAINED:
         cuts.append(_Cut(1 + levels, exact=True))
     low, middle, high = (float(v) for v in (levels.min(), np.median(levels[::2, ::2]), levels.max()))
     if high - middle > picture.contrast:

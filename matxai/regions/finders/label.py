@@ -10,14 +10,16 @@ import numpy.typing as npt
 from matxai.regions.finders import finders
 from matxai.regions.finders.stamp import in_corner, rectangular
 from matxai.regions.inked import bounds, evenness
-from matxai.regions.inks import inks_of
+from matxai.regions.inks import GRAINED, inks_of
 from matxai.regions.region import Region
+from matxai.regions.writing import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matxai.regions.inks import Inks
     from matxai.regions.picture import Mask, Picture
+    from matxai.regions.writing import Box, Word
 
 _SIDE, _LEAST, _SHARE = 6, 40, 0.001
 _HIGHEST, _WIDEST, _LARGEST = 0.6, 0.8, 0.25
@@ -25,7 +27,7 @@ _TRIED = 60
 _SURE = 0.6
 _BLEEDING = 0.5
 _FAINT, _LEAST_FAINT, _BLOCK = 0.4, 150, 8
-_KEPT, _PLAIN = 0.7, 80
+_KEPT, _PLAIN, _WRITTEN = 0.7, 80, 0.85
 
 
 @finders.register("label")
@@ -49,7 +51,8 @@ def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     picture, cuts = inks_of(image, facts)
     found: list[Region] = []
     taken = np.zeros(picture.grey.shape, bool)
-    plates = [plate for cut in cuts for plate in _plates(picture, cut)]
+    words = words_of(image, facts)
+    plates = [plate for cut in cuts for plate in _plates(picture, cut, words)]
     for region in sorted(plates, key=lambda r: (-r.confidence * r.area, r.evidence["box"])):
         if not (taken & region.mask).any():
             taken |= region.mask
@@ -57,7 +60,7 @@ def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     return found + _coloured(picture, taken)
 
 
-def _plates(picture: Picture, cut: Inks) -> list[Region]:
+def _plates(picture: Picture, cut: Inks, words: list[Word]) -> list[Region]:
     from scipy.ndimage import binary_fill_holes
 
     if cut.soft or not len(cut):
@@ -90,7 +93,8 @@ def _plates(picture: Picture, cut: Inks) -> list[Region]:
             continue
         mask = np.zeros(picture.grey.shape, bool)
         mask[window] = inside
-        confidence = form * _edged(cut, int(at)) * (max(evenness(picture, mask)) if not cut.colour else 1.0)
+        written = any(_holds(box, word.box) for word in words)
+        confidence = form * _edged(cut, int(at)) * (1.0 if cut.colour else _even(picture, mask, written=written))
         if confidence < _SURE:
             continue
         mask[window] = binary_fill_holes(inside)
@@ -119,6 +123,18 @@ def _trimmed(inside: Mask) -> Mask:
         if rectangular(largest[y0:y1, x0:x1], straight=0.9):
             return np.asarray(inside & largest)
     return np.zeros_like(inside)
+
+
+def _holds(box: list[int], other: Box) -> bool:
+    return box[0] < other[0] and other[1] < box[1] and box[2] < other[2] and other[3] < box[3]
+
+
+def _even(picture: Picture, mask: Mask, *, written: bool) -> float:
+    """How sure it is from its levels that a rectangle is no part of the picture; writing on it is a sign as good."""
+    exact, rare = evenness(picture, mask)
+    if written:
+        return max(exact, rare, _WRITTEN)
+    return max(exact, rare) if picture.flat < GRAINED else rare
 
 
 def _of_compression(box: list[int]) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LEAST, _SHARE = 8, 0.05
 _LONGEST = 0.85
 _TRIED = 150
+_LONGER = 1.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +161,7 @@ def _number_of(bar: _Bar, words: list[Word]) -> list[Word]:
         top, end, left, right = word.box
         if abs(word.level - bar.level) > 40 or np.sign(word.step) != np.sign(bar.step):
             continue
-        if _inside(word.box, bar.box) and bar.thick > word.height:
+        if _inside(word.box, bar.box) or bar.length < _LONGER * word.height:  # an l or a dash is a bar as well
             continue
         down = max(top, y0) - min(end, y1)
         aside = max(left, x0) - min(right, x1)

@@ -26,7 +26,7 @@ _NEAR = 0.1
 _SOLID = 0.8
 _SURE = 0.55
 _TRIED = 40
-_OFTEN = 0.3
+_OFTEN, _DRAWN = 0.3, 0.8
 
 
 def in_corner(box: Sequence[int], shape: tuple[int, ...]) -> bool:
@@ -80,6 +80,8 @@ def _marks(picture: Picture, cut: Inks) -> list[Region]:
     fits &= (
         (cut.spread <= 9) & (cut.sharp >= 0.75) & (np.abs(cut.step) >= (0.5 if cut.exact else 1.5) * picture.contrast)
     )
+    if picture.flat > _DRAWN:  # of a picture without noise any grain at a corner looks pressed on; none saturates
+        fits &= (cut.level < 1) | (cut.level > 254)
     which = [
         at
         for at in np.nonzero(fits)[0][np.argsort(-cut.area[fits], kind="stable")][:_TRIED]
