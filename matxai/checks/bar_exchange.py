@@ -83,8 +83,8 @@ def exchange_bars(model: Model, signal: xr.DataArray, donor: xr.DataArray) -> Ex
         As :func:`exchange_rows`.
     """
     asked = class_scores(model, [signal, exchange_rows(signal, donor), donor])
-    shifted = np.exp(asked.scores - asked.scores.max(axis=1, keepdims=True))
-    probability = shifted / shifted.sum(axis=1, keepdims=True)
+    probability = asked.probabilities
+    assert probability is not None  # noqa: S101 - whoever asks for scores gets them
     before, after, donors = (int(t) for t in asked.top)
 
     def name(k: int) -> str:

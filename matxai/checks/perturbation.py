@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from matxai.checks.asking import as_classes, chunk_size, evaluating, raw_scores, run_batch, stop_if_set
+from matxai.checks.asking import as_classes, chunk_size, evaluating, probabilities, raw_scores, run_batch, stop_if_set
 from matxai.checks.fills import fills
 from matxai.checks.fills.ground import Ground
 from matxai.checks.fills.spot import Spot, checked
@@ -187,11 +187,13 @@ def _asked(model: Model, batches: Iterable[torch.Tensor], mask: torch.Tensor | N
     with evaluating(model.module), torch.inference_mode():
         for batch in batches:
             stop_if_set(cancel)
-            logits = as_classes(raw_scores(model, run_batch(model, batch))).double().cpu()
-            if logits.ndim > 2:
-                flat = logits.flatten(2)
-                logits = flat.mean(2) if mask is None else flat[:, :, mask.flatten().cpu()].mean(2)
-            parts.append(Perturbed(logits.numpy(), logits.argmax(1).numpy()))
+            raw = raw_scores(model, run_batch(model, batch)).double().cpu()
+            both = [as_classes(raw), probabilities(model, raw)]
+            if raw.ndim > 2:
+                inside = slice(None) if mask is None else mask.flatten().cpu()
+                both = [part.flatten(2)[:, :, inside].mean(2) for part in both]
+            logits, probability = both
+            parts.append(Perturbed(logits.numpy(), logits.argmax(1).numpy(), probability.numpy()))
     if not parts:
         raise ModelError("No signal was given to the model.")
     return Perturbed.joined(parts)

@@ -354,7 +354,9 @@ def test_a_lone_output_has_a_sigmoid_for_its_probability(signal) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x[:, 0].mean((1, 2))[:, None] / 100 - 1
 
-    found = perturb(loaded(Lone(), classes=["defect"]), signal, OBJECT, target="defect", fills=["blur"], controls=0)
+    model = loaded(Lone(), classes=["defect"])
+    found = perturb(model, signal, OBJECT, target="defect", fills=["blur"], controls=0)
+    np.testing.assert_allclose(class_scores(model, [signal]).probabilities, found.before.probabilities, rtol=1e-6)
     score = signal.values.mean() / 100 - 1
     assert found.target == 1
     np.testing.assert_allclose(found.before.scores[0], [-score, score], rtol=1e-5)

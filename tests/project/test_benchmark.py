@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "engine_ratios.py"
+COST = SCRIPT.with_name("perturbation_cost.py")
 
 
 def test_the_benchmark_writes_its_tables(tmp_path: Path) -> None:
@@ -37,3 +38,18 @@ def test_the_benchmark_writes_its_tables(tmp_path: Path) -> None:
     assert "## Wall time" in text
     (line,) = [line for line in text.splitlines() if line.startswith("| Grad-CAM, last layer | 1.0 to 3.0 |")]
     assert "✓" in line
+
+
+def test_the_cost_of_a_perturbation_check_is_printed_as_a_ratio(tmp_path: Path) -> None:
+    figures = tmp_path / "cost.json"
+    small = ["--arch", "resnet18", "--size", "32", "--image", "48x48", "--controls", "2", "--rounds", "1"]
+    command = [sys.executable, str(COST), *small, "--json", str(figures)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(figures.read_text())
+    assert (report["format"], report["version"], report["aim"]) == ("matxai-perturbation-cost", 1, 1.25)
+    assert report["passes"] == 1 + 5 * 3
+    ((check, bare),) = report["pairs"]
+    assert report["ratio"] == check / bare
+    assert list(report["fills_ms"]) == report["fills"]
+    assert f"ratio {report['ratio']:.3f}" in done.stdout
