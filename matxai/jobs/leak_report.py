@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from matxai.checks.leak import Factor, Leakage, LeakFinding, Support, Tested
     from matxai.jobs.data import Data
+    from matxai.jobs.remedy import Remedied
     from matxai.report import Example
 
 QUESTION = "Does {model} tell classes by what is not of the specimen? Asked with {images} of {data}."
@@ -25,6 +26,7 @@ FOUND = "Found in {count} of {images}, from {source}{sure}."
 CONSTANT = "It is the same in all of them."
 BESIDE = "Tests beside it: none of them convicts alone"
 TEST = "The confirmatory test"
+REMEDY = "The remedy"
 NOT_IN_PICTURE = "What is not in the picture"
 COLUMNS_NOTE = (
     "Predicts the label: balanced accuracy of the label told from this alone, over held-out groups, and the 95 % point "
@@ -94,6 +96,7 @@ def judgement_of(
     data: Data,
     model: str,
     examples: Callable[[LeakFinding], tuple[Example, ...]] | None = None,
+    remedied: Remedied | None = None,
 ) -> Judgement:
     """Return what the report shows of a leakage check.
 
@@ -107,6 +110,8 @@ def judgement_of(
         The model's name.
     examples
         From a finding to its pictures; without it there are none.
+    remedied
+        What was done about it, where that was asked for.
     """
     images = words.counted(int(leakage.facts.get("images", len(data.labelled))), "image")
     factors = [f.factor for f in leakage.findings if f.factor is not None]
@@ -121,7 +126,7 @@ def judgement_of(
         thresholds=((margin, MARGIN), (threshold, LEAK)),
         facts=_facts(leakage, data),
         notes=data.labelled.notes,
-        grids=(_factors(leakage),) if factors else (),
+        grids=(*((_remedy(remedied),) if remedied is not None else ()), *((_factors(leakage),) if factors else ())),
     )
 
 
@@ -197,6 +202,14 @@ def _support_grid(support: tuple[Support, ...]) -> Grid:
         for s in support
     )
     return Grid(BESIDE, ("test", "found", "95 % point of its null", "beyond it", "in words"), rows)
+
+
+def _remedy(remedied: Remedied) -> Grid:
+    rows = [("what was done", remedied.sentence)]
+    files = (("the cleaned set", remedied.labels), ("what was done to which file", remedied.manifest))
+    rows += [(name, str(path)) for name, path in (*files, ("the model with a new head", remedied.model)) if path]
+    rows += [("not done", note) for note in remedied.notes]
+    return Grid(REMEDY, ("", ""), tuple(rows))
 
 
 def _factors(leakage: Leakage) -> Grid:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matxai.errors import MatxaiError, RegionError, nearest
+from matxai.errors import Cancelled, MatxaiError, RegionError, nearest
 
 if TYPE_CHECKING:
     import os
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matxai.checks.labelled import LabelledSet
     from matxai.checks.leak import Leakage
     from matxai.jobs.data import Data
+    from matxai.jobs.remedy import Remedied
     from matxai.modelcard import Model
 
 Progress = Callable[[int, int, str], None]
@@ -38,6 +39,8 @@ class LeakageRun:
         For a person, for a program, for a pipeline.
     tables
         The findings as CSV and Parquet.
+    remedied
+        What was written to free the set of what was found; None where nobody asked.
     """
 
     leakage: Leakage
@@ -47,6 +50,7 @@ class LeakageRun:
     verdict: Path
     junit: Path
     tables: tuple[Path, ...]
+    remedied: Remedied | None = None
 
 
 def leakage(
@@ -57,6 +61,8 @@ def leakage(
     split: str | None = None,
     artefacts: Sequence[str] | None = None,
     methods: Sequence[str] = (),
+    supporting: bool = True,
+    factors: bool = True,
     margin: float = MARGIN,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -84,6 +90,8 @@ def leakage(
         Kinds that are looked for, such as ``["info_bar", "text"]``; by default all.
     methods
         Attribution methods of the supporting test on shares of relevance, or ``["all"]``; by default three.
+    supporting, factors
+        Whether the tests beside the exchange are run, and whether file type, size, brightness and so on are looked at.
     margin
         Largest effect that counts as none.
     seed
@@ -126,12 +134,16 @@ def leakage(
             Path(out),
             kinds=kinds,
             methods=methods,
+            supporting=supporting,
+            factors=factors,
             margin=margin,
             seed=seed,
             progress=progress,
             cancel=cancel,
         ).leakage
-    return _examined(loaded, read, kinds, methods, margin, seed, progress, cancel)
+    return _examined(
+        loaded, read, kinds, methods, margin, seed, progress, cancel, supporting=supporting, factors=factors
+    )
 
 
 def _loaded(model: Any, **options: Any) -> Model:
@@ -201,6 +213,9 @@ def _examined(
     seed: int,
     progress: Progress | None,
     cancel: Any,
+    *,
+    supporting: bool,
+    factors: bool,
 ) -> Leakage:
     from matxai.checks.leak import examine
     from matxai.methods import resolve
@@ -214,6 +229,8 @@ def _examined(
         data.labelled,
         kinds=kinds,
         methods=named,
+        supporting=supporting,
+        factors=factors,
         margin=margin,
         seed=seed,
         progress=progress,
@@ -228,7 +245,10 @@ def check_leakage(
     *,
     kinds: Sequence[str] | None = None,
     methods: Sequence[str] = (),
+    supporting: bool = True,
+    factors: bool = True,
     margin: float = MARGIN,
+    remedy: Path | None = None,
     seed: int = 0,
     command: str = "",
     progress: Progress | None = None,
@@ -236,18 +256,26 @@ def check_leakage(
 ) -> LeakageRun:
     """Examine and write ``verdict.json``, ``junit.xml``, ``findings.csv``, ``findings.parquet`` and ``report.html``.
 
-    Parameters are those of :func:`leakage`, with a model and data that were read, and the command for the report.
+    Parameters are those of :func:`leakage`, with a model and data that were read, the command for the report, and the
+    folder for the cleaned set, if one is wanted (see :func:`matxai.jobs.remedy.write_remedy`).
 
     Raises
     ------
     FileError
-        If ``out`` cannot be written; that is known before anything is computed.
+        If ``out`` or ``remedy`` cannot be written; that is known before anything is computed.
     """
     from matxai.jobs.explaining import writable
+    from matxai.jobs.remedy import check_target
 
+    if remedy is not None:
+        check_target(remedy, data.labelled)
     writable(out)
-    found = _examined(model, data, kinds, methods, margin, seed, progress, cancel)
-    return write_leakage(found, model, data, out, seed=seed, command=command, progress=progress, cancel=cancel)
+    found = _examined(
+        model, data, kinds, methods, margin, seed, progress, cancel, supporting=supporting, factors=factors
+    )
+    return write_leakage(
+        found, model, data, out, remedy=remedy, seed=seed, command=command, progress=progress, cancel=cancel
+    )
 
 
 def write_leakage(
@@ -256,12 +284,13 @@ def write_leakage(
     data: Data,
     out: Path,
     *,
+    remedy: Path | None = None,
     seed: int = 0,
     command: str = "",
     progress: Progress | None = None,
     cancel: Any = None,
 ) -> LeakageRun:
-    """Write the files of a leakage check: the verdict first, so that it is kept where the report is interrupted.
+    """Write the files of a leakage check: the verdict first, so that it is kept where remedy or report is interrupted.
 
     Raises
     ------
@@ -270,6 +299,7 @@ def write_leakage(
     """
     from matxai.jobs.leak_examples import examples_of
     from matxai.jobs.leak_report import finding_of, judgement_of, rows_of
+    from matxai.jobs.remedy import write_remedy
     from matxai.jobs.reporting import versions
     from matxai.report import Report, findings_table, verdict_json, verdict_junit, write_report, write_table
     from matxai.report.verdicts import Finding
@@ -301,6 +331,15 @@ def write_leakage(
     junit = verdict_junit(findings or whole, out / "junit.xml", suite=f"matxai leakage of {model.name}")
     tables = write_table(findings_table(findings, rows_of(found), data.failures), out, "findings")
 
+    remedied, refused = None, None
+    if remedy is not None:
+        try:
+            remedied = write_remedy(model, data.labelled, found, remedy, seed=seed, progress=progress, cancel=cancel)
+        except Cancelled:
+            raise
+        except MatxaiError as error:  # the verdict stands, and its report is written all the same
+            refused = error
+
     def pictures(finding: Any) -> Any:
         if progress is not None:
             progress(0, len(findings), f"pictures of {finding.name}")
@@ -309,7 +348,7 @@ def write_leakage(
     report = Report(
         title=f"Leakage of {model.name}",
         command=command,
-        judgement=judgement_of(found, data, model.name, pictures),
+        judgement=judgement_of(found, data, model.name, pictures, remedied),
         versions=used,
         failures=data.failures,
         repeat={
@@ -325,7 +364,9 @@ def write_leakage(
     written = write_report(report, out / "report.html")
     if progress is not None:
         progress(len(findings), len(findings), "report")
-    return LeakageRun(found, data, out, written, verdict, junit, tables)
+    if refused is not None:
+        raise refused
+    return LeakageRun(found, data, out, written, verdict, junit, tables, remedied)
 
 
 def in_all(found: Leakage, model: Model, data: Data) -> Any:

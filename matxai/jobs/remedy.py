@@ -125,7 +125,7 @@ def write_remedy(
     if not artefacts and not facts:
         return Remedied(None, sentences.nothing_to_remedy())
     _check_images(data)
-    _check_target(target, data)
+    check_target(target, data)
     alike, recoded = _written_alike(data, facts)
     plan = plan_remedy(alike, artefacts, how=how, seed=seed) if artefacts else None
     notes: list[str] = []
@@ -205,7 +205,14 @@ def _check_images(data: LabelledSet) -> None:
         raise SignalError(msg)
 
 
-def _check_target(target: Path, data: LabelledSet) -> None:
+def check_target(target: Path, data: LabelledSet) -> None:
+    """Make sure that a folder takes a cleaned set: new, empty, or of an earlier remedy, and not the set's own.
+
+    Raises
+    ------
+    FileError
+        If it is not.
+    """
     if target.is_file():
         msg = f"{target} is a file; the cleaned set goes into a folder."
         raise FileError(msg)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LEAK, UNDECIDED = 1, 3
 CODES = {"leak": LEAK, "cannot tell": UNDECIDED}
+SWITCHES = ("supporting", "factors")
 STRICT = ("leak", "suspicious", "cannot tell")
 
 
@@ -48,7 +49,7 @@ def again(model: str, data: str, options: dict[str, Any], flags: dict[str, bool]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]
-    words += [f"--{name}" for name, given in flags.items() if given]
+    words += [f"--{'' if given else 'no-'}{name}" for name, given in flags.items() if given or name in SWITCHES]
     return shlex.join(words)
 
 
@@ -63,11 +64,16 @@ def summary(run: LeakageRun) -> tuple[str, dict[str, Any]]:
         lines.append(f"  {verdict.answer:<12}{finding.name.replace('_', ' ')}: {verdict.sentence}")
     lines += [f"note: {note}" for note in run.data.labelled.notes]
     lines += [why if Path(name).name in why else f"{name}: not used. {why}" for name, why in run.data.failures]
+    if run.remedied is not None:
+        lines += [f"remedy: {run.remedied.sentence}", *(f"  {note}" for note in run.remedied.notes)]
     lines.append(f"report: {run.report}")
     document = json.loads(run.verdict.read_text(encoding="utf-8"))
     document["notes"] = list(run.data.labelled.notes)
     files = {"report": run.report, "verdict": run.verdict, "junit": run.junit}
     document["files"] = {**{k: str(v) for k, v in files.items()}, "tables": [str(t) for t in run.tables]}
+    if run.remedied is not None:
+        folder = run.remedied.folder
+        document["remedy"] = {"sentence": run.remedied.sentence, "folder": str(folder) if folder else None}
     return "\n".join(lines), document
 
 
@@ -91,7 +97,12 @@ def register(app: typer.Typer) -> None:
         methods: Annotated[
             str | None, typer.Option(help="Methods for the shares of relevance, separated by commas, or all.")
         ] = None,
+        supporting: Annotated[bool, typer.Option(help="Tests beside the exchange: removal, relevance, ...")] = True,
+        factors: Annotated[bool, typer.Option(help="File type, size, brightness: what is not in the picture.")] = True,
         margin: Annotated[float, typer.Option(help="Largest effect that counts as none.")] = 0.05,
+        remedy: Annotated[
+            Path | None, typer.Option(help="New folder for a cleaned set and a model with a new head.", file_okay=False)
+        ] = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="End with 1 where it is suspicious or undecided.")
         ] = False,
@@ -125,6 +136,7 @@ def register(app: typer.Typer) -> None:
             "artefacts": artefacts,
             "methods": methods,
             "margin": f"{margin:g}",
+            "remedy": remedy,
             "seed": seed,
             "arch": arch,
             "limit": limit,
@@ -140,9 +152,17 @@ def register(app: typer.Typer) -> None:
                 folder,
                 kinds=kinds,
                 methods=tuple(comma_list(methods) or ()),
+                supporting=supporting,
+                factors=factors,
                 margin=margin,
+                remedy=remedy,
                 seed=seed,
-                command=again(model, data, options, {"strict": strict, "trust": trust}),
+                command=again(
+                    model,
+                    data,
+                    options,
+                    {"supporting": supporting, "factors": factors, "strict": strict, "trust": trust},
+                ),
                 progress=talk.progress(),
             )
         except KeyboardInterrupt:
