@@ -277,9 +277,9 @@ def _frame(lines: Lines, end: int, inward: int, spread: float) -> tuple[int, flo
     beyond = [end - inward * k for k in range(1, 6) if 0 <= end - inward * k < lines.n]
     if not beyond:
         return 0, -1.0
-    tones = lines.tones[beyond].astype(np.int16)
-    middle = np.median(tones, axis=1)
-    flat = (np.abs(tones - middle[:, None]) <= spread).mean(axis=1) >= 0.9
+    levels = lines.codes[beyond].astype(np.int16)
+    middle = np.median(levels, axis=1)
+    flat = (np.abs(levels - middle[:, None]) <= spread).mean(axis=1) >= 0.9
     wide = 0
     while wide < len(beyond) and flat[wide] and abs(middle[wide] - middle[0]) <= max(spread, 2):
         wide += 1

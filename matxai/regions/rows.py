@@ -57,14 +57,21 @@ class Lines:
         return np.bincount(flat.ravel(), minlength=n * LEVELS).reshape(n, LEVELS)
 
     @cached_property
+    def _known(self) -> dict[int, Floats]:
+        return {}
+
+    @cached_property
     def _summed(self) -> npt.NDArray[np.int64]:
         return np.concatenate([np.zeros((self.n, 1), np.int64), np.cumsum(self.counts, axis=1)], axis=1)
 
     def shares(self, tolerance: int) -> Floats:
         """Return which share of each line lies within so many levels of each level: ``(lines, 256)``."""
+        if tolerance in self._known:
+            return self._known[tolerance]
         level = np.arange(LEVELS)
         low, high = np.maximum(level - tolerance, 0), np.minimum(level + tolerance, LEVELS - 1) + 1
-        return np.asarray((self._summed[:, high] - self._summed[:, low]) / self.codes.shape[1])
+        self._known[tolerance] = np.asarray((self._summed[:, high] - self._summed[:, low]) / self.codes.shape[1])
+        return self._known[tolerance]
 
 
 @dataclass(frozen=True, eq=False)

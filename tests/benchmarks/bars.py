@@ -17,9 +17,10 @@ import argparse
 import io
 import json
 import os
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Tally:
     off: list[int] = field(default_factory=list)
 
 
-def with_panels(n: int, seed: int = 0) -> Iterator[Case]:
+def with_panels(n: int, seed: int = 0, shapes: Sequence[tuple[int, int]] = SHAPES) -> Iterator[Case]:
     """Pictures with a panel."""
     from matxai_datasets.adversaries import ADVERSARIES, SPECIMENS
     from matxai_datasets.panels import DEPTHS, PANELS, SIDES, burn_in, tells_apart
@@ -74,7 +75,7 @@ def with_panels(n: int, seed: int = 0) -> Iterator[Case]:
     while made < n:
         rng = np.random.default_rng([seed, 1, number])
         number += 1
-        shape = SHAPES[number % len(SHAPES)]
+        shape = shapes[number % len(shapes)]
         style, ground = list(PANELS)[made % len(PANELS)], list(grounds)[int(rng.integers(len(grounds)))]
         side = SIDES[int(rng.choice(4, p=[0.55, 0.15, 0.15, 0.15]))]
         below = max(int(0.05 * min(shape)), 4)
@@ -99,7 +100,7 @@ def with_panels(n: int, seed: int = 0) -> Iterator[Case]:
         made += 1
 
 
-def without_panels(n: int, seed: int = 0) -> Iterator[Case]:
+def without_panels(n: int, seed: int = 0, shapes: Sequence[tuple[int, int]] = SHAPES) -> Iterator[Case]:
     """Pictures without one: adversaries, and ordinary fields of view."""
     from matxai_datasets.adversaries import ADVERSARIES, SPECIMENS
 
@@ -107,7 +108,7 @@ def without_panels(n: int, seed: int = 0) -> Iterator[Case]:
     for number in range(n):
         rng = np.random.default_rng([seed, 2, number])
         name = list(drawings)[number % len(drawings)]
-        pixels: NDArray[Any] = drawings[name](rng, SHAPES[int(rng.integers(len(SHAPES)))])
+        pixels: NDArray[Any] = drawings[name](rng, shapes[int(rng.integers(len(shapes)))])
         if rng.random() < 0.3:
             stream = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "JPEG", quality=int(rng.choice([60, 75, 90])))
@@ -140,6 +141,7 @@ def tallied(cases: Iterator[Case], tables: dict[str, Tally]) -> list[str]:
         false = bool(bars) and case.truth is None
         if false or (case.truth is not None and not right):
             wrong.append(f"{number}: {', '.join(case.groups)}, {case.pixels.shape}: {bars} instead of {case.truth}")
+            print(wrong[-1], file=sys.stderr)
         for group in ("all", *case.groups):
             tally = tables[group]
             tally.n += 1
@@ -198,28 +200,21 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=600, help="generated pictures, half of them with a panel")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=os.environ.get("MATXAI_TEST_DATA"), help="folder of real data")
+    parser.add_argument("--only", choices=["generated", "real"], help="one part alone")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
-    tables: dict[str, Tally] = defaultdict(Tally)
-    half = options.pictures // 2
-    wrong = tallied(with_panels(half, options.seed), tables)
-    drawn = {name: tally for name, tally in tables.items() if name != "all"}
-    wrong += tallied(without_panels(options.pictures - half, options.seed), tables)
-    panels = [["with a panel", half, *_recall(list(drawn.values()), half)]]
-    panels += [[name, t.n, f"{t.found / t.n:.3f}", _offs(t.off)] for name, t in drawn.items()]
-    clean = [[name, t.n, t.false] for name, t in tables.items() if name.startswith("none: ")]
-    clean.insert(0, ["without a panel", options.pictures - half, tables["all"].false])
-    text = "## Generated, with a panel\n\n" + table(["group", "n", "recall", "edges off by (lines: pictures)"], panels)
-    text += "\n\n## Generated, without\n\n" + table(["group", "n", "false alarms"], clean)
-    text += "\n\n" + "\n".join(f"- {line}" for line in wrong)
-    report: dict[str, Any] = {"panels": panels, "clean": clean, "wrong": wrong}
-    if options.data is not None:
+    report: dict[str, Any] = {}
+    texts: list[str] = []
+    if options.only != "real":
+        texts += _generated(options.pictures, options.seed, report)
+    if options.only != "generated" and options.data is not None:
         bars, counts = real(Path(options.data))
         report |= {"real_bars": bars, "real_counts": counts}
-        text += "\n\n## Real, tags ignored\n\n" + table(["image", "true rows", "found", "right"], bars)
+        texts.append("## Real, tags ignored\n\n" + table(["image", "true rows", "found", "right"], bars))
         head = ["set", "images", *KINDS, "seconds (median, all finders)"]
-        text += "\n\n## Real: images in which each kind is found\n\n" + table(head, counts)
+        texts.append("## Real: images in which each kind is found\n\n" + table(head, counts))
+    text = "\n\n".join(texts)
     print(text)
     if options.markdown:
         options.markdown.write_text(text + "\n")
@@ -227,10 +222,20 @@ def main() -> None:
         options.json.write_text(json.dumps(report, indent=1))
 
 
-def _recall(groups: list[Tally], n: int) -> list[str]:
-    styles = [t for t in groups if t.n]
-    right = sum(t.found for t in styles) / max(sum(t.n for t in styles), 1)
-    return [f"{right:.3f}", f"{round(right * n)} of {n}"]
+def _generated(pictures: int, seed: int, report: dict[str, Any]) -> list[str]:
+    """Run the generated part, put its tables into the report, and return their text."""
+    panels, clean = defaultdict(Tally), defaultdict(Tally)
+    wrong = tallied(with_panels(pictures // 2, seed), panels)
+    wrong += tallied(without_panels(pictures - pictures // 2, seed), clean)
+    rows = [[name, t.n, t.found, f"{t.found / t.n:.3f}", _offs(t.off)] for name, t in panels.items()]
+    false = [[name, t.n, t.false] for name, t in clean.items()]
+    report |= {"panels": rows, "clean": false, "wrong": wrong}
+    return [
+        "## Generated, with a panel\n\n"
+        + table(["group", "n", "found", "recall", "edges off by (lines: pictures)"], rows),
+        "## Generated, without\n\n" + table(["group", "n", "false alarms"], false),
+        "\n".join(f"- {line}" for line in wrong),
+    ]
 
 
 def _offs(off: list[int]) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matxai_datasets.panels import DEPTHS, PANELS, SIDES, burn_in, panel
 
 from matxai.errors import RegionError
 from matxai.regions.finders.info_bar import bars_from_pixels, info_bar
 from matxai.signals import read
 
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "bars.py"
 TRUE_ROWS = {
     "sem_vendors/tfs_odemis.tif": (1024, 1091),
     "sem_vendors/zeiss_rosettasciio_1k.tif": (691, 766),  # by eye: black frame lines at 691 and 766, specimen at 767
@@ -18,6 +24,19 @@ TRUE_ROWS = {
     "sem_vendors/tfs_fibsem_slice_tomomapper.tif": None,
 }
 BAM_ROWS = (712, 765)
+SMALL = ((160, 160), (200, 260), (256, 256))
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    """``tests/benchmarks/bars.py``, which runs the whole of it."""
+    spec = importlib.util.spec_from_file_location("_matxai_bars", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 def rows_of(path: Path) -> list[tuple[int, int]]:
@@ -53,3 +72,51 @@ def test_what_is_no_picture_is_refused() -> None:
             info_bar(bad, {})
     assert info_bar(np.zeros((50, 60)), {}) == []
     assert info_bar(np.full((50, 60), np.nan), {}) == []
+
+
+def specimen(seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(0, 1, (200, 260))
+    return np.clip(120 + 12 * noise + 30 * np.sin(np.arange(260) / 9), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("style", PANELS)
+def test_panels_of_every_style_at_every_side_and_of_every_depth(style: str) -> None:
+    for number, side in enumerate(SIDES):
+        rng = np.random.default_rng(number)
+        drawn = burn_in(specimen(), style, rng, side=side, off=number, depth=DEPTHS[number])
+        (bar,) = bars_from_pixels(drawn.pixels)
+        line = "row" if side in ("bottom", "top") else "column"
+        seen = bar.evidence["side"], bar.evidence[f"first_{line}"], bar.evidence[f"last_{line}"]
+        assert seen == (side, drawn.first, drawn.last)
+        assert bar.source == "pixels"
+        assert 0.6 < bar.confidence <= 1
+        assert bar.evidence["share_inside"] > 0.55 > 0.2 > bar.evidence["share_outside"]
+        lines = bar.mask.all(axis=1) if line == "row" else bar.mask.all(axis=0)
+        assert bar.area == lines.sum() * bar.mask.shape[int(line == "row")]
+
+
+def test_a_flat_panel_without_writing_is_no_bar_and_one_with_writing_is() -> None:
+    image = specimen()
+    drawn = panel("black", np.random.default_rng(0), 260)
+    image[-len(drawn) :] = 0
+    assert bars_from_pixels(image) == []
+    image[-len(drawn) :] = drawn
+    assert len(bars_from_pixels(image)) == 1
+    assert bars_from_pixels(image[:, :, None].repeat(3, axis=2))[0].area == len(drawn) * 260
+
+
+def test_the_instruments_word_goes_first() -> None:
+    image = specimen()
+    drawn = panel("black", np.random.default_rng(0), 260)
+    image[-len(drawn) :] = drawn
+    (told,) = info_bar(image, {"info_bar": [190, 199]})
+    assert (told.source, told.confidence, told.area) == ("instrument's tag", 1.0, 10 * 260)
+    (seen,) = info_bar(image, {})
+    assert (seen.source, seen.area) == ("pixels", len(drawn) * 260)
+
+
+def test_a_small_part_of_the_benchmark(script: Any) -> None:
+    tables: dict[str, Any] = defaultdict(script.Tally)
+    script.tallied(script.with_panels(20, 5, SMALL), tables)
+    script.tallied(script.without_panels(26, 5, SMALL), tables)
+    assert (tables["all"].n, tables["all"].found, tables["all"].false) == (46, 20, 0)

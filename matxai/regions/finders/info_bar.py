@@ -87,7 +87,7 @@ def free_of_bars(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> npt.NDArr
 
 
 def bars_from_pixels(image: npt.NDArray[Any]) -> list[Region]:
-    """Return the bars that the pixels alone show, whatever the tags say: whole rows at top or bottom, else columns.
+    """Return the bars that the pixels alone show, whatever the tags say: whole rows at top or bottom, or columns.
 
     A bar is a panel with writing on it (:mod:`matxai.regions.bands`); a flat panel without is a border, and writing
     over the picture itself is text.
@@ -118,13 +118,16 @@ def _bars(seen: Picture) -> list[Region]:
     if min(height, width) < SMALLEST:
         return []
     found = []
-    across = bands(seen.rows)
+    across, down = bands(seen.rows), bands(seen.columns)
+    if across and down:  # of rows and columns only one is a panel: the writing of the one lies in lines of the other
+        surer = max(b.confidence for b in across) >= max(b.confidence for b in down)
+        across, down = (across, []) if surer else ([], down)
     for band in across:
         mask = np.zeros((height, width), bool)
         mask[band.first : band.last + 1] = True
         side = "top" if band.first < height - 1 - band.last else "bottom"
         found.append(Region(mask, "info_bar", "pixels", band.confidence, _evidence(band, side, "row")))
-    for band in [] if across else bands(seen.columns):
+    for band in down:
         mask = np.zeros((height, width), bool)
         mask[:, band.first : band.last + 1] = True
         side = "left" if band.first < width - 1 - band.last else "right"
