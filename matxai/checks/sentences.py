@@ -155,7 +155,7 @@ def share(method: str, value: float, mean: float, limit: float, nets: int) -> st
     """How much of a method's positive relevance lies in an artefact, beside nets without knowledge."""
     return (
         f"Of the positive relevance of {method}, {_percent(value)} lies in it; {nets} nets with the same weights in "
-        f"random order put {_percent(mean)} there on average and {_percent(limit)} at most."
+        f"random order put {_percent(mean)} there on average (95 % point {_percent(limit)})."
     )
 
 

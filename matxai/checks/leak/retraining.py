@@ -135,7 +135,8 @@ def fitted_head(features: Floats, labels: Ints, groups: Ints, classes: int, seed
     Returns
     -------
     Head
-        With the strongest penalties whose held-out loss is within a standard error of the least (Breiman et al. 1984).
+        With the strongest penalty on the artefacts' variation whose held-out loss is within a standard error of the
+        least (Breiman et al. 1984), and the penalty on weights that serves it best.
     """
     fold = folds_of(groups, seed)
     table: dict[tuple[float, float], Floats] = {}
@@ -151,7 +152,8 @@ def fitted_head(features: Floats, labels: Ints, groups: Ints, classes: int, seed
             table[nuisance, ridge] = losses
     best = min(table.values(), key=lambda one: float(one.mean()))
     within = float(best.mean() + best.std() / np.sqrt(len(best)))
-    nuisance, ridge = max(key for key, one in table.items() if one.mean() <= within)
+    nuisance = max(key[0] for key, one in table.items() if one.mean() <= within)
+    ridge = min(RIDGES, key=lambda r: float(table[nuisance, r].mean()))
     return solved(features, labels, classes, ridge, nuisance)
 
 
