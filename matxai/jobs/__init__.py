@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "checking": ["CheckRun", "check", "check_expectations"],
         "data": ["Data", "read_data"],
         "demonstration": ["Demonstration", "demonstrate"],
+        "drafting": ["draft_expectations"],
         "doctor": ["diagnose"],
         "explaining": ["Options", "Run", "explain_files"],
         "leaking": ["LeakageRun", "check_leakage", "leakage", "write_leakage"],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks.expect.quantity import spatial_dims
+from matxai.checks.fills import IMAGE_FILLS, SPECTRUM_FILLS
 from matxai.checks.perturbation import class_scores, dense_output, filled_signal
 from matxai.checks.perturbing import perturb
 from matxai.errors import MethodError, TargetError
@@ -95,7 +96,8 @@ class Asked:
 
     def changed(self, region: Region, fills: Sequence[str] | None, controls: int) -> Change:
         """Return what replacing a region did, and the same for as many matched controls as there is room for."""
-        key = (region.mask.tobytes(), tuple(fills) if fills is not None else None, controls)
+        fills = fills if fills is not None else usual_fills(region, self.sample)
+        key = (region.mask.tobytes(), tuple(fills), controls)
         if key not in self._changes:
             self._changes[key] = perturb(
                 self.model,
@@ -132,6 +134,19 @@ class Asked:
                 raise TargetError(msg)
             self._where.append(where)
         return self._where[0]
+
+
+def usual_fills(region: Region, sample: Sample) -> tuple[str, ...]:
+    """Return the fills for a region that names none.
+
+    Over an edge no bridge is laid, as that takes the step away; counting noise is for what can be counts.
+    """
+    if len(sample.shape) != 1:
+        return IMAGE_FILLS
+    if region.kind == "edge":
+        return ("edge_step",)
+    counts = float(np.nanmin(np.asarray(sample.signal.values, np.float64))) >= 0
+    return tuple(name for name in SPECTRUM_FILLS if counts or not name.startswith("poisson"))
 
 
 def with_values(signal: xr.DataArray, values: npt.NDArray[np.float64]) -> xr.DataArray:

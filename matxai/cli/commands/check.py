@@ -13,7 +13,6 @@ from matxai.cli.options import (
     Device,
     Json,
     Limit,
-    Out,
     Quiet,
     Seed,
     Talk,
@@ -21,11 +20,13 @@ from matxai.cli.options import (
     Verbose,
     parse_bytes,
 )
+from matxai.errors import MatxaiError
 
 if TYPE_CHECKING:
     from matxai.jobs.checking import CheckRun
 
 BROKEN, UNDECIDED = 1, 3
+NEW = "new"
 
 
 def exit_code(answer: str, *, strict: bool) -> int:
@@ -39,6 +40,23 @@ def exit_code(answer: str, *, strict: bool) -> int:
     if answer == "inconclusive":
         return BROKEN if strict else UNDECIDED
     return BROKEN if answer == "broken" else 0
+
+
+def new(talk: Talk, template: str | None, examples: list[str], out: Path | None) -> None:
+    """Write a file of expectations, or print it where no file is named."""
+    from matxai.checks.expect.templates import template_names, title
+    from matxai.jobs import draft_expectations
+
+    if template is None and not examples and out is None:
+        known = {name: title(name) for name in template_names()}
+        lines = [f"  {name:<18}{what}" for name, what in known.items()]
+        talk.result("\n".join(["Templates, for --template:", *lines]), {"templates": known})
+        return
+    text = draft_expectations(template, examples, out=out)
+    if out is None:
+        talk.result(text.rstrip("\n"), {"text": text})
+    else:
+        talk.result(f"{out} is written; check it with 'matxai check {out}'.", {"file": str(out)})
 
 
 def again(file: str, options: dict[str, Any], flags: dict[str, bool]) -> str:
@@ -90,8 +108,17 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="Column of what is not independent: specimen, session. Default: group.")
         ] = None,
         split: Annotated[str | None, typer.Option(help="Part of the table: test (the default), all, ...")] = None,
+        template: Annotated[
+            str | None, typer.Option(help="With new: defects, crack_tips, phases, diffraction_peaks, ...")
+        ] = None,
+        examples: Annotated[
+            list[str] | None,
+            typer.Option("--from", help="With new: a card, data, a signal, a label image or a list of peaks."),
+        ] = None,
         strict: Annotated[bool, typer.Option("--strict", help="End with 1 where something is undecided.")] = False,
-        out: Out = None,
+        out: Annotated[
+            Path | None, typer.Option("--out", help="Folder for the results; with new: the file to write.")
+        ] = None,
         device: Device = None,
         seed: Seed = 0,
         arch: Arch = None,
@@ -101,11 +128,21 @@ def register(app: typer.Typer) -> None:
         quiet: Quiet = False,
         verbose: Verbose = False,
     ) -> None:
-        """Whether a model uses what an expert says that it must, and not what it must not."""
+        """Whether a model uses what an expert says that it must, and not what it must not. 'check new' writes a file.
+
+        matxai check new --template defects --out my.yaml writes a file to start from; --from fills in classes, paths
+        and places from an example.
+        """
+        talk = Talk(json=json, quiet=quiet, verbose=verbose)
+        if file == NEW:
+            new(talk, template, examples or [], out)
+            return
+        if template is not None or examples:
+            msg = "--template and --from are for a new file: matxai check new --template defects --out my.yaml"
+            raise MatxaiError(msg)
         from matxai.errors import Cancelled
         from matxai.jobs.checking import check_expectations, prepared
 
-        talk = Talk(json=json, quiet=quiet, verbose=verbose)
         folder = out or Path("matxai-check")
         try:
             asked, loaded, read = prepared(

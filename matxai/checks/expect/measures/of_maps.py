@@ -48,9 +48,9 @@ class MapFields(MeasureFields):
 
 
 class EnrichmentFields(MapFields):
-    """``null``: what the share is divided by: that of matched translates, or of random smooth maps."""
+    """``against``: what the share is divided by: that of matched translates, or of random smooth maps."""
 
-    null: Literal["translates", "random_maps"] = "translates"
+    against: Literal["translates", "random_maps"] = "translates"
 
 
 class PointingFields(MapFields):
@@ -152,16 +152,16 @@ def enrichment(fields: EnrichmentFields, asked: Asked, region: Region, _wanted: 
     """Return the share inside divided by the mean share under the null, each with the mean share of a pixel added."""
     values = side(asked.map(fields.method), fields.sign)
     found = share_inside(values, region.mask)
-    if fields.null == "translates":
+    if fields.against == "translates":
         null = [share_inside(values, t.mask) for t in _twins(asked, region, values, 19)]
         if not null:
-            msg = "The region's shape leaves no room for translates of it; take `null: random_maps`, or exchange."
+            msg = "The region's shape leaves no room for translates of it; take 'against: random_maps', or exchange."
             raise RegionError(msg)
     else:
         null = random_shares(np.isfinite(values), region.mask, asked.seed)
     mean = float(np.mean(null))
     pixel = 1 / int(np.isfinite(values).sum())  # a pixel's worth on both sides: an empty null is no infinite ratio
-    detail = {"method": fields.method, "share": found, "null": mean, "kind": fields.null}
+    detail = {"method": fields.method, "share": found, "null": mean, "against": fields.against}
     return Measured((found + pixel) / (mean + pixel), (), (), detail)
 
 

@@ -9,6 +9,8 @@ from pydantic import field_validator
 from matxai.checks.expect.regions import RegionFields, RegionKind, region_kinds
 from matxai.checks.expect.sample import check_pattern
 from matxai.checks.expect.shape_formats import shape_formats
+from matxai.checks.expect.shape_formats.annotated import from_annotations
+from matxai.checks.expect.shape_formats.plain import recognised
 from matxai.errors import ExpectationError, nearest
 
 if TYPE_CHECKING:
@@ -45,7 +47,10 @@ class Shapes(RegionFields):
 def in_shapes(spec: Shapes, sample: Sample) -> npt.NDArray[np.bool_] | None:
     """Return the pixels whose centres lie in one of the shapes; None where nothing (so called) is drawn."""
     path = sample.path(spec.shapes)
-    mask = shape_formats[spec.format or path.suffix.lower().lstrip(".")](path, sample, spec.label)
+    if spec.format is not None or recognised(path):
+        mask = shape_formats[spec.format or path.suffix.lower().lstrip(".")](path, sample, spec.label)
+    else:
+        mask = from_annotations(path, sample, spec.label)
     return mask if mask.any() else None
 
 
@@ -54,7 +59,8 @@ region_kinds.add(
     RegionKind(
         Shapes,
         in_shapes,
-        "polygons, boxes and discs in a JSON or CSV file, in pixels or a unit",
+        "polygons, boxes and discs in a JSON or CSV file, in pixels or a unit; or annotations of labelme, COCO, VIA, "
+        "YOLO or ImageJ",
         '{shapes: "shapes/{stem}.json", label: tip}',
         of="image",
     ),

@@ -117,18 +117,22 @@ def at_edge(spec: Edge, sample: Sample) -> npt.NDArray[np.bool_]:
 def onset_of(values: npt.NDArray[np.float64]) -> int:
     """Return the first point after a waveform's onset, by the smallest AIC of its two parts' variances.
 
+    It is looked for up to the largest deviation from the median: behind it, where the event dies away, is another
+    change of variance.
+
     Raises
     ------
     RegionError
-        If the waveform has fewer than 16 points or does not vary.
+        If the waveform has fewer than 16 points up to its largest deviation, or does not vary.
 
     References
     ----------
     Maeda, Zisin 38, 365 (1985); Kurz et al., Ultrasonics 43, 538 (2005), equation 2.
     """
+    values = values[: int(np.argmax(np.abs(values - np.median(values)))) + 5] if len(values) else values
     n = len(values)
     if n < 16 or float(values.std()) == 0.0:
-        raise RegionError("A waveform needs 16 points that vary before an onset can be found in it.")
+        raise RegionError("A waveform needs 16 points that vary up to its largest one for an onset to be found in it.")
     k = np.arange(4, n - 4)
     first, second = np.cumsum(values), np.cumsum(values**2)
     floor = 1e-12 * float(values.var())

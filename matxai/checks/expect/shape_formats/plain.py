@@ -27,6 +27,24 @@ if TYPE_CHECKING:
 
 _NUMBERS = {"box": 4, "disc": 3}
 _MOST = 100_000
+_MOST_BYTES = 64 * 2**20
+
+
+def recognised(path: Path) -> bool:
+    """Whether a file is one of these: a CSV, or JSON whose shapes are polygons, boxes or discs."""
+    if path.suffix.lower() == ".csv":
+        return True
+    if path.suffix.lower() != ".json" or path.stat().st_size > _MOST_BYTES:
+        return False
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return False
+    shapes = data.get("shapes") if isinstance(data, Mapping) else data
+    if not isinstance(shapes, list):
+        return False
+    known = {"polygon", *_NUMBERS}
+    return all(isinstance(s, Mapping) and not known.isdisjoint(s) for s in shapes)
 
 
 def _floats(values: Any, count: int | None, path: Path, what: str) -> list[float]:
