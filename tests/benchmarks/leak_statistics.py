@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom, binomtest
 
-from matxai.checks.leak.blocks import design_of
+from matxai.checks.leak.blocks import design_of, effects_of_units
 from matxai.checks.leak.bounds import effect_bounds
 from matxai.checks.leak.resampling import bootstrap
-from matxai.checks.leak.statistics import Levels, Permuted, effect, exchange_test
+from matxai.checks.leak.statistics import FOLLOWS, Levels, Permuted, effect, exchange_test
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def null_row(kind: Design, sets: int, seed: int = 0) -> dict:
         ps.append(test.p(test.total))
         value = effect(design)
         low, high = bootstrap(design, 400, rng)
-        exact = effect_bounds(float(np.clip(value, -1, 1)), design.labels.size)
+        following = int((effects_of_units(design) >= FOLLOWS).sum())
+        exact = effect_bounds(float(np.clip(value, -1, 1)), design.labels.size, following)
         above += max(high, exact[1]) >= 0
         below += min(low, exact[0]) <= 0
     p = np.array(ps)

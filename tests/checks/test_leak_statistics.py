@@ -248,12 +248,16 @@ def test_none_of_59_leaves_five_percent() -> None:
 
 
 def test_bounds_of_an_effect_are_no_narrower_below_zero_than_at_it() -> None:
-    at_zero = effect_bounds(0.0, 60)
-    assert at_zero[1] == pytest.approx(-at_zero[0]) == exact_bounds(0.0, 60)[1]
-    for value in (-0.3, -0.02, -0.001, 0.0, 0.004, 0.1, 0.5, 1.0):
+    none = exact_bounds(0.0, 60)[1]
+    assert effect_bounds(0.0, 60) == (-none, none)
+    # less than one image, over images of which none follows: none of 60; one that does is one of 60
+    assert effect_bounds(0.012, 60) == effect_bounds(-0.012, 60) == (-none, none)
+    assert effect_bounds(0.012, 60, following=1)[1] == exact_bounds(1 / 60, 60)[1]
+    assert effect_bounds(0.25, 60) == exact_bounds(0.25, 60)
+    for value in (-1.0, -0.3, -0.02, 0.0, 0.004, 0.1, 0.5, 1.0):
         low, high = effect_bounds(value, 60)
         assert -1 <= low <= value <= high <= 1
-        assert high >= min(1.0, value + 0.04)
+        assert high >= none
 
 
 def test_the_bootstrap_has_the_spread_of_the_groups() -> None:

@@ -35,19 +35,34 @@ def exact_bounds(share: float, n: int, confidence: float = 0.95) -> tuple[float,
     return low, high
 
 
-def effect_bounds(effect: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def effect_bounds(effect: float, n: int, following: int = 0, confidence: float = 0.95) -> tuple[float, float]:
     """Return the narrowest one-sided bounds that an effect over ``n`` images may have, from -1 to 1.
 
-    A positive effect is a share of images. A negative one gets the bounds of its mirror image, except that its upper
-    bound is as far away as the wider of the two, and so is the lower bound of an effect of less than one image: an
-    estimate about zero is no better known than zero is.
+    A positive effect is a share of images. One of less than a whole image, spread over images of which none follows its
+    donors, is none of ``n``. A negative effect gets the bounds of its mirror image, except that its upper bound is as
+    far away as the wider of the two and never below that of none of ``n``: an estimate below zero is no better known
+    than zero is.
+
+    Parameters
+    ----------
+    effect
+        From -1 to 1.
+    n
+        Images.
+    following
+        How many of them follow their donors in at least half of the exchanges.
+    confidence
+        Of each bound.
     """
     size = min(abs(effect), 1.0)
-    low, high = exact_bounds(size, n, confidence)
-    wide = max(high - size, size - low)
+    none = exact_bounds(0.0, n, confidence)[1]
     if size * n < 1:
-        return max(-1.0, effect - wide), min(1.0, effect + wide)
-    return (low, high) if effect > 0 else (-high, min(1.0, effect + wide))
+        high = exact_bounds(following / n, n, confidence)[1]
+        return max(-1.0, min(effect, -none)), min(1.0, max(effect, high))
+    low, high = exact_bounds(size, n, confidence)
+    if effect > 0:
+        return low, high
+    return -high, min(1.0, max(none, effect + max(high - size, size - low)))
 
 
 def smallest_n(bound: float, confidence: float = 0.95) -> int:

@@ -27,6 +27,8 @@ GROUPS_NEEDED = 6
 """Below so many groups no p is printed and nothing is acquitted."""
 POWER_NEEDED = 0.8
 """Share of trials in which a planted effect must be found before its absence says something (Cohen's convention)."""
+FOLLOWS = 0.5
+"""A unit with at least this effect is one that follows its donors, for the exact bound."""
 _TRIALS = 60
 _NEAR = 1e-9
 
@@ -196,7 +198,7 @@ def exchange_test(
     n, of_units = design.labels.size, int(np.unique(design.groups).size)
     enough = min(of_units, int(np.unique(design.block_groups).size)) >= GROUPS_NEEDED
     low, high = bootstrap(design, levels.draws, np.random.default_rng([levels.seed, 3]))
-    exact = effect_bounds(value, n)
+    exact = effect_bounds(value, n, int((effects_of_units(design) >= FOLLOWS).sum()))
     following = _following(design)
     count = min(n, int(np.ceil(levels.margin * n - _NEAR)))
     by_class = effects_by_class(design)
