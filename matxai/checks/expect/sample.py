@@ -62,12 +62,18 @@ class Sample:
             If there is none.
         """
         # only the last part of the name is put in, so that no name of a file leads out of the folder
-        own = PurePath(self.name.replace("\\", "/")).name
-        filled = pattern.replace("{stem}", PurePath(own).stem).replace("{name}", own).replace("{class}", self.label)
+        own, label = _last_part(self.name), _last_part(self.label)
+        filled = pattern.replace("{stem}", PurePath(own).stem).replace("{name}", own).replace("{class}", label)
         path = self.base / Path(filled).expanduser()
         if not path.is_file():
             raise FileError(f"{path} is not there; '{pattern}' names it for {self.name}.")
         return path
+
+
+def _last_part(name: str) -> str:
+    """The last part of a name, and never a step upwards."""
+    part = PurePath(name.replace("\\", "/")).name
+    return "_" if part in ("", ".", "..") else part
 
 
 def check_pattern(pattern: str) -> str:

@@ -1,0 +1,112 @@
+"""Regions of expectations on signals whose places are known: units, tolerances, shapes, onsets, and where they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from matxai.checks.expect.document import expectations_of
+from matxai.checks.expect.regions.spectral import onset_of
+from matxai.checks.expect.sample import Sample
+from matxai.errors import FileError, RegionError, SignalError
+
+
+def where(region: str, more: str = ""):
+    text = f"version: 1\nexpectations:\n  - {{name: a, role: may, measure: share, region: {region}{more}}}\n"
+    return expectations_of(text).items[0].where
+
+
+def image(base: Path, shape: tuple[int, int] = (20, 30), step: float = 0.5) -> Sample:
+    coords = {d: ("x", "y")[d == "y"] for d in ("y", "x")}
+    axes = {
+        d: xr.DataArray(np.arange(n) * step, dims=d, attrs={"units": "um"}) for d, n in zip(coords, shape, strict=True)
+    }
+    return Sample(0, "sub/a.b.tif", "pore", xr.DataArray(np.zeros(shape), dims=("y", "x"), coords=axes), base)
+
+
+def curve(values: np.ndarray, first: float = 0.0, step: float = 1.0, unit: str = "eV") -> Sample:
+    axis = xr.DataArray(first + step * np.arange(len(values)), dims="energy", attrs={"units": unit})
+    return Sample(0, "s.csv", "a", xr.DataArray(values, dims="energy", coords={"energy": axis}), Path())
+
+
+def test_borders_and_tolerances_are_in_the_image_s_own_unit(tmp_path: Path) -> None:
+    sample = image(tmp_path)
+    assert where("{border: 2}").mask(sample).sum() == 20 * 30 - 16 * 26
+    assert (where("{border: 1.0 um}").mask(sample) == where("{border: 2}").mask(sample)).all()
+    inner = where("{complement: {border: 2}}").mask(sample)
+    assert (inner == ~where("{border: 2}").mask(sample)).all()
+    (tmp_path / "dot.json").write_text(json.dumps({"shapes": [{"box": [10, 10, 10, 10]}]}))
+    cross = where("{shapes: dot.json}", ", tolerance: 1 px").mask(sample)
+    assert cross.sum() == 5 and cross[9:12, 10].all()
+    assert (where("{shapes: dot.json}", ", tolerance: 0.5 um").mask(sample) == cross).all()
+
+
+def test_shapes_by_hand_in_pixels_and_micrometres(tmp_path: Path) -> None:
+    sample = image(tmp_path)
+    shapes = [{"disc": [5.0, 4.0, 1.0], "label": "tip"}, {"polygon": [[0, 0], [4, 0], [4, 4], [0, 4]]}]
+    (tmp_path / "a.b.json").write_text(json.dumps({"unit": "um", "shapes": shapes}))
+    disc = where('{shapes: "{stem}.json", label: tip}').mask(sample)
+    rows, columns = np.nonzero(disc)
+    assert disc.sum() == 13 and (rows.mean(), columns.mean()) == (8, 10)  # 1 um is 2 pixels
+    (tmp_path / "a.b.csv").write_text("x0,y0,x1,y1\n2,3,4,5\n")
+    box = where('{shapes: "{stem}.csv"}').mask(sample)
+    assert box.sum() == 9 and box[3:6, 2:5].all()
+    labelme = {
+        "version": "5.0", "flags": {}, "imagePath": "a.b.tif", "imageHeight": 20, "imageWidth": 30, "imageData": None,
+        "shapes": [{"label": "x", "points": [[2, 3], [5, 6]], "shape_type": "rectangle", "group_id": None}],
+    }  # fmt: skip
+    (tmp_path / "lm.json").write_text(json.dumps(labelme))
+    assert (where("{shapes: lm.json}").mask(sample) == box).all()
+
+
+def test_what_is_wrong_with_shapes_is_said(tmp_path: Path) -> None:
+    sample = image(tmp_path)
+    (tmp_path / "far.json").write_text(json.dumps({"shapes": [{"box": [100, 100, 110, 110]}]}))
+    with pytest.raises(RegionError, match=r"A box in far\.json, .* lies outside of sub/a\.b\.tif"):
+        where("{shapes: far.json}").mask(sample)
+    (tmp_path / "bad.json").write_text(json.dumps({"shapes": [{"disc": [1, 2]}]}))
+    with pytest.raises(FileError, match=r"bad\.json has a disc that is \[1, 2\]; it has 3 numbers"):
+        where("{shapes: bad.json}").mask(sample)
+    with pytest.raises(FileError, match=r"none\.json is not there; 'none\.json' names it for sub/a\.b\.tif"):
+        where("{shapes: none.json}").mask(sample)
+
+
+def test_places_on_spectra() -> None:
+    sample = curve(np.arange(100.0), first=5950)
+    assert np.flatnonzero(where("{edge: 5989, window: [-2, 3]}").mask(sample)).tolist() == [37, 38, 39, 40, 41, 42]
+    assert np.flatnonzero(where("{peaks: [5951, 6000], tolerance: 1, unit: eV}").mask(sample)).tolist() == [
+        0, 1, 2, 49, 50, 51,
+    ]  # fmt: skip
+    assert where("{interval: [5.96, 5.961], unit: keV}").mask(sample).sum() == 2
+    assert where("{interval: [3, 5], unit: pixel}").mask(sample).sum() == 3
+    with pytest.raises(SignalError, match="is in eV, which is no quantity of degree"):
+        where("{interval: [1, 2], unit: degree}").mask(sample)
+    plain = curve(np.arange(100.0), unit="pixel")
+    with pytest.raises(SignalError, match="has no calibration, so nothing can be found on it in eV"):
+        where("{interval: [1, 2], unit: eV}").mask(plain)
+
+
+@pytest.mark.parametrize("at", [60, 200, 410])
+def test_an_onset_is_found_within_three_points(at: int) -> None:
+    rng = np.random.default_rng(at)
+    time = np.arange(600)
+    event = np.where(time >= at, np.exp(-(time - at) / 30) * np.sin((time - at) / 4), 0.0)
+    values = 0.01 * rng.standard_normal(600) + event
+    assert abs(onset_of(values) - at) <= 3
+    region = where("{onset: [0, 50], unit: us}").mask(curve(values, step=1e-6, unit="s"))
+    assert abs(int(np.flatnonzero(region)[0]) - at) <= 3 and region.sum() in (50, 51)
+    with pytest.raises(RegionError, match="16 points that vary"):
+        onset_of(np.zeros(100))
+
+
+def test_no_name_of_a_file_leads_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret.json").write_text("{}")
+    sample = Sample(0, "../secret.tif", "..", image(tmp_path).signal, tmp_path / "in")
+    for pattern in ("{stem}.json", "{class}/secret.json"):
+        with pytest.raises(FileError, match="is not there"):
+            sample.path(pattern)
