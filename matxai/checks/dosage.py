@@ -167,7 +167,7 @@ def dose_response(
         As :func:`matxai.checks.perturb`.
     """
     way = doses[change]
-    ways = variants(signal, fills, donors)
+    ways = variants(signal, fills, donors, kind=region.kind if isinstance(region, Region) else "")
     ground = ways[0].ground
     mask = region if isinstance(region, np.ndarray) else region.mask() if isinstance(region, Boxed) else region.mask
     checked(mask, ground.shape)

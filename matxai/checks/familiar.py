@@ -73,7 +73,7 @@ class Reference:
         Raises
         ------
         SignalError
-            If there are fewer than ten.
+            If there are fewer than ten, or all are one and the same to the model.
         LayerError
             If the model has no such layer.
         Cancelled
@@ -91,9 +91,13 @@ class Reference:
             msg = f"What real signals look like is told from at least {FEWEST} of them; these are {len(rows)}."
             raise SignalError(msg)
         features = np.concatenate(rows)
-        scale = features.std(axis=0)
+        scale, size = features.std(axis=0), np.maximum(np.abs(features).max(axis=0), 1e-12)
+        varies = scale > 1e-9 * size  # rounding is no variation
+        if not varies.any():
+            msg = f"The {len(rows)} real signals are all the same to '{model.name}'; give different ones."
+            raise SignalError(msg)
         # a feature that never varies says nothing of real signals until something moves it: then by its own size
-        scale = np.where(scale > 0, scale, np.maximum(np.abs(features).max(axis=0), 1e-12))
+        scale = np.where(varies, scale, size)
         features = features / scale
         distances = _nearest(features, features, leave_out=True)
         return cls(name, features, scale, distances, float(np.percentile(distances, PERCENTILE)))

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from matxai.checks.changes import ACTIONS, Change, Perturbation
 from matxai.checks.controls import USUAL, controls_needed, controls_of, free_ground, grey_of
-from matxai.checks.fills import Fill, chosen
+from matxai.checks.fills import Fill, chosen, usual_fills
 from matxai.checks.fills.spot import Spot, checked
 from matxai.checks.judging import Judge, Progress, Write
 from matxai.checks.perturbation import ground_of
-from matxai.errors import RegionError, nearest
+from matxai.errors import RegionError, SignalError, nearest
 from matxai.regions import Boxed, Region
 
 if TYPE_CHECKING:
@@ -57,9 +57,11 @@ class Variant:
 
 
 def variants(
-    signal: xr.DataArray, names: Sequence[str] | None, donors: Sequence[xr.DataArray] = ()
+    signal: xr.DataArray, names: Sequence[str] | None, donors: Sequence[xr.DataArray] = (), *, kind: str = ""
 ) -> tuple[Variant, ...]:
-    """Return the fills of a signal by their names, the usual ones for ``None``; each donor makes one more.
+    """Return the fills of a signal by their names, for ``None`` those usual for a region of ``kind`` (and ``donor``).
+
+    Each donor makes one more.
 
     Raises
     ------
@@ -69,6 +71,9 @@ def variants(
         If no name is given, or a donor is of another size.
     """
     ground = ground_of(signal)
+    if names is None:
+        usual = usual_fills(ground.axes, kind=kind, counts=ground.limits[0] >= 0)
+        names = (*usual, "donor") if donors else usual
     found: list[Variant] = []
     for one in chosen(names, ground.axes, donor=bool(donors)):
         if not one.needs_donor:
@@ -114,7 +119,7 @@ def perturb(
         ``remove`` replaces the region by the fills, ``keep`` replaces all the rest, ``insert`` puts the donors' content
         of the region into this signal.
     fills
-        Names; by default five for images and stacks, five for spectra, and ``donor`` where there are donors.
+        Names; by default five (:func:`~matxai.checks.fills.usual_fills`), and ``donor`` where there are donors.
     donors
         Other samples of the same size, for the fill that takes content from them; each is a variant of its own.
     controls
@@ -139,7 +144,10 @@ def perturb(
     Raises
     ------
     RegionError
-        If a region lies outside the signal, is empty or covers everything, or a donor is of another size.
+        If a region lies outside the signal, is empty or covers everything, or a donor is of another size; if the
+        number of controls is negative, or the ground allowed for them is no mask of the signal.
+    SignalError
+        If this is no signal.
     MethodError
         If there is no such action or fill, or a fill is not for such a signal.
     TargetError
@@ -153,26 +161,29 @@ def perturb(
         if not donors or (fills is not None and tuple(fills) != ("donor",)):
             raise RegionError("What is put into a signal comes from another one: give donors=, and no other fills.")
         fills = ("donor",)
-    asked = _listed(regions, tuple(n for n, d in zip(signal.shape, signal.dims, strict=True) if d != "c"))
-    ways = variants(signal, fills, donors)
-    wanted = max(USUAL, controls_needed(alpha, questions or len(asked))) if controls is None else controls
+    if controls is not None and controls < 0:
+        raise RegionError(f"A region is compared with no control or more, not with {controls}.")
+    asked = _listed(regions, _spatial(signal))
+    ways = _ways(signal, asked, fills, donors)
+    needed = controls_needed(alpha, len(asked) if questions is None else questions)
+    wanted = max(USUAL, needed) if controls is None else controls
     rng = np.random.default_rng(seed)
     plans = _plans(signal, asked, wanted, allowed, rng)
     judge = Judge(model, signal, target, reference, progress, cancel)
-    total = len(ways) * sum(len(p.spots) for p in plans)
-    said = judge.versions(_writes(ways, plans, action, seed), total, f"{action} with {len(ways)} fills")
+    total = sum(len(own) * len(p.spots) for own, p in zip(ways, plans, strict=True))
+    said = judge.versions(_writes(ways, plans, action, seed), total, f"{action} with {len(ways[0])} fills")
     changes, first = [], 0
-    for plan, (kind, source, _) in zip(plans, asked, strict=True):
-        rows = said[first : first + len(ways) * len(plan.spots)]
+    for own, plan, (kind, source, _) in zip(ways, plans, asked, strict=True):
+        rows = said[first : first + len(own) * len(plan.spots)]
         first += len(rows)
-        each = np.arange(len(rows)).reshape(len(ways), len(plan.spots))
+        each = np.arange(len(rows)).reshape(len(own), len(plan.spots))
         changes.append(
             Change(
                 kind=kind,
                 source=source,
                 share=plan.spots[0].shape.area / int(np.prod(plan.spots[0].whole)),
                 action=action,
-                fills=tuple(w.name for w in ways),
+                fills=tuple(w.name for w in own),
                 target=judge.reading.target,
                 before=judge.before,
                 after=rows[each[:, 0]],
@@ -194,6 +205,24 @@ class _Plan:
     why: str
 
 
+def _spatial(signal: xr.DataArray) -> tuple[int, ...]:
+    """Sizes of the spatial axes.
+
+    Raises
+    ------
+    SignalError
+        If this is no signal.
+    """
+    dims = getattr(signal, "dims", None)
+    if dims is None:
+        msg = (
+            f"An object of type {type(signal).__name__} is no signal: read one with matxai.read, or label its axes "
+            "with xarray.DataArray."
+        )
+        raise SignalError(msg)
+    return tuple(n for n, d in zip(signal.shape, dims, strict=True) if d != "c")
+
+
 def _listed(regions: Any, whole: tuple[int, ...]) -> list[tuple[str, str, Mask]]:
     """Kind, source and mask of each region.
 
@@ -204,8 +233,8 @@ def _listed(regions: Any, whole: tuple[int, ...]) -> list[tuple[str, str, Mask]]
     """
     if isinstance(regions, Region | Boxed | np.ndarray):
         regions = [regions]
-    found = []
-    for one in regions:
+    found: list[tuple[str, str, Mask]] = []
+    for one in regions or ():
         if isinstance(one, Region):
             found.append((one.kind, one.source, one.mask))
         elif isinstance(one, Boxed):
@@ -235,8 +264,11 @@ def _plans(
     rng: np.random.Generator,
 ) -> list[_Plan]:
     grey = grey_of(signal)
-    if allowed is not None and allowed.shape != grey.shape:
-        msg = f"The ground allowed for controls is {allowed.shape}, the signal {grey.shape}."
+    if allowed is not None and (allowed.shape != grey.shape or allowed.dtype != np.bool_):
+        msg = (
+            f"The ground allowed for controls is a boolean mask of the signal's {grey.shape}, not {allowed.shape} "
+            f"{allowed.dtype}."
+        )
         raise RegionError(msg)
     free = free_ground(signal) if allowed is None and wanted else np.isfinite(grey)
     if allowed is not None:
@@ -249,10 +281,24 @@ def _plans(
     return plans
 
 
-def _writes(ways: Sequence[Variant], plans: Sequence[_Plan], action: str, seed: int) -> Iterator[Write]:
+def _ways(
+    signal: xr.DataArray,
+    asked: Sequence[tuple[str, str, Mask]],
+    fills: Sequence[str] | None,
+    donors: Sequence[xr.DataArray],
+) -> list[tuple[Variant, ...]]:
+    """Fills of each region; across edges others are usual, and all the rest share theirs with what they keep."""
+    made: dict[bool, tuple[Variant, ...]] = {}
+    across = [fills is None and kind == "edge" for kind, _, _ in asked]
+    for edge in dict.fromkeys(across):
+        made[edge] = variants(signal, fills, donors, kind="edge" if edge else "")
+    return [made[edge] for edge in across]
+
+
+def _writes(ways: Sequence[tuple[Variant, ...]], plans: Sequence[_Plan], action: str, seed: int) -> Iterator[Write]:
     """Yield one change of the signal for each region, fill, and place, in this order."""
-    for number, plan in enumerate(plans):
-        for way in ways:
+    for number, (own, plan) in enumerate(zip(ways, plans, strict=True)):
+        for way in own:
             for place, spot in enumerate(plan.spots):
                 where = spot.rest() if action == "keep" else spot
                 yield way.write(where, (seed, number, place))

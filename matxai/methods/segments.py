@@ -68,7 +68,7 @@ class Segmented(Masked):
         """
         import numpy as np
 
-        from matxai.regions.superpixels import consecutive
+        from matxai.regions.partitions import consecutive
 
         x = copies.x
         given = self.segments
@@ -91,7 +91,7 @@ class Segmented(Masked):
         import numpy as np
 
         from matxai.errors import RegionError
-        from matxai.regions.superpixels import superpixels, zones
+        from matxai.regions.partitions import superpixels, zones
 
         try:
             if sample.ndim == 2:

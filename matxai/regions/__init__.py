@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "geometry": ["boundaries", "complement", "disc", "of_labels", "plastic_zone"],
         "matched": ["Twins", "matched_regions", "matched_shifts"],
         "objects": ["Localised", "localised", "map_objects"],
+        "partitions": ["consecutive", "superpixels", "zones"],
         "spectral": ["edges", "peaks", "shoulders"],
-        "superpixels": ["consecutive", "zones"],
     },
 )

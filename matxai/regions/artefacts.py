@@ -78,6 +78,7 @@ def found_artefacts(
         If the image has no two spatial axes, there is no finder of a kind, or the instrument's word is of another
         picture.
     """
+    image = np.asarray(image)
     if image.ndim not in {2, 3}:
         msg = f"Artefacts are looked for in an image (y, x) or (y, x, c); this array is {image.shape}."
         raise RegionError(msg)
@@ -107,6 +108,7 @@ def found_in_curve(
     RegionError
         If the array is no curve, or there is no finder of a kind.
     """
+    values = np.asarray(values)
     wanted = _wanted(kinds, finders_1d)
     found = [region for name in finders_1d for region in finders_1d[name](values, facts or {})]
     return [region for region in arbitrated(found) if region.kind in wanted]

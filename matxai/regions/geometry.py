@@ -21,7 +21,14 @@ State = Literal["plane_stress", "plane_strain"]
 Zone = Literal["mises", "irwin"]
 
 
-def _steps(spacing: Spacing, axes: int) -> npt.NDArray[np.float64]:
+def steps_of(spacing: Spacing, axes: int) -> npt.NDArray[np.float64]:
+    """Return the pixel size along each of so many axes.
+
+    Raises
+    ------
+    RegionError
+        If it is not one positive number, or one for each axis.
+    """
     steps = np.broadcast_to(np.asarray(spacing, np.float64), (axes,)) if np.ndim(spacing) == 0 else np.array(spacing)
     if steps.shape != (axes,) or not (np.isfinite(steps) & (steps > 0)).all():
         raise RegionError(
@@ -35,7 +42,7 @@ def _from(shape: tuple[int, ...], centre: Sequence[float], spacing: Spacing) -> 
     if len(centre) != len(shape) or not np.isfinite(centre).all():
         raise RegionError(f"The point {tuple(centre)} is none of an image with {len(shape)} axes.")
     grids = np.ogrid[tuple(slice(n) for n in shape)]
-    steps = _steps(spacing, len(shape))
+    steps = steps_of(spacing, len(shape))
     return [(np.asarray(g, np.float64) - c) * s for g, c, s in zip(grids, centre, steps, strict=True)]
 
 
@@ -167,7 +174,7 @@ def boundaries(labels: npt.NDArray[Any], width: float, *, spacing: Spacing = 1.0
         raise RegionError(f"Labels are integers, one for each grain; these are {labels.dtype}.")
     if not width > 0:
         raise RegionError(f"A band along boundaries has a positive width, not {width}.")
-    steps = _steps(spacing, labels.ndim)
+    steps = steps_of(spacing, labels.ndim)
     # distances are taken from the faces between pixels, on a grid twice as fine: odd places are the faces
     fine = np.zeros(tuple(2 * n - 1 for n in labels.shape), bool)
     for axis in range(labels.ndim):
@@ -186,9 +193,14 @@ def boundaries(labels: npt.NDArray[Any], width: float, *, spacing: Spacing = 1.0
 
 
 def of_labels(
-    labels: npt.NDArray[Any], *, names: Sequence[str] | None = None, source: str = "label image"
+    labels: npt.NDArray[Any],
+    *,
+    names: Sequence[str] | None = None,
+    source: str = "label image",
+    kind: str = "labels",
+    background: int | None = 0,
 ) -> list[Region]:
-    """Return one region for each number of a label image ``(*spatial)``; 0 is the background.
+    """Return one region for each number of a label image ``(*spatial)``.
 
     Parameters
     ----------
@@ -198,21 +210,35 @@ def of_labels(
         Of the numbers from 1 on; stand in the evidence as ``label``.
     source
         Who made the image.
+    kind
+        Of the regions: ``labels``, or ``superpixel`` and ``zone`` for what :func:`matxai.regions.superpixels` and
+        :func:`matxai.regions.zones` return.
+    background
+        The number that is no region; None where all are, as in superpixels and zones.
 
     Raises
     ------
     RegionError
-        If the labels are no integers, negative, all 0, or there are fewer names than numbers.
+        If the labels are no integers, negative, all background or all of one number, or there are fewer names than
+        numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matxai.regions import of_labels
+    >>> parts = np.array([0, 0, 1, 1, 1])  # as zones returns them
+    >>> [r.area for r in of_labels(parts, source="equal zones", kind="zone", background=None)]
+    [2, 3]
     """
     if labels.dtype.kind not in "iub":
         raise RegionError(f"A label image holds integers, 0 for the background; this one is {labels.dtype}.")
-    numbers = [int(n) for n in np.unique(labels) if n != 0]
+    numbers = [int(n) for n in np.unique(labels) if background is None or n != background]
     if not numbers or numbers[0] < 0:
         raise RegionError(f"The {source} holds {numbers or 'nothing but background'}; regions are numbered from 1 on.")
     if names is not None and numbers[-1] > len(names):
         raise RegionError(f"The {source} has the number {numbers[-1]}, and only {len(names)} names were given.")
-    told = {n: names[n - 1] if names is not None else str(n) for n in numbers}
-    return [Region(labels == n, "labels", source, evidence={"label": told[n], "value": n}) for n in numbers]
+    told = {n: names[n - 1] if names is not None and n > 0 else str(n) for n in numbers}
+    return [Region(labels == n, kind, source, evidence={"label": told[n], "value": n}) for n in numbers]
 
 
 def complement(region: Region) -> Region:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from matxai.errors import RegionError
+from matxai.regions.geometry import steps_of
 from matxai.regions.region import Region
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def localised(
     Raises
     ------
     RegionError
-        If the shapes differ, or one is empty.
+        If the shapes differ, one is empty, or the spacing is no pixel size.
     """
     one, other = (r.mask if isinstance(r, Region) else r for r in (found, truth))
     if one.shape != other.shape or not one.any() or not other.any():
@@ -146,7 +147,7 @@ def localised(
     low, high = np.stack([i.min(1) for i in indices]), np.stack([i.max(1) + 1 for i in indices])
     common = np.prod(np.maximum(high.min(0) - low.max(0), 0))
     boxes = np.prod(high - low, axis=1).sum() - common
-    offset = (indices[0].mean(1) - indices[1].mean(1)) * np.asarray(spacing, np.float64)
+    offset = (indices[0].mean(1) - indices[1].mean(1)) * steps_of(spacing, one.ndim)
     return Localised(
         iou=float((one & other).sum() / (one | other).sum()),
         box_iou=float(common / boxes),

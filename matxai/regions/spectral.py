@@ -25,10 +25,12 @@ def curve_of(values: npt.NDArray[Any]) -> Curve:
     Raises
     ------
     RegionError
-        If it is no spectrum, shorter than 8 points, or not finite.
+        If it is no spectrum, shorter than 8 points, not of real numbers, or not finite.
     """
     if values.ndim not in {1, 2} or len(values) < 8:
         raise RegionError(f"A spectrum is (L,) or (L, c) with at least 8 points, not {values.shape}.")
+    if values.dtype.kind not in "buif":
+        raise RegionError(f"A spectrum holds real numbers, not {values.dtype}.")
     curve = np.asarray(values, np.float64)
     curve = curve if curve.ndim == 1 else curve.mean(axis=1)
     if not np.isfinite(curve).all():

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import splu
 from skimage.restoration import inpaint_biharmonic
 
 from matxai.checks import filled_signal
-from matxai.checks.fills import IMAGE_FILLS, SPECTRUM_FILLS, chosen, fills, laplace
+from matxai.checks.fills import IMAGE_FILLS, SPECTRUM_FILLS, chosen, fills, laplace, usual_fills
 from matxai.checks.fills.ground import Ground
 from matxai.checks.fills.spot import Spot
 from matxai.errors import MethodError, RegionError
@@ -297,3 +297,25 @@ def test_the_usual_fills_are_five_for_every_number_of_axes() -> None:
     for axes in (2, 3):
         assert [f.name for f in chosen(None, axes, donor=True)] == [*IMAGE_FILLS, "donor"]
     assert min(len(SPECTRUM_FILLS), len(IMAGE_FILLS)) == 5
+
+
+def test_across_an_edge_a_step_is_usual_and_where_nothing_is_counted_no_counting_noise() -> None:
+    assert usual_fills(1) == SPECTRUM_FILLS
+    assert "linear_bridge" not in usual_fills(1, kind="edge")
+    assert "edge_step" in usual_fills(1, kind="edge")
+    assert "poisson" not in usual_fills(1, counts=False)
+    assert {len(set(usual_fills(1, kind=k, counts=c))) for k in ("edge", "peak") for c in (True, False)} == {5}
+    assert usual_fills(2, kind="edge", counts=False) == IMAGE_FILLS
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(fills) if 2 in fills[n].axes])
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf])
+def test_what_is_not_finite_stays_where_it_is(name: str, spoilt: float) -> None:
+    values, mask = RNG(0).random((30, 40)), block((30, 40))
+    rows, columns = np.nonzero(mask)
+    values[0, 0] = values[rows[0] - 1, columns[0]] = values[rows[0], columns[0]] = spoilt  # far off, beside, inside
+    filled = fills[name](values, mask, donor=RNG(1).random((30, 40)))
+    assert np.isfinite(filled[mask]).all()
+    np.testing.assert_array_equal(filled[~mask], values[~mask])
+    with pytest.raises(RegionError, match="No position of the signal"):
+        fills[name](np.full((30, 40), np.nan), mask, donor=values)

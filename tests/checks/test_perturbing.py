@@ -10,10 +10,18 @@ import torch
 from torch import nn
 
 import matxai
-from matxai.checks import Reference, class_scores, controls_needed, filled_signal, perturb, scores_when_filled
+from matxai.checks import (
+    Reference,
+    class_scores,
+    controls_needed,
+    dose_response,
+    filled_signal,
+    perturb,
+    scores_when_filled,
+)
 from matxai.checks.fills import IMAGE_FILLS
 from matxai.errors import Cancelled, MethodError, RegionError, SignalError, TargetError
-from matxai.regions import Boxed, Region
+from matxai.regions import Boxed, Region, edges
 from matxai.signals import labelled
 
 RNG = np.random.default_rng
@@ -395,9 +403,54 @@ def test_spectra_have_their_own_fills() -> None:
     assert (change.effects > 20).all()
 
 
+def test_an_edge_and_a_waveform_have_fills_that_are_for_them() -> None:
+    class Mean(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((1, 2))[:, None] * torch.tensor([0.0, 1.0])
+
+    model = matxai.load_model(Mean(), kind="1d", channels=1, classes=["no", "yes"], scale="none")
+    energy = np.linspace(7000.0, 7300.0, 300)
+    curve = 0.1 + 1 / (1 + np.exp(-(energy - 7112) / 2)) + 0.002 * RNG(0).standard_normal(300)
+    spectrum = labelled(curve, ("energy",), coords={"energy": energy})
+    (edge,) = edges(curve, energy)
+    bump = mask_of_curve(200, 220)
+    across, beside = perturb(model, spectrum, [edge, bump], controls=0).changes
+    assert across.fills == ("local_mean", "noisy_linear", "local_baseline", "edge_step", "poisson")
+    assert beside.fills == ("local_mean", "noisy_linear", "local_baseline", "linear_bridge", "poisson")
+    for change, mask in ((across, edge.mask), (beside, bump)):  # each row is that region's under that fill
+        for row, (fill, number) in enumerate(zip(change.fills, [0] * 5, strict=True)):
+            if fill not in ("noisy_linear", "poisson"):
+                filled = filled_signal(spectrum, mask, fill, number)
+                assert change.after.scores[row, 1] == pytest.approx(float(filled.mean()), abs=1e-6)
+    wave = labelled(RNG(0).standard_normal(300), ("time",))
+    assert perturb(model, wave, bump, controls=0)[0].fills[-1] == "blur"
+    assert "poisson" not in dose_response(model, wave, bump).fills
+
+
+def mask_of_curve(start: int, stop: int, length: int = 300) -> np.ndarray:
+    mask = np.zeros(length, bool)
+    mask[start:stop] = True
+    return mask
+
+
+def test_real_signals_that_are_all_the_same_are_no_reference(linear, signal) -> None:
+    with pytest.raises(SignalError, match="all the same to"):
+        Reference.of(linear, [signal] * 12)
+
+
 def test_what_cannot_be_is_said(linear, signal) -> None:
     with pytest.raises(RegionError, match=r"mask is \(10, 10\), the signal \(40, 50\)"):
         perturb(linear, signal, np.ones((10, 10), bool))
+    with pytest.raises(RegionError, match="no control or more, not with -3"):
+        perturb(linear, signal, OBJECT, controls=-3)
+    with pytest.raises(RegionError, match="shared by one question or more"):
+        perturb(linear, signal, OBJECT, questions=0)
+    with pytest.raises(RegionError, match=r"boolean mask of the signal's \(40, 50\), not \(40, 50\) int64"):
+        perturb(linear, signal, OBJECT, allowed=np.ones((40, 50), np.int64))
+    with pytest.raises(RegionError, match="no region to replace"):
+        perturb(linear, signal, None)
+    with pytest.raises(SignalError, match="type ndarray is no signal"):
+        perturb(linear, signal.values, OBJECT)
     with pytest.raises(RegionError, match="is empty"):
         perturb(linear, signal, np.zeros((40, 50), bool))
     with pytest.raises(RegionError, match="covers the whole signal"):

@@ -5,7 +5,17 @@ import pytest
 from scipy.integrate import trapezoid
 
 from matxai.errors import RegionError
-from matxai.regions import Region, boundaries, complement, disc, localised, map_objects, of_labels, plastic_zone
+from matxai.regions import (
+    Region,
+    boundaries,
+    complement,
+    disc,
+    localised,
+    map_objects,
+    of_labels,
+    plastic_zone,
+    superpixels,
+)
 
 FINE = 1e-7  # metres: a zone of 60 micrometres has 600 pixels
 
@@ -67,6 +77,15 @@ def test_label_images_and_complements():
         of_labels(np.zeros((3, 3)))
 
 
+def test_every_superpixel_is_a_region_and_none_is_background():
+    image = np.kron(np.array([[[0.0, 1.0], [2.0, 3.0]]]), np.ones((1, 12, 12)))
+    parts = superpixels(image, 4)
+    found = of_labels(parts, source="superpixels", kind="superpixel", background=None)
+    assert {r.kind for r in found} == {"superpixel"}
+    np.testing.assert_array_equal(np.sum([r.mask for r in found], axis=0), 1)
+    assert len(of_labels(parts)) == len(found) - 1
+
+
 def test_objects_of_a_map_come_with_boxes_and_centres():
     values = np.zeros((30, 40))
     values[5:9, 10:16] = 1.0
@@ -112,6 +131,7 @@ def test_localisation_in_physical_units():
         (lambda: plastic_zone((9, 9), (4, 4), 0, 1.0, 5.0, spacing=FINE, state="plane"), "no state 'plane'"),
         (lambda: boundaries(np.zeros((3, 3)), 1.0), "integers, one for each grain"),
         (lambda: localised(np.ones((3, 3), bool), np.zeros((3, 3), bool)), "with pixels in both"),
+        (lambda: localised(np.eye(3, dtype=bool), np.eye(3, dtype=bool), spacing=(1, 2, 3)), "no pixel size"),
     ],
 )
 def test_what_cannot_be_gets_a_sentence(call, sentence):

@@ -218,6 +218,7 @@ def test_a_picture_without_artefacts_and_one_of_one_value_are_no_errors():
 def test_bad_input_is_named():
     with pytest.raises(RegionError, match=r"image \(y, x\) or \(y, x, c\); this array is \(5,\)"):
         found_artefacts(np.zeros(5))
+    assert found_artefacts([[0, 1], [1, 0]]) == []  # nested lists are an image as well
     with pytest.raises(RegionError, match=r"no finder of 'txt'.*text"):
         found_artefacts(np.zeros((5, 5)), kinds=["txt"])
     with pytest.raises(RegionError, match="real numbers"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matxai.errors import RegionError
-from matxai.regions import edges, peaks, shoulders
+from matxai.regions import edges, found_in_curve, peaks, shoulders
 from matxai.regions.finders_1d import finders_1d
 
 TWO_THETA = np.linspace(10, 80, 3501)
@@ -137,6 +137,7 @@ def test_two_channels_are_judged_by_their_mean(pattern):
         (lambda: peaks(np.zeros(5)), "at least 8 points"),
         (lambda: peaks(np.zeros((3, 3, 3))), "at least 8 points"),
         (lambda: edges(np.array([np.nan] * 20)), "20 values that are NaN"),
+        (lambda: found_in_curve(np.ones(20, complex)), "holds real numbers, not complex128"),
         (lambda: peaks(np.zeros(20), np.zeros(20)), "rising or falling"),
         (lambda: peaks(np.zeros(20), np.arange(19)), "rising or falling"),
         (lambda: shoulders(np.zeros(20), width=4), "odd number"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from matxai.errors import RegionError
-from matxai.regions.superpixels import consecutive, superpixels, zones
+from matxai.regions.partitions import consecutive, superpixels, zones
 
 
 def test_superpixels_follow_an_edge() -> None:

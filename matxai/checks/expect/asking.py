@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks.expect.quantity import spatial_dims
-from matxai.checks.fills import IMAGE_FILLS, SPECTRUM_FILLS
+from matxai.checks.fills import usual_fills
 from matxai.checks.perturbation import class_scores, dense_output, filled_signal
 from matxai.checks.perturbing import perturb
 from matxai.errors import MethodError, TargetError
@@ -96,7 +96,7 @@ class Asked:
 
     def changed(self, region: Region, fills: Sequence[str] | None, controls: int) -> Change:
         """Return what replacing a region did, and the same for as many matched controls as there is room for."""
-        fills = fills if fills is not None else usual_fills(region, self.sample)
+        fills = fills if fills is not None else fills_for(region, self.sample)
         key = (region.mask.tobytes(), tuple(fills), controls)
         if key not in self._changes:
             self._changes[key] = perturb(
@@ -136,17 +136,15 @@ class Asked:
         return self._where[0]
 
 
-def usual_fills(region: Region, sample: Sample) -> tuple[str, ...]:
+def fills_for(region: Region, sample: Sample) -> tuple[str, ...]:
     """Return the fills for a region that names none.
 
     Over an edge no bridge is laid, as that takes the step away; counting noise is for what can be counts.
     """
-    if len(sample.shape) != 1:
-        return IMAGE_FILLS
-    if region.kind == "edge":
+    if len(sample.shape) == 1 and region.kind == "edge":
         return ("edge_step",)
     counts = float(np.nanmin(np.asarray(sample.signal.values, np.float64))) >= 0
-    return tuple(name for name in SPECTRUM_FILLS if counts or not name.startswith("poisson"))
+    return usual_fills(len(sample.shape), counts=counts)
 
 
 def with_values(signal: xr.DataArray, values: npt.NDArray[np.float64]) -> xr.DataArray:

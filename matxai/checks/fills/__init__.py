@@ -27,7 +27,7 @@ _AXES = {1: "spectra (one axis)", 2: "images (two axes)", 3: "stacks (three axes
 IMAGE_FILLS = ("local_mean", "blur", "noisy_linear", "inpaint", "texture")
 """What a region of an image or a stack is replaced by where nobody says anything else."""
 SPECTRUM_FILLS = ("local_mean", "noisy_linear", "local_baseline", "linear_bridge", "poisson")
-"""The same for spectra; ``edge_step`` takes the place of the bridge across an absorption edge."""
+"""The same for spectra; :func:`usual_fills` says what stands for some of them at edges and below zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +142,26 @@ def fill(
     return add
 
 
+def usual_fills(axes: int, *, kind: str = "", counts: bool = True) -> tuple[str, ...]:
+    """Return the names of the fills of a region that names none: always five.
+
+    Parameters
+    ----------
+    axes
+        Spatial axes of the signal.
+    kind
+        Of the region. Across an ``edge`` no bridge is laid, as that takes the step away: ``edge_step`` stands for it.
+    counts
+        Whether no value is negative. Elsewhere there is no counting noise: ``blur`` stands for it.
+    """
+    if axes != 1:
+        return IMAGE_FILLS
+    instead = {"linear_bridge": "edge_step"} if kind == "edge" else {}
+    if not counts:
+        instead["poisson"] = "blur"
+    return tuple(instead.get(name, name) for name in SPECTRUM_FILLS)
+
+
 def chosen(names: Sequence[str] | None, axes: int, *, donor: bool) -> tuple[Fill, ...]:
     """Return the fills by their names, or the usual ones for so many spatial axes.
 
@@ -162,7 +182,7 @@ def chosen(names: Sequence[str] | None, axes: int, *, donor: bool) -> tuple[Fill
         If no name is given.
     """
     if names is None:
-        names = (*(SPECTRUM_FILLS if axes == 1 else IMAGE_FILLS), *(("donor",) if donor else ()))
+        names = (*usual_fills(axes), *(("donor",) if donor else ()))
     if isinstance(names, str):
         names = (names,)
     if not names:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from matxai.errors import RegionError
 
@@ -28,7 +29,8 @@ class Ground:
     original
         The values in the file's own type, ``(*spatial)`` or ``(*spatial, c)``.
     values
-        The same as float64, always ``(*spatial, C)``.
+        The same as float64, always ``(*spatial, C)``; what is not finite has the value of the nearest that is, so that
+        no fill carries it into a region.
     donor
         Another sample's, of the same size; None where there is none.
     along
@@ -58,7 +60,7 @@ class Ground:
         Raises
         ------
         RegionError
-            If the array has not so many axes, or the donor is of another size.
+            If the array has not so many axes or no finite value, or the donor is of another size.
         """
         original = np.asarray(values)
         if original.ndim - spatial not in (0, 1) or not spatial:
@@ -71,10 +73,10 @@ class Ground:
             )
             raise RegionError(msg)
         full = (*original.shape[:spatial], -1)
-        wide = original.astype(np.float64).reshape(full)
-        other = None if donor is None else np.asarray(donor, np.float64).reshape(full)
+        wide = _completed(original.astype(np.float64).reshape(full))
+        other = None if donor is None else _completed(np.asarray(donor, np.float64).reshape(full))
         parts = [wide] if other is None else [wide, other]
-        low, high = min(float(np.nanmin(p)) for p in parts), max(float(np.nanmax(p)) for p in parts)
+        low, high = min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)
         axes = tuple(np.asarray(a, np.float64) for a in along) or tuple(np.arange(n, dtype=float) for n in full[:-1])
         return cls(original, wide, other, axes, (low, high))
 
@@ -111,8 +113,26 @@ class Ground:
         out[spot.box][spot.shape.inside] = settled(patch, out.dtype).reshape(len(patch), *out.shape[self.axes :])
 
     def lay(self, out: npt.NDArray[Any], values: Floats) -> None:
-        """Write values ``(*spatial, C)`` over all of ``out``, which has the original's shape and type."""
-        out[...] = settled(values, out.dtype).reshape(out.shape)
+        """Write values ``(*spatial, C)`` over ``out``, of the original's shape and type, where they are not its own."""
+        other = (values != self.values).reshape(out.shape)
+        out[other] = settled(values, out.dtype).reshape(out.shape)[other]
+
+
+def _completed(values: Floats) -> Floats:
+    """Give each position ``(*spatial, C)`` that is not finite the values of the nearest one that is.
+
+    Raises
+    ------
+    RegionError
+        If none is.
+    """
+    spoilt = ~np.isfinite(values).all(axis=-1)
+    if not spoilt.any():
+        return values
+    if spoilt.all():
+        raise RegionError(f"No position of the signal {values.shape[:-1]} is finite; there is nothing to replace from.")
+    nearest = ndimage.distance_transform_edt(spoilt, return_distances=False, return_indices=True)
+    return np.asarray(values[tuple(nearest)])
 
 
 def settled(values: Floats, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
