@@ -15,8 +15,7 @@ import numpy.typing as npt
 from matxai.errors import RegionError, nearest
 from matxai.regions.finders import finders
 from matxai.regions.finders_1d import finders_1d
-from matxai.regions.picture import Scene
-from matxai.regions.rows import sharing
+from matxai.regions.shared import sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,9 +82,8 @@ def found_artefacts(
         msg = f"Artefacts are looked for in an image (y, x) or (y, x, c); this array is {image.shape}."
         raise RegionError(msg)
     wanted = _wanted(kinds, finders)
-    scene = Scene(facts or {})
     with sharing():
-        found = [region for name in finders for region in finders[name](image, scene)]
+        found = [region for name in finders for region in finders[name](image, facts or {})]
     return [region for region in arbitrated(found) if region.kind in wanted]
 
 

@@ -9,15 +9,13 @@ mark is told from another here.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from matxai.regions.picture import Picture, once, picture_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from matxai.regions.picture import Picture, picture_of
+from matxai.regions.shared import remembered
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -96,10 +94,10 @@ class Inks:
         return rows
 
 
-def inks_of(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> tuple[Picture, list[Inks]]:
-    """Return the picture and the components of all its cuts; a scene works them out once."""
-    picture = once(facts, "picture", lambda: picture_of(image))
-    return picture, once(facts, "inks", lambda: _all_cuts(picture))
+def inks_of(image: npt.NDArray[Any]) -> tuple[Picture, list[Inks]]:
+    """Return the picture and the components of all its cuts; within :func:`.shared.sharing` worked out once."""
+    picture = remembered(image, "levels", lambda: picture_of(image))
+    return picture, remembered(image, "inks", lambda: _all_cuts(picture))
 
 
 def _all_cuts(picture: Picture) -> list[Inks]:

@@ -1,65 +1,21 @@
-"""A picture as the finders of burned-in marks see it: grey levels of 255, what is coloured, what the ground is like.
-
-Four finders look at the same inks. A :class:`Scene` stands for the facts of a picture and remembers what was worked out
-of it, so that it is worked out once; facts that are no scene serve as well.
-"""
+"""A picture as the finders of burned-in marks see it: levels of 255, what is coloured, what the ground is like."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from matxai.errors import RegionError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
 Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _COLOURED = 48
 _GREYISH = 10
 _COLOUR_AT_MOST = 0.15
-
-
-class Scene(Mapping[str, Any]):
-    """The facts of one picture, with a memory for what several finders need of it.
-
-    Parameters
-    ----------
-    facts
-        What its instrument says.
-    """
-
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._facts = dict(facts)
-        self._known: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        return self._facts[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._facts)
-
-    def __len__(self) -> int:
-        return len(self._facts)
-
-    def once(self, name: str, work: Callable[[], T]) -> T:
-        """Return what ``work`` gave the first time it was asked for under this name."""
-        if name not in self._known:
-            self._known[name] = work()
-        found: T = self._known[name]
-        return found
-
-
-def once(facts: Mapping[str, Any], name: str, work: Callable[[], T]) -> T:
-    """Ask a scene's memory; facts without one are worked out anew."""
-    return facts.once(name, work) if isinstance(facts, Scene) else work()
 
 
 @dataclass(frozen=True, eq=False)

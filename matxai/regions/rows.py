@@ -6,21 +6,15 @@ per cent of a row. Columns are the rows of the picture turned over.
 
 from __future__ import annotations
 
-import contextlib
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from matxai.errors import RegionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-T = TypeVar("T")
+from matxai.regions.shared import remembered
 
 LEVELS = 256
 """Grey levels that lines are counted in."""
@@ -174,40 +168,3 @@ def _picture(image: npt.NDArray[Any]) -> Picture:
         if not finite.all():
             grey = np.where(finite, grey, grey[finite].min() if finite.any() else 0.0)
     return Picture(grey)
-
-
-_shared: ContextVar[dict[str, Any] | None] = ContextVar("shared_picture", default=None)
-
-
-@contextlib.contextmanager
-def sharing() -> Iterator[None]:
-    """Let all finders called inside measure the same picture once; nothing is kept afterwards.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from matxai.regions.finders import finders
-    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-    >>> with sharing():
-    ...     found = [region for name in ("info_bar", "border", "seam") for region in finders[name](image, {})]
-    >>> found
-    []
-    """
-    token = _shared.set({})
-    try:
-        yield
-    finally:
-        _shared.reset(token)
-
-
-def remembered(image: npt.NDArray[Any], what: str, make: Callable[[], T]) -> T:
-    """Return what was measured on this very array before, inside :func:`sharing`; else measure it."""
-    known = _shared.get()
-    if known is None:
-        return make()
-    if known.get("image") is not image:
-        known.clear()
-        known["image"] = image
-    if what not in known:
-        known[what] = make()
-    return cast("T", known[what])

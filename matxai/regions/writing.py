@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from matxai.regions.inked import evenness
 from matxai.regions.inks import inks_of
-from matxai.regions.picture import once
+from matxai.regions.shared import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,10 +61,10 @@ class Word:
     confidence: float
 
 
-def words_of(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Word]:
+def words_of(image: npt.NDArray[Any]) -> list[Word]:
     """Return the words of two and more components, each once, however many cuts show it."""
-    picture, cuts = inks_of(image, facts)
-    return once(facts, "words", lambda: _each_once([w for cut in cuts for w in _words_of_cut(picture, cut)]))
+    picture, cuts = inks_of(image)
+    return remembered(image, "words", lambda: _each_once([w for cut in cuts for w in _words_of_cut(picture, cut)]))
 
 
 def _words_of_cut(picture: Picture, cut: Inks) -> list[Word]:

@@ -155,7 +155,7 @@ def tallied(cases: Iterator[Case], tables: dict[str, Tally]) -> list[str]:
 def real(data: Path) -> tuple[list[list[Any]], list[list[Any]]]:
     """Bars of the real images against their true rows, and how many of each kind are found in the sets without bars."""
     from matxai.regions.finders import finders
-    from matxai.regions.rows import sharing
+    from matxai.regions.shared import sharing
     from matxai.signals import read
 
     truth = {

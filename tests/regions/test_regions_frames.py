@@ -11,7 +11,8 @@ from PIL import Image
 
 from matxai.errors import RegionError
 from matxai.regions.finders import finders
-from matxai.regions.rows import picture, sharing
+from matxai.regions.rows import picture
+from matxai.regions.shared import sharing
 
 FRAMES = ("border", "vignette", "aperture", "dead_rows", "seam")
 

@@ -12,7 +12,8 @@ from matxai.errors import RegionError
 from matxai.regions.bands import Band, bands
 from matxai.regions.finders import finders
 from matxai.regions.region import Region
-from matxai.regions.rows import Picture, picture, remembered
+from matxai.regions.rows import Picture, picture
+from matxai.regions.shared import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -31,7 +31,7 @@ _KEPT, _PLAIN, _WRITTEN = 0.7, 80, 0.85
 
 
 @finders.register("label")
-def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
+def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  # noqa: ARG001
     """Return plates, and the coloured marks of a picture that is grey but for them.
 
     A plain plate right in a corner is a stamp and left to its finder.
@@ -48,10 +48,10 @@ def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     list of Region
         A plate with all that is on it; of other coloured marks the coloured pixels.
     """
-    picture, cuts = inks_of(image, facts)
+    picture, cuts = inks_of(image)
     found: list[Region] = []
     taken = np.zeros(picture.grey.shape, bool)
-    words = words_of(image, facts)
+    words = words_of(image)
     plates = [plate for cut in cuts for plate in _plates(picture, cut, words)]
     for region in sorted(plates, key=lambda r: (-r.confidence * r.area, r.evidence["box"])):
         if not (taken & region.mask).any():

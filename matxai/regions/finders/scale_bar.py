@@ -49,7 +49,7 @@ class _Bar:
 
 
 @finders.register("scale_bar")
-def scale_bar(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
+def scale_bar(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  # noqa: ARG001
     """Return scale bars, each with the number written beside it.
 
     A bar without a number has to be longer and more sharply drawn than one that has it.
@@ -61,9 +61,9 @@ def scale_bar(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]
     facts
         What the instrument says; not used.
     """
-    picture, cuts = inks_of(image, facts)
+    picture, cuts = inks_of(image)
     bars = _apart([bar for cut in cuts for bar in _bars_of(picture, cut)])
-    words = words_of(image, facts)
+    words = words_of(image)
     regions = []
     for bar in bars:
         number = _number_of(bar, words)

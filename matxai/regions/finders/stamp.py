@@ -50,7 +50,7 @@ def rectangular(inside: Mask, straight: float = 0.7) -> float:
 
 
 @finders.register("stamp")
-def stamp(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
+def stamp(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  # noqa: ARG001
     """Return at most one mark for each corner: the surest.
 
     Parameters
@@ -60,7 +60,7 @@ def stamp(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     facts
         What the instrument says; not used.
     """
-    picture, cuts = inks_of(image, facts)
+    picture, cuts = inks_of(image)
     best: dict[tuple[bool, bool], Region] = {}
     for region in (r for cut in cuts for r in _marks(picture, cut)):
         box = region.evidence["box"]

@@ -23,7 +23,7 @@ SURE = 0.62
 
 
 @finders.register("text")
-def text(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
+def text(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  # noqa: ARG001
     """Return each block of writing: its lines and words that are close to one another and of one level.
 
     Parameters
@@ -38,8 +38,8 @@ def text(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     list of Region
         The ink with its soft edges and shadows, and not the ground between the letters.
     """
-    picture, _ = inks_of(image, facts)
-    words = words_of(image, facts)
+    picture, _ = inks_of(image)
+    words = words_of(image)
     sure = [w for w in words if w.characters >= LEAST and w.confidence >= SURE]
     regions = []
     for block in _blocks(sure, [w for w in words if w.characters < LEAST]):
