@@ -133,6 +133,19 @@ def test_the_last_row_of_every_png_of_xsdd_is_its_neighbours(data_dir: Path) -> 
         assert finders["dead_rows"](np.asarray(Image.open(file)), {}) == []
 
 
+def test_a_scratch_along_the_whole_picture_is_no_dead_line(data_dir: Path) -> None:
+    files = sorted((data_dir / "xsdd_steel_strip/images/surface_scratch").glob("*.*"))[::12]
+    assert files
+    for file in files:
+        for image in (Image.open(file), Image.open(file).convert("L")):
+            assert finders["dead_rows"](np.asarray(image), {}) == []
+    drawn = specimen().astype(np.uint8)
+    drawn[:, 60:62] = np.clip(240.0 + np.random.default_rng(3).normal(0, 3, (200, 2)), 0, 255)  # bright, with grain
+    drawn[:150, 100] = 0  # constant, but not from end to end
+    drawn[:190, 140] = drawn[:190, 139]  # a copy, but not from end to end
+    assert finders["dead_rows"](drawn, {}) == []
+
+
 @pytest.mark.parametrize("kind", FRAMES)
 def test_no_picture_is_refused_and_nothing_is_in_nothing(kind: str) -> None:
     for bad in (np.zeros(40), np.zeros((0, 40)), np.zeros((2, 3, 40, 40))):

@@ -161,6 +161,39 @@ def test_a_plate_on_ground_of_its_own_level_is_found_and_a_flat_block_of_compres
     assert found_artefacts(smooth) == []
 
 
+@pytest.mark.parametrize("quality", [75, 90])
+def test_a_written_plate_is_found_whole_after_lossy_compression(tmp_path, quality):
+    for content in range(CONTENTS):
+        planted = plant(ground(30 + content, level=110.0), "label", content, seed=content)
+        file = tmp_path / f"{content}.jpg"
+        Image.fromarray(planted.pixels).save(file, quality=quality)
+        (plate,) = found_artefacts(np.array(Image.open(file)))
+        assert plate.kind == "label"
+        assert (plate.mask & planted.mask).sum() / (plate.mask | planted.mask).sum() >= 0.95, content
+
+
+def test_writing_on_the_picture_itself_has_no_plate():
+    for seed in range(6):
+        image = ground(40 + seed)
+        put(image, written("A57 nm"), 50, 40, 255)
+        assert [r.kind for r in found_artefacts(image)] == ["text"]
+    image = np.full((96, 96), 90, np.uint8)  # flat to the edge: the ground has no rectangle's end
+    put(image, written("A57 nm"), 40, 30, 255)
+    assert [r.kind for r in found_artefacts(image)] == ["text"]
+
+
+@pytest.mark.parametrize("noise", [0.0, 3.0])
+def test_a_compact_rectangle_of_one_level_may_be_a_particle_and_is_no_label(noise):
+    rng = np.random.default_rng(0)
+    picture = np.clip(60 + rng.normal(0, 1, (40, 50)) * noise, 0, 255).astype(np.uint8)
+    for level in (255, 200):
+        picture[15:25, 20:32] = level
+        assert found_artefacts(picture) == []
+    large = ground(10)
+    large[40:70, 50:80] = 255  # saturated, whatever its form
+    assert found_artefacts(large) == []
+
+
 def test_two_lines_are_one_text_and_writing_elsewhere_another():
     image = ground(4)
     first = put(image, written("RUN 012"), 6, 8, 0) | put(image, written("T=300K"), 15, 8, 0)

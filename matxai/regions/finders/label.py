@@ -11,6 +11,7 @@ from matxai.regions.finders import finders
 from matxai.regions.finders.stamp import in_corner, rectangular
 from matxai.regions.inked import bounds, evenness
 from matxai.regions.inks import GRAINED, inks_of
+from matxai.regions.plates import plate_around
 from matxai.regions.region import Region
 from matxai.regions.writing import words_of
 
@@ -27,14 +28,16 @@ _TRIED = 60
 _SURE = 0.6
 _BLEEDING = 0.5
 _FAINT, _LEAST_FAINT, _BLOCK = 0.4, 150, 8
-_KEPT, _PLAIN, _WRITTEN = 0.7, 80, 0.85
+_KEPT, _PLAIN, _LONG, _WRITTEN = 0.7, 200, 2.5, 0.85
+_READ = 0.5
 
 
 @finders.register("label")
 def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  # noqa: ARG001
     """Return plates, and the coloured marks of a picture that is grey but for them.
 
-    A plain plate right in a corner is a stamp and left to its finder.
+    A plain plate right in a corner is a stamp and left to its finder. One that is grey, small or compact may be a
+    particle or the object of a mask, and is none: what comes back in many pictures is for the folder to see.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ def label(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  #
     found: list[Region] = []
     taken = np.zeros(picture.grey.shape, bool)
     words = words_of(image)
-    plates = [plate for cut in cuts for plate in _plates(picture, cut, words)]
+    plates = [plate for cut in cuts for plate in _plates(picture, cut, words)] + _written(picture, words)
     for region in sorted(plates, key=lambda r: (-r.confidence * r.area, r.evidence["box"])):
         if not (taken & region.mask).any():
             taken |= region.mask
@@ -89,7 +92,9 @@ def _plates(picture: Picture, cut: Inks, words: list[Word]) -> list[Region]:
         faint = cut.exact and float(cut.sharp[at]) < _FAINT
         if faint and (inside.size < _LEAST_FAINT or _of_compression(box)):
             continue
-        if form == 0 or (plain and (inside.size < _PLAIN or in_corner(box, picture.grey.shape))):
+        if form == 0 or (plain and in_corner(box, picture.grey.shape)):
+            continue
+        if plain and not cut.colour and _of_the_picture(picture, box, float(cut.level[at])):
             continue
         mask = np.zeros(picture.grey.shape, bool)
         mask[window] = inside
@@ -100,6 +105,20 @@ def _plates(picture: Picture, cut: Inks, words: list[Word]) -> list[Region]:
         mask[window] = binary_fill_holes(inside)
         evidence = {"box": box, "level": round(float(cut.level[at]), 1), "plain": plain, "coloured": cut.colour}
         regions.append(Region(mask, "label", "pixels", confidence, evidence))
+    return regions
+
+
+def _written(picture: Picture, words: list[Word]) -> list[Region]:
+    """Plates found from what is written on them."""
+    regions = []
+    for word in words:
+        plate = plate_around(picture, word) if word.confidence >= _READ else None
+        if plate is None or plate.confidence < _SURE:
+            continue
+        mask = np.zeros(picture.grey.shape, bool)
+        mask[plate.box[0] : plate.box[1], plate.box[2] : plate.box[3]] = True
+        evidence = {"box": list(plate.box), "level": round(plate.level, 1), "plain": False, "coloured": False}
+        regions.append(Region(mask, "label", "pixels", plate.confidence, evidence))
     return regions
 
 
@@ -140,6 +159,14 @@ def _even(picture: Picture, mask: Mask, *, written: bool) -> float:
 def _of_compression(box: list[int]) -> bool:
     """Whether a box lies on the grid of 8 pixels that JPEG cuts a picture into: smooth blocks come out flat."""
     return sum(edge % _BLOCK == 0 for edge in box) >= 3
+
+
+def _of_the_picture(picture: Picture, box: list[int], level: float) -> bool:
+    """Whether a plate with nothing on it may as well be a particle: small, of a flat picture, or compact at a limit."""
+    rows, columns = box[1] - box[0], box[3] - box[2]
+    compact = max(rows, columns) < _LONG * min(rows, columns)
+    at_limit = level <= picture.grey.min() + 1 or level >= picture.grey.max() - 1
+    return rows * columns < _PLAIN or picture.flat >= GRAINED or (compact and at_limit)
 
 
 def _edged(cut: Inks, at: int) -> float:
