@@ -1,4 +1,4 @@
-"""The plate that writing stands on: found from the writing outwards, where lossy compression left no plate of one level.
+"""The plate that writing stands on, found from the writing outwards: compression leaves no plate of one level.
 
 Around a word the ground is of the plate's level as far as the plate goes, and no further. The rectangle grows from the
 word's box by whole lines, side by side, as long as a line is of that level; where it stops, the lines outside have to
