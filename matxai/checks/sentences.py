@@ -18,7 +18,7 @@ NAMES = {
     "border": "border",
     "vignette": "vignette",
     "aperture": "aperture",
-    "dead_rows": "dead rows",
+    "dead_rows": "band of dead rows",
     "seam": "seam of tiles",
     "padding": "constant padding",
     "first_channel": "first channel",
@@ -54,8 +54,8 @@ LEAK_SUPPORT = (
     "Exchanging the {what} decides nothing ({effect}, {low} to {high}), but {tests} speak against the model: {names}."
 )
 LEAK_NOT_SEEN = (
-    "The model is not seen to read the {what}: exchanging it moves its answers by {effect} ({high} at most; the margin "
-    "is {margin})."
+    "The model is not seen to read the {what}: exchanging the {what} moves its answers by {effect} ({high} at most; "
+    "the margin is {margin})."
 )
 LEAK_CONSTANT = (
     "The {what} is the same in all {images}, so that it cannot tell their class; without it the model changes "
@@ -65,7 +65,7 @@ LEAK_UNREACHABLE = "Nothing of the {what} reaches the network: its preprocessing
 LEAK_CANNOT_TELL = "Whether the model reads the {what} cannot be told: {missing}."
 LEAK_RESOLUTION = " These data could have shown an effect of {smallest_effect} at best, and p = {smallest_p}."
 LEAK_NO_RESOLUTION = " These data could have shown no effect, however large."
-LEAK_RESOLUTION_WITHOUT_P = " With so few groups these data could have shown no p at all."
+LEAK_RESOLUTION_WITHOUT_P = " Fewer than six groups took part in it, so that these data could have shown no p at all."
 LEAK_UNGROUPED = " No groups were named: images are treated as independent, and the intervals are optimistic."
 LEAK_PATH = " It changes the rest of the picture as well, through the preprocessing's {steps}."
 
@@ -100,7 +100,25 @@ MISSING_POWER = "an effect of {margin} would have been found in {power} of trial
 MISSING_P = "the smallest p that {groups} can give is {smallest_p}, and {tests} need {level}; it takes more groups"
 MISSING_CLEAR = "the effect is {effect} ({low} to {high}), neither clear of chance (p = {p}) nor below {margin}"
 MISSING_AGAINST = "the model's answers move away from the class of the donor ({low} to {high})"
+MISSING_TAKING_PART = "fewer than {needed} groups took part in the exchange, so that there is no p"
+MISSING_BELOW = "the effect, {effect} ({low} to {high}), may as well lie far below zero"
 MISSING_INTERVENTION = "there is no way of changing it in these files"
+
+TAKES = {
+    "groups": "at least {needed} groups (there are {groups})",
+    "images": "at least {needed} images (there are {images})",
+    "images_for": "about {needed} images (there are {images}) to bound the effect by {margin}",
+    "chance": "a model that is better than chance on these labels",
+    "donors": "at least two classes, each with images of two groups or more in which the {what} can be exchanged",
+    "power": "more groups: an effect of {margin} is found in {power} of trials, and should be in {enough}",
+    "p": "more groups, or fewer questions at once: {groups} groups give p = {smallest_p} at best",
+    "clear": "more images of more groups: the effect, {low} to {high}, is neither clear of chance nor below {margin}",
+    "against": "another model or other images: answers move away from the class of the donor",
+    "taking_part": "at least {needed} groups whose {what} fits one another's images",
+    "below": "more images of more groups: the effect lies between {low} and {high}",
+    "intervention": "files in which the {what} can be changed",
+}
+"""What it would take to decide, by what is missing."""
 
 LEAK_OVERALL = {
     "leak": "The model reads what is not of the specimen: {names}.",

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 QUESTION = "Does {model} tell classes by what is not of the specimen? Asked with {images} of {data}."
 AXIS = "effect: how much more often a class is predicted with artefacts of that class"
-MARGIN = "the margin: an effect is not seen where its interval ends below"
-LEAK = "an interval that lies above is a leak"
+MARGIN = "the margin, below which the interval of what is not seen ends"
+LEAK = "above which the interval of a leak lies"
 REACHES = "{share} of what varies in it from image to image reaches the network."
-FOUND = "Found in {count} of {images}, from {source}{sure}."
+FOUND = "Found in {count} of {images}, by {source}{sure}."
+SOURCES = {
+    "instrument's tag": "the instrument's tags",
+    "pixels": "their pixels",
+    "folder": "comparing the images with one another",
+}
 CONSTANT = "It is the same in all of them."
 BESIDE = "Tests beside it: none of them convicts alone"
 TEST = "The confirmatory test"
@@ -138,7 +143,7 @@ def _facts(leakage: Leakage, data: Data) -> dict[str, str]:
     facts = {
         "images": f"{len(labelled)}{groups}, of {words.listed([labelled.classes[k] for k in labelled.present])}",
         "accuracy": f"{words.percent(value)} ({words.percent(low)} to {words.percent(high)}); "
-        f"chance reaches {words.percent(leakage.chance)} at most",
+        f"by chance up to {words.percent(leakage.chance)} (95 % point)",
     }
     if not known.get("grouped", labelled.groups is not None):
         facts["groups"] = "none named: images are treated as independent, and the intervals are optimistic"
@@ -158,7 +163,11 @@ def _shown(found: LeakFinding, images: str, examples: tuple[Example, ...]) -> Sh
             if found.artefact.confidence < 1
             else ""
         )
-        remarks.append(FOUND.format(count=count, images=images, source=found.artefact.source, sure=sure))
+        remarks.append(
+            FOUND.format(
+                count=count, images=images, source=SOURCES.get(found.artefact.source, found.artefact.source), sure=sure
+            )
+        )
         if found.artefact.constant:
             remarks.append(CONSTANT)
     if found.reach is not None:
@@ -168,8 +177,8 @@ def _shown(found: LeakFinding, images: str, examples: tuple[Example, ...]) -> Sh
     grids = [_test_grid(found.test)] if found.test is not None else []
     if found.support:
         grids.append(_support_grid(found.support))
-    remedy = found.verdict.sentence if found.verdict.answer == "cannot tell" else ""
-    return Shown(finding_of(found), tuple(remarks), tuple(grids), examples, remedy)
+    takes = tuple(found.verdict.evidence.get("missing", ()))
+    return Shown(finding_of(found), tuple(remarks), tuple(grids), examples, takes)
 
 
 def _test_grid(test: Tested) -> Grid:
@@ -186,6 +195,11 @@ def _test_grid(test: Tested) -> Grid:
     return Grid(TEST, ("", ""), tuple(rows))
 
 
+def _share(value: float | None) -> str | None:
+    finite = _finite(value)
+    return None if finite is None else words.plain_number(finite)
+
+
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
@@ -194,8 +208,8 @@ def _support_grid(support: tuple[Support, ...]) -> Grid:
     rows = tuple(
         (
             s.name.replace("_", " ").replace(":", ": "),
-            _finite(s.value),
-            _finite(s.limit),
+            _share(s.value),
+            _share(s.limit),
             s.beyond if s.limit is not None else None,
             s.sentence,
         )
@@ -226,8 +240,8 @@ def _factor_rows(leakage: Leakage) -> Iterator[tuple[Any, ...]]:
         interval = "–" if moves is None else " to ".join(words.plain_number(v) for v in moves.interval)
         yield (
             named(factor.name),
-            "does not vary" if factor.predicts is None else round(factor.predicts, 3),
-            None if factor.chance is None else round(factor.chance, 3),
+            "does not vary" if factor.predicts is None else words.plain_number(factor.predicts),
+            None if factor.chance is None else words.plain_number(factor.chance),
             "not tried" if moves is None else words.plain_number(moves.effect),
             interval,
             found.verdict.answer,

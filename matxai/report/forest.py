@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING
 
 from matxai.report import sentences
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from matxai.report.verdicts import Finding
 
 _WIDTH, _LEFT, _RIGHT = 600.0, 12.0, 588.0
-_TOP, _ROW, _FOOT = 30.0, 50.0, 48.0
+_TOP, _ROW, _FOOT, _LINE = 30.0, 50.0, 50.0, 24.0
+_LETTERS = 52
+"""So many letters fit in a line where a narrow screen makes them large."""
 
 
 def forest_chart(
@@ -48,17 +51,20 @@ def forest_chart(
         return _LEFT + (value - low) / (high - low) * (_RIGHT - _LEFT)
 
     bottom = _TOP + _ROW * len(rows)
+    lines = textwrap.wrap(axis, _LETTERS) or [""]
     parts = [
         Markup('<svg class="chart forest" viewBox="0 0 {w:.0f} {h:.0f}" role="img" aria-label="{label}">').format(
-            w=_WIDTH, h=bottom + _FOOT, label=_label(rows)
+            w=_WIDTH, h=bottom + _FOOT + _LINE * (len(lines) - 1), label=_label(rows)
         ),
-        Markup('<line class="zero" x1="{x:.1f}" x2="{x:.1f}" y1="{t}" y2="{b}"/>').format(x=place(0), t=_TOP, b=bottom),
+        Markup('<path class="zero" d="{d}"/>').format(
+            d=" ".join(f"M{place(0):.1f} {_TOP + _ROW * k + 25:.0f} v{_ROW - 25:.0f}" for k in range(len(rows)))
+        ),
     ]
     for i, (value, _) in enumerate(thresholds):
         x = place(value)
-        parts.append(
-            Markup('<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{t}" y2="{b}"/>').format(x=x, t=22, b=bottom)
-        )
+        # beside the intervals alone: through a row's words it would be read as a stroke of them
+        down = " ".join(f"M{x:.1f} {_TOP + _ROW * k + 25:.0f} v{_ROW - 25:.0f}" for k in range(len(rows)))
+        parts.append(Markup('<path class="mark" d="M{x:.1f} 20 v8 {down}"/>').format(x=x, down=down))
         anchor = "end" if i == 0 and len(thresholds) > 1 else "start"
         parts.append(
             Markup('<text x="{x:.1f}" y="16" class="{a}">{t}</text>').format(
@@ -74,7 +80,9 @@ def forest_chart(
                 x=min(max(place(tick), 24.0), 576.0), y=bottom + 20, t=sentences.number(tick)
             )
         )
-    parts.append(Markup('<text x="{x}" y="{y}" class="middle">{t}</text>').format(x=_WIDTH / 2, y=bottom + 42, t=axis))
+    for k, line in enumerate(lines):
+        y = bottom + 44 + _LINE * k
+        parts.append(Markup('<text x="{x}" y="{y}" class="middle">{t}</text>').format(x=_WIDTH / 2, y=y, t=line))
     parts.append(Markup("</svg>"))
     return Markup("").join(parts)
 

@@ -85,15 +85,15 @@ class Shown:
         The tests behind it.
     examples
         The worst first, then what is typical.
-    remedy
-        What it would take to decide, where it was not decided; empty otherwise.
+    takes
+        What it would take to decide, one thing each, where it was not decided; empty otherwise.
     """
 
     finding: Finding
     remarks: tuple[str, ...] = ()
     grids: tuple[Grid, ...] = ()
     examples: tuple[Example, ...] = ()
-    remedy: str = ""
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

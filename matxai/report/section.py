@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from matxai.report.content import Report, ReportItem
+
+
+_NUMBER = re.compile(r"[−-]?[\d.]+( to [−-]?[\d.]+)?")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,18 @@ class Section:
 sections: Registry[Section] = Registry("report section", package="matxai.report.sections")
 
 
+def numeric(value: object) -> bool:
+    """Return whether a cell is a number, or text that says a number or an interval: ``"0.05"``, ``"−0.28 to 0.28"``."""
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _unbroken(value: object) -> object:
+    """A number and its per cent sign stay on one line."""
+    return value.replace(" %", "\u00a0%") if isinstance(value, str) else value
+
+
 @cache
 def environment() -> Environment:
     """Return the environment of the templates: everything is escaped, an undefined name is an error."""
@@ -54,7 +70,9 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_unbroken,
     )
+    env.tests["numeric"] = numeric
     env.filters.update(
         number=sentences.number,
         percent=sentences.percent,

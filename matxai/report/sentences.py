@@ -161,8 +161,14 @@ ANSWERS = {
 }
 """The answers of verdicts as a page writes them; ``kind`` is one of fails, suspicious, open, passes."""
 
-FOREST = "Diamonds are effects, lines their 95 % intervals. Dashed: {marks}. Answer and numbers stand above each line."
-FOREST_BARE = "Diamonds are effects, lines their 95 % intervals. Answer and numbers stand above each line."
+FOREST = (
+    "Diamonds are effects, lines reach from their lower to their upper 95 % bound. Dashed: {marks}. Answer and numbers "
+    "stand above each line."
+)
+FOREST_BARE = (
+    "Diamonds are effects, lines reach from their lower to their upper 95 % bound. Answer and numbers stand above each "
+    "line."
+)
 THRESHOLD = "{value}, {meaning}"
 EFFECT = "effect {effect}"
 EFFECT_RANGE = "effect {effect} ({low} to {high})"
@@ -189,6 +195,12 @@ def p_words(p: float | None) -> str:
     if p is None:
         return "–"
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}" if p < 1e-2 else f"{p:.2f}"
+
+
+def p_equals(p: float) -> str:
+    """Return a p value with its letter: ``"p = 0.0008"``, ``"p < 0.0001"``."""
+    words = p_words(p)
+    return f"p {words}" if words.startswith("<") else f"p = {words}"
 
 
 def plain_number(value: float) -> str:

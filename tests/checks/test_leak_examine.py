@@ -96,7 +96,45 @@ def test_a_model_that_reads_the_picture_is_not_seen_to_leak_on_confounded_data()
 def test_too_few_groups_or_images_decide_nothing(groups, each, module) -> None:
     found = ask(module, made(groups, each))
     assert found.answer == "cannot tell"
-    assert "it takes at least" in found.findings[0].verdict.sentence
+    one = found.findings[0]
+    assert "it takes at least" in one.verdict.sentence
+    takes = one.verdict.evidence["missing"]
+    needed = {(3, 20): ["6 groups"], (12, 1): ["59 images"], (2, 6): ["6 groups", "59 images"]}[groups, each]
+    assert [words.split("at least ")[1].split(" (")[0] for words in takes] == needed
+
+
+def test_where_nothing_can_be_decided_no_supporting_test_is_run() -> None:
+    asked: list[str] = []
+    what = made(3, 4)
+    few = examine(
+        model_of(READS_BAR),
+        what.data,
+        artefacts=[what.bar],
+        factors=False,
+        progress=lambda done, total, label: asked.append(label),
+    )
+    assert few.answer == "cannot tell"
+    assert few.findings[0].support == ()
+    assert not [label for label in asked if "only" in label or "removal" in label or "relevance" in label]
+
+
+def test_an_open_question_always_says_what_is_missing() -> None:
+    from matxai.checks.leak.answers import Rules, missing
+    from matxai.checks.leak.chance import Accuracy
+    from matxai.checks.leak.records import Tested
+
+    good = Accuracy(1.0, (0.9, 1.0), 0.6, 0.001, 0.5, 60, 10)
+    rules = Rules("net", good, grouped=True, margin=0.05, alpha=0.05, threshold=0.15, tests=1, classes=("a", "b"))
+    bounds = [(-1.0, 0.04), (-0.3, -0.2), (-0.1, 0.2), (0.0, 0.6), (-0.02, 0.02)]
+    for low, high in bounds:
+        for p in (None, 0.4):
+            for power in (0.1, 1.0):
+                if (low, p, power) == (-0.02, 0.4, 1.0):
+                    continue  # that one is `not seen`
+                tested = Tested((low + high) / 2, (low, high), p, p, 60, 10, 30, 0.001, 0.05, power)
+                parts = missing(tested, rules, "info bar")
+                assert parts
+                assert all(m.why and m.takes and "{" not in m.why + m.takes for m in parts)
 
 
 def test_an_artefact_that_never_changes_tells_no_class() -> None:

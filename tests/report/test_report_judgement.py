@@ -59,7 +59,10 @@ def judgement():
                 grids=(Grid("Beside it", ("test", "of", "out"), (("removal", 0.31, True), ("share", None, False))),),
                 examples=(Example("0001_pore.tif, the strongest", "It flips.", shots),),
             ),
-            Shown(finding("compression", "cannot tell", 0.03, (-0.05, 0.12), None), remedy="six groups."),
+            Shown(
+                finding("compression", "cannot tell", 0.03, (-0.05, 0.12), None),
+                takes=("at least 6 groups", "about 100 images"),
+            ),
             Shown(finding(HOSTILE, "unreachable", None, None, None)),
         ),
         axis="exchange effect",
@@ -93,15 +96,15 @@ def test_the_answer_comes_first_then_each_finding_then_what_is_open(report):
         "1 file could not be used",
         "The split 'test' was taken.",
         "The findings at a glance",
-        "0.05, the margin and 0.15, a leak lies above",
-        "effect 0.93 (0.85 to 1.00), p 0.0008",
+        "0.05, the margin; 0.15, a leak lies above",
+        "effect 0.93 (0.85 to 1.00), p = 0.0008",
         "The sentence of info_bar.",
         "All of it reaches the network.",
         "removal 0.31 yes share – no",
         "0001_pore.tif, the strongest",
         "with the donor's bar: crack",
-        "What it would take: six groups.",
         "What could not be decided, and what it would take",
+        "compression : at least 6 groups; about 100 images.",
         "What is not in the picture",
         "a.tif is empty.",
         "matxai leakage twin set",
@@ -134,10 +137,12 @@ def test_every_answer_has_words_and_a_sign(judgement):
 def test_the_chart_places_effects_to_scale():
     rows = [finding("a", "leak", 0.5, (0.25, 0.75)), finding("b", "not seen", 0.0, (-0.25, 0.05)), finding("c", effect=None, interval=None)]  # fmt: skip  # noqa: E501
     svg = ElementTree.fromstring(str(forest_chart(rows, axis="effect", thresholds=[(0.05, "m"), (0.15, "l")])))
-    ranges = [[float(v) for v in re.findall(r"M([\d.]+) [\d.]+ H([\d.]+)", p.get("d"))[0]] for p in svg.iter("path")]
+    paths = list(svg.iter("path"))
+    found = [re.findall(r"M([\d.]+) [\d.]+ H([\d.]+)", p.get("d")) for p in paths if "range" in p.get("class")]
+    ranges = [[float(v) for v in f[0]] for f in found]
     middles = [float(p.get("points").split(",")[0]) for p in svg.iter("polygon")]
-    zero = float(next(line.get("x1") for line in svg.iter("line") if line.get("class") == "zero"))
-    marks = [float(line.get("x1")) for line in svg.iter("line") if line.get("class") == "mark"]
+    down = {kind: [p.get("d") for p in paths if p.get("class") == kind] for kind in ("zero", "mark")}
+    zero, *marks = [float(re.findall(r"M([\d.]+)", d)[0]) for d in (*down["zero"], *down["mark"])]
     unit = (middles[0] - zero) / 0.5
     assert unit > 400  # pixels of the drawing for an effect of 1
     want = [[0.25, 0.75], [-0.25, 0.05]]
@@ -145,6 +150,31 @@ def test_the_chart_places_effects_to_scale():
     assert np.allclose((np.array([*middles, *marks]) - zero) / unit, [0.5, 0.0, 0.05, 0.15], atol=1e-3)
     assert "a: effect 0.50 (0.25 to 0.75), leak" in svg.get("aria-label")
     assert forest_chart([finding(effect=None, interval=None)]) is None
+
+
+def test_no_line_of_the_chart_goes_through_words_and_a_long_axis_is_wrapped():
+    rows = [finding("a", "leak", 0.5, (0.25, 0.75)), finding("b", "not seen", 0.0, (-0.25, 0.05))]
+    axis = "effect: how much more often a class is predicted with artefacts of that class"
+    svg = ElementTree.fromstring(str(forest_chart(rows, axis=axis, thresholds=[(0.05, "m"), (0.15, "l")])))
+    texts = ["".join(t.itertext()) for t in svg.iter("text")]
+    assert axis not in texts
+    assert all(len(t) <= 52 for t in texts)
+    assert " ".join(texts).endswith(axis)
+    written = [float(t.get("y")) for t in svg.iter("text")]
+    assert max(written) < float(svg.get("viewBox").split()[3])
+    for path in (p for p in svg.iter("path") if p.get("class") in ("zero", "mark")):
+        for top, length in re.findall(r"M[\d.]+ ([\d.]+) v([\d.]+)", path.get("d")):
+            assert not any(y - 12 < float(top) + float(length) and float(top) < y for y in written)
+
+
+def test_cells_that_are_numbers_stand_in_columns_and_keep_their_per_cent_sign():
+    rows = (("a", "0.50", "−0.28 to 0.28", "1 of 5"), ("b", None, "–", "no"))
+    table = Grid("", ("", "by chance", "interval", "said"), rows)
+    page = render_report(Report("t", judgement=Judgement("q", "leak", "5 % of them.", grids=(table,))))
+    assert '<td class="num">0.50</td><td class="num">−0.28 to 0.28</td><td>1 of 5</td>' in page
+    assert '<td class="num">–</td>' in page
+    assert page.count('<th scope="col" class="num">') == 2
+    assert "5\u00a0% of them." in page
 
 
 def test_the_table_has_a_row_for_each_test_and_each_bad_file(tmp_path):

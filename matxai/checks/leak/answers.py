@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from matxai.checks import sentences
 from matxai.checks.leak.bounds import exact_bounds, smallest_n
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 GRAVEST_FIRST = ("leak", "suspicious", "cannot tell", "not seen", "unreachable")
 SUPPORT_NEEDED = 2
 """So many supporting tests beyond the 95 % point of their own null make a model suspicious."""
+
+
+class Missing(NamedTuple):
+    """One thing that keeps a question open: why, as a part of the verdict's sentence, and what it would take."""
+
+    why: str
+    takes: str
 
 
 @dataclass(frozen=True)
@@ -64,32 +71,33 @@ class Rules:
     left_out: tuple[str, ...] = ()
 
     @property
-    def too_few(self) -> list[str]:
+    def too_few(self) -> list[Missing]:
         """What is missing before anything can be decided: groups, images."""
         missing = []
-        if self.accuracy.groups < GROUPS_NEEDED:
-            groups = counted(self.accuracy.groups, "group")
-            missing.append(sentences.MISSING_GROUPS.format(groups=groups, needed=GROUPS_NEEDED))
-        if exact_bounds(0.0, self.accuracy.n)[1] > self.threshold:
-            images = counted(self.accuracy.n, "image")
-            missing.append(sentences.MISSING_IMAGES.format(images=images, needed=smallest_n(self.margin)))
+        n, groups = self.accuracy.n, self.accuracy.groups
+        if groups < GROUPS_NEEDED:
+            why = sentences.MISSING_GROUPS.format(groups=counted(groups, "group"), needed=GROUPS_NEEDED)
+            missing.append(Missing(why, sentences.TAKES["groups"].format(groups=groups, needed=GROUPS_NEEDED)))
+        if exact_bounds(0.0, n)[1] > self.threshold:
+            needed = smallest_n(self.margin)
+            why = sentences.MISSING_IMAGES.format(images=counted(n, "image"), needed=needed)
+            missing.append(Missing(why, sentences.TAKES["images"].format(images=n, needed=needed)))
         return missing
 
     @property
-    def no_better_than_chance(self) -> list[str]:
-        """A sentence's part if the model is not better than chance, else nothing."""
+    def no_better_than_chance(self) -> list[Missing]:
+        """What is missing if the model is not better than chance, else nothing."""
         a = self.accuracy
         if a.beyond(self.alpha):
             return []
-        return [
-            sentences.MISSING_CHANCE.format(
-                accuracy=points(a.value),
-                images=counted(a.n, "image"),
-                low=points(a.interval[0]),
-                high=points(a.interval[1]),
-                chance=points(a.chance),
-            )
-        ]
+        why = sentences.MISSING_CHANCE.format(
+            accuracy=points(a.value),
+            images=counted(a.n, "image"),
+            low=points(a.interval[0]),
+            high=points(a.interval[1]),
+            chance=points(a.chance),
+        )
+        return [Missing(why, sentences.TAKES["chance"])]
 
 
 def significant(tested: Tested, rules: Rules) -> bool:
@@ -103,11 +111,13 @@ def bounded(tested: Tested, rules: Rules) -> bool:
     return high < rules.margin and tested.power >= POWER_NEEDED and tested.p is not None and low > -rules.threshold
 
 
-def missing(tested: Tested | None, rules: Rules, what: str) -> list[str]:
-    """Return what it would take to decide, one part of a sentence each."""
+def missing(tested: Tested | None, rules: Rules, what: str) -> list[Missing]:
+    """Return what keeps a question open, and what it would take to decide it."""
+    takes = sentences.TAKES
     if tested is None:
         names = sentences.MISSING_LEFT_OUT.format(names=listed(rules.left_out)) if rules.left_out else ""
-        return [*rules.too_few, sentences.MISSING_DONORS.format(what=what, left_out=names)]
+        why = sentences.MISSING_DONORS.format(what=what, left_out=names)
+        return [*rules.too_few, Missing(why, takes["donors"].format(what=what))]
     parts = [*rules.too_few, *rules.no_better_than_chance]
     low, high = tested.interval
     numbers = {
@@ -117,24 +127,42 @@ def missing(tested: Tested | None, rules: Rules, what: str) -> list[str]:
         "margin": points(rules.margin),
         "p": p_value(tested.p),
         "power": points(tested.power),
+        "enough": points(POWER_NEEDED),
+        "groups": str(rules.accuracy.groups),
+        "images": str(tested.n),
+        "smallest_p": p_value(tested.smallest_p),
+        "needed": str(GROUPS_NEEDED),
+        "what": what,
     }
+
+    def part(why: str, name: str, **more: Any) -> Missing:
+        given = {**numbers, **more}
+        return Missing(why.format(**given), takes[name].format(**given))
+
     if high < -rules.margin:
-        return [*parts, sentences.MISSING_AGAINST.format(**numbers)]
-    if tested.p is not None and tested.smallest_p * rules.tests > rules.alpha + 1e-12:
+        return [*parts, part(sentences.MISSING_AGAINST, "against")]
+    if tested.p is None and not rules.too_few:
+        parts.append(part(sentences.MISSING_TAKING_PART, "taking_part"))
+    elif tested.p is not None and tested.smallest_p * rules.tests > rules.alpha + 1e-12:
         groups = counted(rules.accuracy.groups, "group")
-        level = p_value(rules.alpha / rules.tests)
-        smallest = p_value(tested.smallest_p)
-        tests = counted(rules.tests, "question")
-        parts.append(sentences.MISSING_P.format(groups=groups, smallest_p=smallest, level=level, tests=tests))
+        level, tests = p_value(rules.alpha / rules.tests), counted(rules.tests, "question")
+        why = sentences.MISSING_P.format(groups=groups, smallest_p=numbers["smallest_p"], level=level, tests=tests)
+        parts.append(part(why, "p"))
     elif tested.p is not None and tested.power < POWER_NEEDED:
-        parts.append(sentences.MISSING_POWER.format(**numbers))
+        parts.append(part(sentences.MISSING_POWER, "power"))
     if high >= rules.margin:
         if tested.effect < rules.margin:
             needed = max(smallest_n(rules.margin), math.ceil(tested.n * _wider(tested, rules.margin) ** 2))
-            parts.append(sentences.MISSING_IMAGES_FOR.format(needed=needed, **numbers))
+            parts.append(part(sentences.MISSING_IMAGES_FOR, "images_for", needed=needed))
         elif tested.p is not None:
-            parts.append(sentences.MISSING_CLEAR.format(**numbers))
+            parts.append(part(sentences.MISSING_CLEAR, "clear"))
+    elif not parts:
+        parts.append(part(sentences.MISSING_BELOW, "below"))
     return parts
+
+
+def _listed(parts: Sequence[Missing]) -> str:
+    return listed([p.why for p in parts])
 
 
 def _wider(tested: Tested, margin: float) -> float:
@@ -174,7 +202,7 @@ def answer_artefact(
     """
     what = named(artefact.name)
     beyond = list(dict.fromkeys(s.name.partition(":")[0] for s in support if s.beyond))  # several methods are one test
-    answer, sentence = _artefact_answer(artefact, rules, reach, tested, beyond, removal)
+    answer, sentence, open_for = _artefact_answer(artefact, rules, reach, tested, beyond, removal)
     if reach is not None and reach.path and answer in ("leak", "suspicious"):
         sentence += sentences.LEAK_PATH.format(steps=listed([s.replace("_", " ") for s in reach.path]))
     facts = {"reach": None if reach is None else reach.share, **(evidence or {})}
@@ -182,7 +210,7 @@ def answer_artefact(
         facts |= {"elsewhere": reach.elsewhere, "path": list(reach.path), "answers_by_path": reach.by_path}
     if removal is not None:
         facts["removal"] = removal
-    verdict = _verdict(what, answer, sentence, rules, tested, facts)
+    verdict = _verdict(what, answer, sentence, rules, tested, _with_missing(facts, open_for))
     share = None if reach is None else reach.share
     return LeakFinding(
         artefact.name, artefact.kind, verdict, share, tested, tuple(support), artefact=artefact, examples=examples
@@ -196,64 +224,71 @@ def _artefact_answer(
     tested: Tested | None,
     beyond: Sequence[str],
     removal: float | None,
-) -> tuple[str, str]:
+) -> tuple[str, str, Sequence[Missing]]:
     what = named(artefact.name)
     if reach is not None and reach.share == 0.0:
-        return "unreachable", sentences.LEAK_UNREACHABLE.format(what=what)
-    undecided = sentences.LEAK_CANNOT_TELL.format(what=what, missing=listed(missing(tested, rules, what)))
+        return "unreachable", sentences.LEAK_UNREACHABLE.format(what=what), ()
     if rules.too_few:
-        few = listed(rules.too_few)
-        return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=few)
+        few = rules.too_few
+        return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(few)), few
     if artefact.constant:
         images = counted(rules.accuracy.n, "image")
         said = points(removal) if removal is not None else "an unknown share"
-        return "not seen", sentences.LEAK_CONSTANT.format(what=what, images=images, removal=said)
+        return "not seen", sentences.LEAK_CONSTANT.format(what=what, images=images, removal=said), ()
     if tested is not None:
         numbers = _numbers(tested, rules, what)
         if significant(tested, rules) and tested.interval[0] > rules.threshold:
-            return "leak", sentences.LEAK_YES.format(**numbers)
+            return "leak", sentences.LEAK_YES.format(**numbers), ()
         if significant(tested, rules):
-            return "suspicious", sentences.LEAK_SIGNIFICANT.format(**numbers)
+            return "suspicious", sentences.LEAK_SIGNIFICANT.format(**numbers), ()
         if len(beyond) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
             tests = f"{len(beyond)} supporting tests"
             names = listed([name.replace("_", " ") for name in beyond])
-            return "suspicious", sentences.LEAK_SUPPORT.format(tests=tests, names=names, **numbers)
+            return "suspicious", sentences.LEAK_SUPPORT.format(tests=tests, names=names, **numbers), ()
         if bounded(tested, rules) and not rules.no_better_than_chance:
-            return "not seen", sentences.LEAK_NOT_SEEN.format(**numbers)
-    return "cannot tell", undecided
+            return "not seen", sentences.LEAK_NOT_SEEN.format(**numbers), ()
+    open_for = missing(tested, rules, what)
+    return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(open_for)), open_for
+
+
+def _with_missing(facts: dict[str, Any], open_for: Sequence[Missing]) -> dict[str, Any]:
+    """The facts with what it would take to decide, where that is open."""
+    return facts | {"missing": [m.takes for m in open_for]} if open_for else facts
 
 
 def answer_factor(factor: Factor, rules: Rules) -> LeakFinding:
     """Return the finding about something that is not in the picture: only what tells the label can have leaked."""
     what = named(factor.name)
     tested = factor.moves
-    answer, sentence = _factor_answer(factor, rules, what)
+    answer, sentence, open_for = _factor_answer(factor, rules, what)
     facts = {"predicts": factor.predicts, "chance": factor.chance, **factor.detail}
-    verdict = _verdict(what, answer, sentence, rules, tested, facts)
+    verdict = _verdict(what, answer, sentence, rules, tested, _with_missing(facts, open_for))
     return LeakFinding(factor.name, "factor", verdict, None, tested, factor=factor)
 
 
-def _factor_answer(factor: Factor, rules: Rules, what: str) -> tuple[str, str]:
+def _factor_answer(factor: Factor, rules: Rules, what: str) -> tuple[str, str, Sequence[Missing]]:
     if rules.too_few:
-        return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=listed(rules.too_few))
+        few = rules.too_few
+        return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(few)), few
     if factor.predicts is None:
-        return "not seen", sentences.FACTOR_CONSTANT.format(what=what)
+        return "not seen", sentences.FACTOR_CONSTANT.format(what=what), ()
     predicts = factor.chance is not None and factor.predicts > factor.chance
     tested = factor.moves
     numbers = {} if tested is None else _numbers(tested, rules, what)
     if tested is not None and significant(tested, rules):
         if predicts and not factor.specimen and tested.interval[0] > rules.threshold:
-            return "leak", sentences.FACTOR_YES.format(**numbers)
+            return "leak", sentences.FACTOR_YES.format(**numbers), ()
         if predicts or not factor.specimen:
             told = sentences.FACTOR_PREDICTS if predicts else sentences.FACTOR_PREDICTS_NOT
             specimen = sentences.FACTOR_SPECIMEN if factor.specimen else ""
-            return "suspicious", sentences.FACTOR_SUSPICIOUS.format(predicts=told, specimen=specimen, **numbers)
+            return "suspicious", sentences.FACTOR_SUSPICIOUS.format(predicts=told, specimen=specimen, **numbers), ()
     if not predicts:
-        return "not seen", sentences.FACTOR_NOT_TELLING.format(what=what)
+        return "not seen", sentences.FACTOR_NOT_TELLING.format(what=what), ()
     if tested is not None and bounded(tested, rules) and not rules.no_better_than_chance:
-        return "not seen", sentences.FACTOR_NOT_SEEN.format(**numbers)
-    parts = [sentences.MISSING_INTERVENTION] if tested is None else missing(tested, rules, what)
-    return "cannot tell", sentences.FACTOR_CANNOT_TELL.format(what=what, missing=listed(parts))
+        return "not seen", sentences.FACTOR_NOT_SEEN.format(**numbers), ()
+    none = Missing(sentences.MISSING_INTERVENTION, sentences.TAKES["intervention"].format(what=what))
+    parts = [none] if tested is None else missing(tested, rules, what)
+    return "cannot tell", sentences.FACTOR_CANNOT_TELL.format(what=what, missing=_listed(parts)), parts
 
 
 def _numbers(tested: Tested, rules: Rules, what: str) -> dict[str, str]:

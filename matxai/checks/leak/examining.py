@@ -329,7 +329,8 @@ def _findings(asked: Sequence[_Asked], case: Case, rules: Rules, *, supporting: 
     findings = []
     for a in asked:
         support: list[Support] = []
-        if supporting and not (a.reach is not None and a.reach.share == 0.0):
+        # where nothing arrives, or too few images or groups decide nothing whatever they say, they are not worth it
+        if supporting and not rules.too_few and not (a.reach is not None and a.reach.share == 0.0):
             from matxai.checks.leak.supporting import supporting as tests
 
             own = replace(case.about(a.artefact), tests=rules.tests)

@@ -27,7 +27,7 @@ def _example(example: Example) -> dict[str, Any]:
 def _finding(shown: Shown) -> dict[str, Any]:
     verdict = shown.finding.verdict
     numbers = [sentences.effect_words(verdict.effect, verdict.interval)]
-    numbers += [f"p {sentences.p_words(verdict.p)}"] if verdict.p is not None else []
+    numbers += [sentences.p_equals(verdict.p)] if verdict.p is not None else []
     return {
         "title": shown.finding.name.replace("_", " "),
         "answer": sentences.ANSWERS[verdict.answer],
@@ -36,7 +36,6 @@ def _finding(shown: Shown) -> dict[str, Any]:
         "remarks": shown.remarks,
         "grids": shown.grids,
         "examples": [_example(e) for e in shown.examples],
-        "remedy": shown.remedy,
     }
 
 

@@ -49,7 +49,7 @@ def make(report: Report) -> Markup | None:
         answer=sentences.ANSWERS[judgement.answer],
         rows=[row(s) for s in judgement.shown],
         chart=chart,
-        caption=sentences.FOREST.format(marks=sentences.listed(marks)) if marks else sentences.FOREST_BARE,
+        caption=sentences.FOREST.format(marks="; ".join(marks)) if marks else sentences.FOREST_BARE,
         failed=sentences.FAILED.format(count=sentences.counted(len(report.failed), "file")) if report.failed else "",
     )
 

@@ -16,9 +16,9 @@ def make(report: Report) -> Markup | None:
     """Return a line for each undecided finding, or None where nothing was left open."""
     shown = report.judgement.shown if report.judgement is not None else ()
     rows = [
-        {"number": i, "name": s.finding.name.replace("_", " "), "remedy": s.remedy}
+        {"number": i, "name": s.finding.name.replace("_", " "), "takes": s.takes}
         for i, s in enumerate(shown, start=1)
-        if s.remedy
+        if s.takes
     ]
     return fill("undecided.html.j2", open=rows) if rows else None
 
