@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from matxai import Model
 
 LEVEL = 0.05
+INNOCENTS = {"matrix": "contents at random", "sound on confounded": "contents tell the class"}
+"""The innocents whose artefacts vary, by what the artefacts of the judged images are."""
 
 
 def p_values(case: Case, world: World, model: Model, sets: int) -> Iterator[dict[str, Any]]:
@@ -57,7 +60,8 @@ def p_values(case: Case, world: World, model: Model, sets: int) -> Iterator[dict
             levels=Levels(seed=number),
         )
         if test is not None and test.p is not None:
-            yield {"case": case.key, "set": number, "p": test.p, "effect": test.effect, "high": test.interval[1]}
+            yield {"case": case.key, "about": case.about, "set": number, "p": test.p, "effect": test.effect,
+                   "high": test.interval[1]}  # fmt: skip
 
 
 def significant(p: NDArray[np.float64]) -> tuple[int, int, int]:
@@ -65,19 +69,23 @@ def significant(p: NDArray[np.float64]) -> tuple[int, int, int]:
     return int((p <= LEVEL + 1e-9).sum()), len(p), int(binom.ppf(0.95, len(p), LEVEL))
 
 
-def plot(p: NDArray[np.float64], file: Any) -> None:
-    """Draw the share of p up to each level against the level, with the band of chance."""
+def plot(rows: Sequence[dict[str, Any]], file: Path) -> None:
+    """Draw the share of p up to each level against the level, with the band of chance of the fewest sets."""
     from matplotlib.figure import Figure
 
     levels = np.linspace(0, 1, 201)
     figure = Figure(figsize=(4.2, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    low, high = (binom.ppf(q, len(p), levels) / len(p) for q in (0.025, 0.975))
-    axes.fill_between(levels, low, high, color="0.88", label="95 % of counts by chance")
+    sorts = {about: np.array([r["p"] for r in rows if r["about"] == about]) for about in INNOCENTS}
+    fewest = min(len(p) for p in sorts.values() if len(p))
+    low, high = (binom.ppf(q, fewest, levels) / fewest for q in (0.025, 0.975))
+    axes.fill_between(levels, low, high, color="0.88", label=f"95 % of {fewest} by chance")
     axes.plot([0, 1], [0, 1], color="0.5", linewidth=0.8)
-    axes.step(
-        levels, [(p <= level + 1e-9).mean() for level in levels], where="post", color="#0b5cad", label="innocents"
-    )
-    axes.set(xlabel="level", ylabel="share of p at most the level", title=f"exchange test, {len(p)} sets of innocents")
-    axes.legend(frameon=False, loc="lower right")
+    for (about, said), colour in zip(INNOCENTS.items(), ("#0b5cad", "#b5540b"), strict=True):
+        p = sorts[about]
+        if len(p):
+            shares = [(p <= level + 1e-9).mean() for level in levels]
+            axes.step(levels, shares, where="post", color=colour, label=f"{said}, {len(p)} sets")
+    axes.set(xlabel="level", ylabel="share of p at most the level", title="exchange test on innocents")
+    axes.legend(frameon=False, loc="lower right", fontsize=7)
     figure.savefig(file, dpi=150)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,16 +24,20 @@ SAME_THING = 0.5
 SIGNIFICANT, THRESHOLD = 0.05, 0.15
 
 
-def judge(case: Case, world: World, model: Model, data: Planted, *, drawn: bool = False) -> tuple[list[Row], Leakage]:
+def judge(
+    case: Case, world: World, model: Model, data: Planted, *, drawn: bool = False, leave_out: Collection[str] = ()
+) -> tuple[list[Row], Leakage]:
     """Return one row for each planted artefact, and the whole verdict.
 
-    With ``drawn`` the check is told where the artefacts are; otherwise it has to find them.
+    With ``drawn`` the check is told where the artefacts are; otherwise it has to find them. ``leave_out``: of it,
+    ``factors`` and ``supporting``.
     """
     from matxai.checks.leak import examine
 
     start = time.perf_counter()
     told = artefacts_of(case, data) if drawn else None
-    leakage = examine(model, data.labelled(world.classes), artefacts=told)
+    parts = {name: name not in leave_out for name in ("factors", "supporting")}
+    leakage = examine(model, data.labelled(world.classes), artefacts=told, **parts)
     seconds = time.perf_counter() - start
     right = accuracy(model, data)
     matched = [_match(leakage, masks, p.kind) for p, masks in zip(case.plantings, data.masks, strict=True)]

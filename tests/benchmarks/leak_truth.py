@@ -33,9 +33,7 @@ import numpy as np
 import torch
 from leak_cases import WEAK, Case, cases
 from leak_nets import Net, Truth, trained, truth
-from leak_worlds import World, worlds
-
-from matxai.checks.leak.records import Leakage
+from leak_worlds import TRAINED, World, worlds
 
 PARTS = ("verdicts", "chance", "remedy")
 Row = dict[str, Any]
@@ -56,9 +54,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--about", type=several, help="cases for these alone: matrix, two, cropped, chance, ...")
     add("--kinds", type=several, help="cases with these artefacts alone")
     add("--worlds", type=several, help="data sets: micrographs,steel")
+    add("--leave-out", type=several, default=[], help="of the check: factors,supporting")
     add("--drawn", action="store_true", help="tell the check where the artefacts are, in the place of its finders")
     add("--sets", type=int, default=8, help="sets of images for each innocent net of the part chance")
-    add("--images", type=int, default=480, help="generated micrographs to train on")
+    add("--images", type=int, default=TRAINED, help="generated micrographs to train on")
     add("--cache", type=Path, help="where trained nets are kept; a temporary folder without it")
     add("--out", type=Path, help="folder for the figure of the part chance")
     add("--json", type=Path, help="where to write all figures")
@@ -84,7 +83,6 @@ class Run:
         if options.kinds:
             found = [c for c in found if c.plantings[0].kind in options.kinds]
         self.cases: list[Case] = found
-        self.leaking: dict[str, Leakage] = {}
 
     def model(self, net: Net) -> Any:
         """Return a trained net."""
@@ -104,8 +102,8 @@ class Run:
         """Judge every case."""
         for case in self.cases:
             world, model = self.worlds[case.net.world], self.model(case.net)
-            rows, leakage = leak_judging.judge(case, world, model, case.data(world), drawn=self.options.drawn)
-            self.leaking[case.key] = leakage
+            asked = {"drawn": self.options.drawn, "leave_out": self.options.leave_out}
+            rows, _ = leak_judging.judge(case, world, model, case.data(world), **asked)
             for number, row in enumerate(rows):
                 true = self.truth(case, number)
                 yield row | {"truth": asdict(true) | {"says": true.says}}
@@ -137,7 +135,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         run = Run(options, options.cache or Path(temporary))
         start = time.perf_counter()
-        shown = ("nets", "only", "worlds", "about", "kinds", "drawn", "sets", "images")
+        shown = ("nets", "only", "worlds", "about", "kinds", "drawn", "leave_out", "sets", "images")
         report: Row = {
             "format": "matxai-leak-truth", "version": 1, "environment": environment(run),
             "options": {k: getattr(options, k) for k in shown}, "parts": {}, "summary": [],
@@ -154,7 +152,7 @@ def main() -> None:
                 save(report, options)  # whatever ends this, nothing already measured is lost
         if options.out and report["parts"].get("chance"):
             options.out.mkdir(parents=True, exist_ok=True)
-            leak_chance.plot(np.array([r["p"] for r in report["parts"]["chance"]]), options.out / "leak_chance.png")
+            leak_chance.plot(report["parts"]["chance"], options.out / "leak_chance.png")
     if not (options.json or options.markdown):
         print(leak_written.markdown(report))
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matxai.checks.labelled import LabelledSet
 
 STEEL = ("oxide_scale_of_temperature_system", "red_iron", "slag_inclusion")
-TRAINED, POOLED, PER_GROUP, SIDE = 480, 252, 6, 128
+TRAINED, POOLED, PER_GROUP, SIDE = 720, 252, 6, 128
+FEW, POOLED_FEW = 100, 72  # a run to try the script out
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def judged(world: World, number: int, *, groups: int = 10) -> NDArray[np.int64]:
 
 def worlds(folder: Path | None, cache: Path, *, images: int = TRAINED) -> dict[str, World]:
     """Return the worlds that there are data for, from the cache where they were made before."""
-    made = {"micrographs": lambda: generated(images)}
+    made = {"micrographs": lambda: generated(images, POOLED if images > FEW else POOLED_FEW)}
     if folder is not None and (folder / "xsdd_steel_strip").is_dir():
         made["steel"] = lambda: steel(folder / "xsdd_steel_strip")
     return {name: _cached(name, cache / f"{name}_{images}.npz", make) for name, make in made.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from leak_cases import WEAK
-from leak_chance import significant
+from leak_chance import INNOCENTS, significant
 from leak_rules import RULES
 
 Row = dict[str, Any]
@@ -28,16 +28,18 @@ def summary(rows: Sequence[Row], chances: Sequence[Row] = (), remedies: Sequence
     for about in WEAK:
         answers = [r["in_all"] == "cannot tell" for r in rows if r["about"] == about]
         found.append(_aim(f"{about}: 'cannot tell'", answers, "all", 1, 1))
-    if chances:
-        hits, of, most = significant(np.array([c["p"] for c in chances]))
-        text = f"{hits} of {of}, chance allows {most}"
-        found.append({"aim": "innocents with p <= 0.05", "wanted": "<= 5 % within binomial error", "found": text,
-                      "reached": hits <= most})  # fmt: skip
-    if remedies:
-        falls = [r["fall"] >= 0.8 for r in remedies]
-        kept = [r["clean_after"] >= r["clean_before"] - 0.02 - 1e-9 for r in remedies]
-        found.append(_aim("remedied: the effect falls by 80 %", falls, "all", 1, 1))
-        found.append(_aim("remedied: accuracy without the artefact loses at most 2 points", kept, "all", 1, 1))
+    for about, said in INNOCENTS.items():
+        p = np.array([c["p"] for c in chances if c["about"] == about])
+        if len(p):
+            hits, of, most = significant(p)
+            text = f"{hits} of {of}, chance allows {most}"
+            found.append({"aim": f"innocents with p <= 0.05, {said}", "wanted": "<= 5 % within binomial error",
+                          "found": text, "reached": hits <= most})  # fmt: skip
+    for recipe in dict.fromkeys(r["recipe"] for r in remedies):
+        own = [r for r in remedies if r["recipe"] == recipe]
+        kept = [r["clean_after"] >= r["clean_before"] - 0.02 - 1e-9 for r in own]
+        found.append(_aim(f"{recipe}: the effect falls by 80 %", [r["fall"] >= 0.8 for r in own], "all", 1, 1))
+        found.append(_aim(f"{recipe}: accuracy without the artefact loses at most 2 points", kept, "all", 1, 1))
     return found
 
 
