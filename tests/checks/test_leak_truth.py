@@ -18,19 +18,19 @@ from matxai.signals import labelled
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "leak_truth.py"
 CLASSES = ("crack", "inclusion", "pore")
-DONORS = 18
+DONORS = 12
 
 
 @pytest.fixture(scope="module")
 def confounded() -> LabelledSet:
-    """60 unseen micrographs of 10 specimens; each class was taken at another instrument, as its bar shows."""
-    images = list(micrographs(60, 31337, bars="by_class", per_specimen=6, size=(128, 128)))
+    """40 unseen micrographs of 10 specimens; each class was taken at another instrument, as its bar shows."""
+    images = list(micrographs(40, 31337, bars="by_class", per_specimen=4, size=(128, 128)))
     return LabelledSet(
         names=tuple(f"{k:02d}" for k in range(len(images))),
         labels=np.array([CLASSES.index(i.kind) for i in images]),
         classes=CLASSES,
         read=lambda k: labelled(images[k].pixels, ("y", "x")),
-        groups=np.arange(60) // 6,
+        groups=np.arange(40) // 4,
     )
 
 
