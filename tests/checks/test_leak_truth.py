@@ -1,4 +1,4 @@
-"""A small part of the table of verdicts beside the truth; all of it is what ``tests/benchmarks/leak_truth.py`` prints."""
+"""A small part of the table of verdicts beside the truth; ``tests/benchmarks/leak_truth.py`` prints all of it."""
 
 from __future__ import annotations
 
