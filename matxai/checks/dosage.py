@@ -173,7 +173,7 @@ def dose_response(
     checked(mask, ground.shape)
     if not -ground.axes <= axis < ground.axes:
         raise RegionError(f"The signal has {ground.axes} spatial axes, so there is no axis {axis} to shift along.")
-    wanted = _steps(way, change, steps)
+    wanted = possible_steps(change, steps)
     spot = Spot.of(mask)
     judge = Judge(model, signal, target, reference, progress, cancel)
     made = _versions(ways, way, spot, wanted, axis % ground.axes, seed)
@@ -182,12 +182,22 @@ def dose_response(
     return DoseResponse(change, way.words, wanted, names, judge.reading.target, judge.before, said)
 
 
-def _steps(way: Dose, change: str, steps: Sequence[float] | None) -> Floats:
+def possible_steps(change: str, steps: Sequence[float] | None = None) -> Floats:
+    """Return the doses of a change ``(D,)``, ascending; by default those that suit it.
+
+    Raises
+    ------
+    RegionError
+        If there is no such change, they are fewer than two, or one cannot be.
+    """
+    way = doses[change]
     wanted = np.unique(np.asarray(way.steps if steps is None else steps, np.float64))
     if len(wanted) < 2 or not np.isfinite(wanted).all():
         raise RegionError(f"A response is read from at least two different doses; these are {list(steps or ())}.")
     if way.whole and (wanted != np.rint(wanted)).any():
         raise RegionError(f"Doses of '{change}' are whole numbers ({way.words}); these are {wanted.tolist()}.")
+    if change == "scale" and wanted[0] == 0:
+        raise RegionError(f"A region is scaled by a factor above 0, not by {wanted[0]:g}.")
     if change in ("scale", "repeat") and wanted[0] < 0:
         raise RegionError(f"Doses of '{change}' are not negative ({way.words}); the first is {wanted[0]:g}.")
     return wanted

@@ -48,6 +48,8 @@ class Dose:
         What a dose is, for people.
     whole
         Whether doses are whole numbers.
+    more
+        Whether a higher dose is more of what lies in the region: then the score of a model that needs it rises.
     """
 
     apply: Dosed
@@ -55,6 +57,7 @@ class Dose:
     untouched: float
     words: str
     whole: bool = False
+    more: bool = False
 
 
 doses: Registry[Dose] = Registry("change by steps", error=RegionError)
@@ -62,12 +65,12 @@ doses: Registry[Dose] = Registry("change by steps", error=RegionError)
 
 
 def dose(
-    name: str, steps: tuple[float, ...], untouched: float, words: str, *, whole: bool = False
+    name: str, steps: tuple[float, ...], untouched: float, words: str, *, whole: bool = False, more: bool = False
 ) -> Callable[[Dosed], Dosed]:
     """Return a decorator that registers a function as the way ``name``; the rest as in :class:`Dose`."""
 
     def add(apply: Dosed) -> Dosed:
-        doses.add(name, Dose(apply, steps, untouched, words, whole))
+        doses.add(name, Dose(apply, steps, untouched, words, whole, more))
         return apply
 
     return add
@@ -90,7 +93,7 @@ def fade(ground: Ground, spot: Spot, patch: Floats, dose: float, axis: int, rng:
     return _emptied(ground, spot, own + dose * (patch - own))
 
 
-@dose("amplify", (0.0, 0.5, 1.0, 1.5, 2.0), 1.0, "times the region's contrast to its fill")
+@dose("amplify", (0.0, 0.5, 1.0, 1.5, 2.0), 1.0, "times the region's contrast to its fill", more=True)
 def amplify(ground: Ground, spot: Spot, patch: Floats, dose: float, axis: int, rng: np.random.Generator) -> Floats:  # noqa: ARG001
     """Multiply what the content has above its fill: 0 gone, 1 as it is, 2 twice as strong."""
     return _emptied(ground, spot, patch + dose * (_own(ground, spot) - patch))
@@ -117,7 +120,7 @@ def shift(ground: Ground, spot: Spot, patch: Floats, dose: float, axis: int, rng
     return _pasted(_emptied(ground, spot, patch), spot.moved(by), _own(ground, spot))
 
 
-@dose("scale", (0.5, 0.75, 1.0, 1.25, 1.5), 1.0, "times the region's size")
+@dose("scale", (0.5, 0.75, 1.0, 1.25, 1.5), 1.0, "times the region's size", more=True)
 def scale(ground: Ground, spot: Spot, patch: Floats, dose: float, axis: int, rng: np.random.Generator) -> Floats:  # noqa: ARG001
     """Scale the content about the middle of its box by linear interpolation; what it leaves is filled.
 
@@ -146,7 +149,7 @@ def scale(ground: Ground, spot: Spot, patch: Floats, dose: float, axis: int, rng
     return values
 
 
-@dose("repeat", (0.0, 1.0, 2.0, 3.0, 4.0), 1.0, "times the region's content is there", whole=True)
+@dose("repeat", (0.0, 1.0, 2.0, 3.0, 4.0), 1.0, "times the region's content is there", whole=True, more=True)
 def repeat(ground: Ground, spot: Spot, patch: Floats, dose: float, axis: int, rng: np.random.Generator) -> Floats:  # noqa: ARG001
     """Put copies of the content on matched ground, none over another: 0 gone, 1 as it is, 2 once more.
 

@@ -16,7 +16,7 @@ from matxai.checks.fills import fills
 from matxai.checks.fills.ground import Ground
 from matxai.checks.fills.spot import Spot, checked
 from matxai.checks.readings import Perturbed
-from matxai.errors import ModelError
+from matxai.errors import ModelError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from matxai.modelcard import Model
 
 __all__ = [
-    "Perturbed", "class_scores", "dense_output", "evaluating", "filled_signal", "ground_of", "scores_of_prepared",
-    "scores_when_filled",
+    "Perturbed", "class_scores", "dense_output", "detected", "evaluating", "filled_signal", "ground_of",
+    "scores_of_prepared", "scores_when_filled",
 ]  # fmt: skip
 
 
@@ -88,6 +88,29 @@ def dense_output(model: Model, signal: xr.DataArray) -> torch.Tensor | None:
         batch = model.preprocessing.apply(np.asarray(signal.values)[None], signal)
         logits = as_classes(raw_scores(model, run_batch(model, batch)))
     return None if logits.ndim == 2 else logits[0].argmax(0).cpu()
+
+
+def detected(model: Model, signal: xr.DataArray, target: int, name: str = "the signal") -> int:
+    """Return the number of the surest box of a class that a detector finds in a signal.
+
+    Raises
+    ------
+    TargetError
+        If it finds none.
+    """
+    import torch
+
+    from matxai.engine.targets.detections import detections
+
+    with evaluating(model.module), torch.inference_mode():
+        found = detections(run_batch(model, model.preprocessing.apply(np.asarray(signal.values)[None], signal)))[0]
+    own = [i for i, label in enumerate(found["labels"].tolist()) if label == target]
+    if not own:
+        what = model.classes[target] if target < len(model.classes) else str(target)
+        msg = f"The model finds no '{what}' in {name}: there is no box to ask about."
+        raise TargetError(msg)
+    scores = found["scores"].tolist()
+    return max(own, key=lambda i: scores[i])
 
 
 def ground_of(signal: xr.DataArray, donor: xr.DataArray | None = None) -> Ground:

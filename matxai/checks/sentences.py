@@ -245,13 +245,14 @@ EXPECTATION = {
     "question.may": "How much does the model use {region} in {classes} ({measure})?",
     "question.absent": "Does the model use that nothing is at {region} in {classes} ({measure} above {threshold})?",
     "question.several": "Do at least {k} of {n} parts of '{name}' hold?",
-    "numbers": "{measure} is {effect}{unit}, 95 % bounds {low} to {high}, {claim}, in {n} {units}{groups}",
+    "numbers": "{measure} is {effect}{unit}, bounds {low} to {high} ({levels}), {claim}, in {n} {units}{groups}",
     "numbers.difference": (
-        "{measure} is {effect}{unit} {claim}, 95 % bounds of the difference {low} to {high}, in {n} {units}{groups}"
+        "{measure} is {effect}{unit} {claim}, bounds of the difference {low} to {high} ({levels}), in {n} "
+        "{units}{groups}"
     ),
     "numbers.exchange": (
-        "with the region's content from another class, that class is predicted {effect} more often, 95 % bounds {low} "
-        "to {high}, {claim}, in {n} {units}{groups}"
+        "with the region's content from another class, that class is predicted {effect} more often, 95 % interval "
+        "{low} to {high}, {claim}, in {n} {units}{groups}"
     ),
     "claim.must": "where more than {threshold} is expected",
     "claim.must_not": "where less than {threshold} is allowed",
@@ -272,7 +273,9 @@ EXPECTATION = {
     "several": "'{name}' {answer}: of {n} parts {holding} hold and {broken} are broken, and {k} have to hold.",
     "missing.groups": "there are {groups} independent groups, and below {needed} nothing is decided",
     "missing.width": "the bounds lie on both sides of {threshold}: more independent groups would narrow them",
-    "missing.p": "the difference is not significant (p = {p}, the smallest that these data could give is {smallest})",
+    "missing.p": (
+        "the difference is not significant at {alpha} (p = {p}, the smallest that these data could give is {smallest})"
+    ),
     "missing.chance": (
         "the model is right in {accuracy} of these samples (lower bound {low}), no better than chance ({chance}), so "
         "what it does not use says nothing"

@@ -68,7 +68,7 @@ def parse_yaml(text: str, name: str, *, error: type[MatxaiError] = CardError) ->
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     if len(text) > MAX_BYTES:
-        raise error(f"{name} has {len(text)} characters; a card has at most {MAX_BYTES}.")
+        raise error(f"{name} has {len(text)} characters; at most {MAX_BYTES} are read.")
     try:
         root = YAML(typ="safe", pure=True).compose(text)
         lines: dict[Path_, int] = {}
@@ -78,6 +78,8 @@ def parse_yaml(text: str, name: str, *, error: type[MatxaiError] = CardError) ->
         mark = problem.problem_mark or problem.context_mark
         where = f", line {mark.line + 1}" if mark is not None else ""
         what = str(problem.problem or problem.context).strip()
+        if "'\\t'" in what:
+            what = "a tab stands where a field begins; YAML is indented with spaces"
         raise error(f"{name}{where} is no valid YAML: {what}.") from None
     except (YAMLError, ValueError, RecursionError) as problem:
         first = str(problem).strip().splitlines()[:1]
@@ -115,7 +117,7 @@ def read_yaml(path: Path, *, error: type[MatxaiError] = CardError) -> LocatedYam
     """Return the values and lines of a YAML file; the errors are those of :func:`parse_yaml` and name the file."""
     try:
         if path.stat().st_size > 4 * MAX_BYTES:
-            raise error(f"{path.name} has {path.stat().st_size} bytes; a card has at most {MAX_BYTES}.")
+            raise error(f"{path.name} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read.")
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise error(f"{path.name} is no text in UTF-8, so it is no YAML.") from None

@@ -64,6 +64,8 @@ def top_region(
 def random_top_region(seen: npt.NDArray[np.bool_], area: int, rng: np.random.Generator) -> Region:
     """Return the top of a smooth random map, of a given area, among the seen pixels.
 
+    The noise is smoothed periodically: reflected at the borders it would vary more there, and tops would gather.
+
     Parameters
     ----------
     seen
@@ -81,7 +83,7 @@ def random_top_region(seen: npt.NDArray[np.bool_], area: int, rng: np.random.Gen
     if area > int(seen.sum()):
         msg = f"A random region of {area} pixels does not fit into the {int(seen.sum())} pixels that may be used."
         raise RegionError(msg)
-    noise = ndimage.gaussian_filter(rng.standard_normal(seen.shape), 2.0 * smoothing_width(seen.shape))
+    noise = ndimage.gaussian_filter(rng.standard_normal(seen.shape), 2.0 * smoothing_width(seen.shape), mode="wrap")
     noise[~seen] = -np.inf
     mask = np.zeros(seen.shape, bool)
     mask.flat[np.argsort(noise, axis=None, kind="stable")[::-1][:area]] = True

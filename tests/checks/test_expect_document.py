@@ -65,6 +65,15 @@ def test_what_a_file_says_arrives() -> None:
         ("artefact: info_bar", "artefact: infobar", r"line 5: 'artefact' is 'infobar'.*Did you mean 'info_bar'\?$"),
         ("measure: exchange", "measure: exchang", r"line 5: there is no measure 'exchang'. Did you mean 'exchange'\?"),
         ("measure: exchange", "mesure: exchange", r"line 5: there is no field 'mesure'. Did you mean 'measure'"),
+        (
+            "artefact: info_bar",
+            "artefact: never_varies",
+            "line 5: 'artefact' is 'never_varies'.* whole folder.*leakage",
+        ),
+        ("measure: exchange, below: 0.05", "measure: share, below: .inf", "line 5: 'below' is inf: .*finite"),
+        ("classes: all", "classes: null", "line 5: 'classes' is None: classes are 'all', or a list of names"),
+        ("mask: any", "mask: pore", "line 22: 'mask' is 'pore': a mask is chosen by a label's number, a list"),
+        ("model: defects.matxai", "\tmodel: defects.matxai", "line 2 is no valid YAML: a tab stands where"),
         ("below: 0.05", "below: -0.05", "line 5: 'below' is -0.05, and 'exchange' goes from 0 to 1"),
         ("below: 0.05", "below: controls", "line 5: 'below' is 'controls': 'controls' are something to lie above"),
         ("below: 0.05", "above: 0.05", "line 5: must_not takes the threshold 'below', but 'above' is given"),
@@ -98,6 +107,28 @@ def test_what_is_wrong_is_said_with_line_and_field(old: str, new: str, said: str
     assert TEXT.count(old) >= 1
     with pytest.raises(ExpectationError, match=said):
         expectations_of(TEXT.replace(old, new, 1) if old != "measure: share}\n" else TEXT.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("change: fades", r"'change' is 'fades': there is no change by steps 'fades'. Did you mean 'fade'\?"),
+        ("steps: [0, 1]", "'steps' is .*at least 3"),
+        ("steps: [1, 0.5, 0]", r"'steps' is \[1, 0.5, 0\]: 'steps' ascend"),
+        ("steps: [0, 0.5, 1.5]", "'steps' of fade go from 0"),
+        ("change: shift, steps: [0, 0.5, 1]", "'steps' cannot be: Doses of 'shift' are whole numbers"),
+        ("change: repeat, steps: [-1, 0, 1]", "Doses of 'repeat' are not negative"),
+        ("change: scale, steps: [0, 1, 2]", "above 0"),
+        ("along: x", "'along' is for what is shifted"),
+        ("response: up", "'response' is 'up'. Known: falls, rises"),
+    ],
+)
+def test_doses_that_cannot_be_are_said(more: str, said: str) -> None:
+    line = "  - {name: a, region: {mask: any}, measure: dose_response, above: 0.5, MORE}\n"
+    text = "version: 1\nexpectations:\n" + line
+    assert expectations_of(text.replace(", MORE", "")).items[0].fields.change == "fade"
+    with pytest.raises(ExpectationError, match=r"^expectations, line 3: .*" + said):
+        expectations_of(text.replace("MORE", more))
 
 
 def test_classes_that_nobody_has_are_named_with_the_nearest() -> None:

@@ -156,6 +156,57 @@ def test_a_dose_lowers_the_score_step_by_step(model, data) -> None:
     assert np.diff(curve, 2) == pytest.approx(0, abs=1e-4)  # a linear model fades linearly
 
 
+def test_every_change_by_steps_is_read_in_its_own_direction(model, data) -> None:
+    dose = f"{A}, measure: dose_response, fills: local_mean, above: 0.9, change: "
+    up = one(model, data, dose + "amplify, steps: [0.5, 1, 1.5]").samples[0]
+    assert up.value == pytest.approx(1.0) and up.detail["response"] == "rises"
+    scores = up.detail["scores"]["local_mean"]
+    x = np.asarray(data.read(0).values)
+    assert scores[1] == pytest.approx(float(x[10:20].sum()), rel=1e-5)  # 1 is as it is, and the steps are even
+    assert scores[2] - scores[1] == pytest.approx(scores[1] - scores[0], rel=1e-4)
+    against = one(model, data, f"{dose}amplify, response: falls, steps: [0.5, 1, 1.5]")
+    assert against.samples[0].value == pytest.approx(-1.0) and against.verdict.answer == "broken"
+    away = one(model, data, dose + "shift, steps: [0, 4, 8]").samples[3]
+    assert away.value == pytest.approx(1.0) and away.detail["response"] == "falls"
+    none = one(model, data, dose + "shift, steps: [0, 40, 80]")  # 10 to 19 shifted by 80 lies outside of 60
+    assert none.verdict.answer == "inconclusive" and "leaves the signal" in none.missing
+    aside = one(model, data, dose + "shift, steps: [0, 4, 8], along: y")
+    assert "has the axes energy; nothing is shifted along 'y' there" in aside.missing
+
+
+def test_steps_that_look_like_nothing_real_do_not_count(model, data) -> None:
+    line = f"{A}, measure: dose_response, fills: local_mean, change: amplify, above: 0, steps: "
+    first = one(model, data, line + "[0.5, 1, 1.5, 90]").samples[0]
+    assert np.isfinite(first.detail["scores"]["local_mean"]).tolist() == [True, True, True, False]
+    assert first.value == pytest.approx(1.0)
+    far = one(model, data, line + "[1, 90, 91]")
+    assert far.verdict.answer == "inconclusive" and "Too few steps of the amplify look to the model like" in far.missing
+
+
+def test_what_is_broken_is_held_to_holm_s_steps(model, data) -> None:
+    part = "classes: [a], measure: probability_drop, role: must_not, region: {interval: [110, 119], unit: eV}"
+    bounds = one(model, data, f"{part}, below: 0.1").verdict
+    limit = bounds.interval[0] - 1e-3  # just beyond the bound at 5 %, and within that at 5 % of eight
+    near = f"{part}, below: {limit}"
+    share = "classes: [a], role: must_not, measure: share, method: input_x_gradient"
+    rest = f"{share}, region: {{interval: [150, 159], unit: eV}}"
+
+    def answers(*lines: str) -> list[str]:
+        text = "".join(f"  - {{name: n{i}, {line}}}\n" for i, line in enumerate(lines))
+        return [
+            f.verdict.answer for f in judge(expectations_of(f"version: 1\nexpectations:\n{text}"), model, data).findings
+        ]
+
+    assert answers(near) == ["broken"]
+    holding = [f"{rest}, below: 0.9{i}" for i in range(7)]
+    assert answers(near, *holding) == ["inconclusive"] + 7 * ["holds"]
+    # what is broken beyond doubt does not count against what is left, and what is only reported never does
+    plain = [f"{A}, role: must_not, measure: share, method: input_x_gradient, below: 0.1{i}" for i in range(7)]
+    assert answers(near, *plain) == 8 * ["broken"]
+    told = [f"{A}, role: may, measure: share, method: input_x_gradient"] * 3
+    assert answers(near, *told) == ["broken"] + 3 * ["holds"]
+
+
 def test_absence_is_tested_by_putting_the_thing_there(data) -> None:
     class Absent(Sums):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

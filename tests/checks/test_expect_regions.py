@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from roifile import ROI_TYPE, ImagejRoi
 
 from matxai.checks.expect.document import expectations_of
 from matxai.checks.expect.regions.spectral import onset_of
@@ -61,6 +62,60 @@ def test_shapes_by_hand_in_pixels_and_micrometres(tmp_path: Path) -> None:
     }  # fmt: skip
     (tmp_path / "lm.json").write_text(json.dumps(labelme))
     assert (where("{shapes: lm.json}").mask(sample) == box).all()
+
+
+RECTANGLE = (5, 4, 9, 10)
+"""Left, top, right, bottom in pixel corners: columns 5 to 8, rows 4 to 9."""
+
+
+def coco(path: Path) -> str:
+    left, top, right, bottom = RECTANGLE
+    one = {"id": 1, "image_id": 7, "iscrowd": 0, "area": 24, "bbox": [left, top, right - left, bottom - top]}
+    ring = [left, top, right, top, right, bottom, left, bottom]
+    other = {**one, "id": 2, "image_id": 8, "bbox": [0, 0, 3, 3], "segmentation": [[0, 0, 3, 0, 3, 3, 0, 3]]}
+    images = [{"id": i, "file_name": n, "height": 20, "width": 30} for i, n in ((7, "a.b.tif"), (8, "else.tif"))]
+    document = {
+        "images": images,
+        "annotations": [{**one, "category_id": 3, "segmentation": [ring]}, {**other, "category_id": 3}],
+        "categories": [{"id": 3, "name": "pore"}],
+    }
+    path.write_text(json.dumps(document))
+    return "all.json"
+
+
+def via(path: Path) -> str:
+    left, top, right, bottom = RECTANGLE
+    shape = {"name": "rect", "x": left, "y": top, "width": right - left, "height": bottom - top}
+    region = {"shape_attributes": shape, "region_attributes": {"label": "pore"}}
+    path.write_text(json.dumps({"a.b.tif1": {"filename": "a.b.tif", "size": 1, "regions": [region]}}))
+    return "all.json"
+
+
+def yolo(path: Path) -> str:
+    left, top, right, bottom = RECTANGLE
+    middle = ((left + right) / 2 / 30, (top + bottom) / 2 / 20, (right - left) / 30, (bottom - top) / 20)
+    path.with_name("a.b.txt").write_text("0 " + " ".join(f"{v:.6f}" for v in middle) + "\n")
+    path.with_name("classes.txt").write_text("pore\n")
+    return "{stem}.txt"
+
+
+def imagej(path: Path) -> str:
+    left, top, right, bottom = RECTANGLE
+    drawn = {"left": left, "top": top, "right": right, "bottom": bottom, "name": "pore", "version": 227}
+    path.with_name("a.b.roi").write_bytes(ImagejRoi(roitype=ROI_TYPE.RECT, **drawn).tobytes())
+    return "{stem}.roi"
+
+
+@pytest.mark.parametrize("write", [coco, via, yolo, imagej])
+def test_annotations_people_have_are_regions_of_expectations(write, tmp_path: Path) -> None:
+    sample = image(tmp_path)
+    pattern = write(tmp_path / "all.json")
+    expected = np.zeros((20, 30), bool)
+    expected[4:10, 5:9] = True
+    for more in ("", f", format: {write.__name__}", ", label: pore"):
+        found = where(f'{{shapes: "{pattern}"{more}}}').mask(sample)
+        np.testing.assert_array_equal(found, expected, err_msg=more)
+    assert where(f'{{shapes: "{pattern}", label: crack}}').mask(sample) is None
 
 
 def test_what_is_wrong_with_shapes_is_said(tmp_path: Path) -> None:

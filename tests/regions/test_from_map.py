@@ -52,6 +52,16 @@ def test_random_tops_have_the_area_and_differ() -> None:
         random_top_region(np.eye(4, dtype=bool), 5, rng)
 
 
+def test_random_tops_lie_at_the_borders_as_often_as_elsewhere() -> None:
+    shape, area, count, rng = (24, 32), 38, 400, np.random.default_rng(0)
+    covered = sum(random_top_region(np.ones(shape, bool), area, rng).mask.astype(int) for _ in range(count))
+    rim = np.ones(shape, bool)
+    rim[2:-2, 2:-2] = False
+    share = float(covered[rim].sum()) / (area * count)
+    # a share of tops, each a patch or two: reflected noise puts half as much again there
+    assert share == pytest.approx(rim.mean(), rel=0.1)
+
+
 def test_controls_keep_the_shape_avoid_the_region_and_match_the_ground() -> None:
     image = np.zeros((60, 80))
     image[:, 40:] = 100.0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.controls import free_ground
+from matxai.checks.dosage import DoseResponse, dose_response
 from matxai.checks.expect.quantity import spatial_dims
-from matxai.checks.fills import usual_fills
-from matxai.checks.perturbation import class_scores, dense_output, filled_signal
+from matxai.checks.perturbation import class_scores, dense_output, detected
 from matxai.checks.perturbing import perturb
 from matxai.errors import MethodError, TargetError
 
@@ -96,28 +98,52 @@ class Asked:
 
     def changed(self, region: Region, fills: Sequence[str] | None, controls: int) -> Change:
         """Return what replacing a region did, and the same for as many matched controls as there is room for."""
-        fills = fills if fills is not None else fills_for(region, self.sample)
-        key = (region.mask.tobytes(), tuple(fills), controls)
+        fills = fills if fills is not None else fills_for(region)
+        key = (region.mask.tobytes(), None if fills is None else tuple(fills), controls)
         if key not in self._changes:
             self._changes[key] = perturb(
                 self.model,
                 self.sample.signal,
                 region,
-                target=None if self.model.task == "detection" else self.target,
+                target=self._asked_target,
                 fills=fills,
                 controls=controls,
+                allowed=self.free if controls else None,
                 reference=self.reference,
                 seed=self.seed,
                 cancel=self.cancel,
             ).changes[0]
         return self._changes[key]
 
-    def faded(self, mask: npt.NDArray[np.bool_], fill: str, steps: Sequence[float]) -> Scores:
-        """Return logits ``(n, K)`` with the region blended into its fill in steps, 0 as it is and 1 gone."""
-        signal = self.sample.signal
-        gone = np.asarray(filled_signal(signal, mask, fill, self.seed).values, np.float64)
-        own = np.asarray(signal.values, np.float64)
-        return self.said([own + step * (gone - own) for step in steps])
+    def dosed(
+        self, region: Region, change: str, steps: Sequence[float] | None, fills: Sequence[str], axis: int
+    ) -> DoseResponse:
+        """Return what the model says of a region that is changed in steps, what looks like nothing real marked."""
+        return dose_response(
+            self.model,
+            self.sample.signal,
+            region,
+            change=change,
+            steps=steps,
+            axis=axis,
+            target=self._asked_target,
+            fills=fills,
+            reference=self.reference,
+            seed=self.seed,
+            cancel=self.cancel,
+        )
+
+    @cached_property
+    def free(self) -> npt.NDArray[np.bool_]:
+        """Where controls may lie, ``(*spatial)``: on no artefact that is found."""
+        return free_ground(self.sample.signal)
+
+    @cached_property
+    def _asked_target(self) -> int:
+        """What perturbations ask about: the class, and of a detector the surest box of the class."""
+        if self.model.task != "detection":
+            return self.target
+        return detected(self.model, self.sample.signal, self.target, self.sample.name)
 
     def said(self, values: Sequence[npt.NDArray[np.float64]]) -> Scores:
         """Return logits ``(n, K)`` for other values in the signal's place, in the signal's own type."""
@@ -136,15 +162,12 @@ class Asked:
         return self._where[0]
 
 
-def fills_for(region: Region, sample: Sample) -> tuple[str, ...]:
-    """Return the fills for a region that names none.
+def fills_for(region: Region) -> tuple[str, ...] | None:
+    """Return the fills for a region that names none; None for the signal's usual ones.
 
-    Over an edge no bridge is laid, as that takes the step away; counting noise is for what can be counts.
+    Over an edge no bridge is laid, as that takes the step away.
     """
-    if len(sample.shape) == 1 and region.kind == "edge":
-        return ("edge_step",)
-    counts = float(np.nanmin(np.asarray(sample.signal.values, np.float64))) >= 0
-    return usual_fills(len(sample.shape), counts=counts)
+    return ("edge_step",) if region.kind == "edge" else None
 
 
 def with_values(signal: xr.DataArray, values: npt.NDArray[np.float64]) -> xr.DataArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from matxai.checks.perturbation import class_scores
 from matxai.errors import Cancelled, MatxaiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matxai.checks.perturbation import Perturbed
     from matxai.modelcard import Model
 
+T = TypeVar("T")
 _REAL = 200
 """Signals of the set that tell what real ones look like."""
 
@@ -98,6 +99,13 @@ class Bench:
         """Return the numbers of the samples of some classes."""
         names = [self.data.classes[int(k)] for k in self.data.labels]
         return [i for i, name in enumerate(names) if classes == "all" or name in classes]
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """Return what ``make`` gives, made the first time that it is asked for under ``key``."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: T = self._kept[key]
+        return kept
 
     def reference(self) -> Reference | None:
         """Return what real signals of the set look like to the model; None where they are too few to tell."""

@@ -153,6 +153,7 @@ def decide(
         kind=kind,
         effect=effect,
         bounds=bounds,
+        levels=(1 - hold, 1 - broke),
         claim=say("claim.controls", control=number(control)) if against else demand.claim,
         n=len(used),
         groups=count if groups.told else None,
@@ -162,6 +163,7 @@ def decide(
         "measure": demand.measure,
         "threshold": demand.threshold,
         "role": demand.role,
+        "levels": list(demand.alphas),
         "left_out": len(samples) - len(used),
         "per_sample": _count(used),
         **({"smallest_p": smallest} if smallest is not None else {}),
@@ -210,7 +212,7 @@ def _answer(
     above, below = bounds[0] > limit, bounds[1] < limit
     holds, broken = (above, below) if demand.role == "must" else (below, above)
     if holds and p is not None and p > demand.alphas[0]:
-        return "inconclusive", say("missing.p", p=number(p), smallest=number(smallest))
+        return "inconclusive", say("missing.p", p=number(p), alpha=number(demand.alphas[0]), smallest=number(smallest))
     if holds and demand.role == "must_not" and chance is not None and not chance.beyond(demand.alphas[0]):
         return "inconclusive", say("missing.chance", **chance_said(chance))
     if holds or broken:

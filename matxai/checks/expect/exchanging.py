@@ -53,7 +53,7 @@ def regions_of(bench: Bench, leaf: Asks) -> tuple[Boxed | None, ...]:
 
 
 def exchange(
-    bench: Bench, leaf: Asks, demand: Demand, regions: tuple[Boxed | None, ...], tests: int
+    bench: Bench, leaf: Asks, demand: Demand, regions: tuple[Boxed | None, ...]
 ) -> tuple[Decided, tuple[SampleVerdict, ...]]:
     """Return the verdict of an exchange, and how far each sample follows its donors.
 
@@ -63,13 +63,11 @@ def exchange(
         What is asked of whom.
     regions
         As :func:`regions_of` returns them; at least one is there.
-    tests
-        How many exchanges the file asks for; p is corrected by their number.
     """
-    case = _case(bench, leaf, regions)
-    top = exchanged(case).top
+    case, top = bench.once(("exchanged", id(leaf)), lambda: _exchanged(bench, leaf, regions))
     margin = float(demand.threshold) if isinstance(demand.threshold, float) else 0.05
-    levels = Levels(min(max(margin, 1e-6), 1.0), demand.alphas[0], tests, bench.draws, bench.seed)
+    alpha = demand.alphas[1 if demand.role == "must_not" else 0]  # of the test that finds it
+    levels = Levels(min(max(margin, 1e-6), 1.0), alpha, 1, bench.draws, bench.seed)
     tested = exchange_test(
         top,
         case.unit_labels,
@@ -83,7 +81,12 @@ def exchange(
     samples = _lines(bench, case, top, demand)
     if tested is None:
         return undecided(demand, say("missing.donors"), len(samples)), samples
-    return _decided(bench, demand, tested, tests), samples
+    return _decided(bench, demand, tested), samples
+
+
+def _exchanged(bench: Bench, leaf: Asks, regions: tuple[Boxed | None, ...]) -> tuple[Case, npt.NDArray[np.int64]]:
+    case = _case(bench, leaf, regions)
+    return case, exchanged(case).top
 
 
 def _case(bench: Bench, leaf: Asks, regions: tuple[Boxed | None, ...]) -> Case:
@@ -136,9 +139,8 @@ def _line_answer(demand: Demand, value: float) -> str:
     return "holds" if beyond else "broken"
 
 
-def _decided(bench: Bench, demand: Demand, tested: Tested, tests: int) -> Decided:
-    corrected = None if tested.p is None else min(1.0, tested.p * tests)
-    answer, missing = _answer(bench, demand, tested, corrected)
+def _decided(bench: Bench, demand: Demand, tested: Tested) -> Decided:
+    answer, missing = _answer(bench, demand, tested)
     said = numbers(
         "numbers.exchange",
         measure=demand.measure,
@@ -154,7 +156,7 @@ def _decided(bench: Bench, demand: Demand, tested: Tested, tests: int) -> Decide
         "measure": demand.measure,
         "threshold": demand.threshold,
         "role": demand.role,
-        "corrected_p": corrected,
+        "levels": list(demand.alphas),
         "smallest_p": tested.smallest_p,
         "smallest_effect": tested.smallest_effect,
         "power": tested.power,
@@ -177,7 +179,8 @@ def _decided(bench: Bench, demand: Demand, tested: Tested, tests: int) -> Decide
     return Decided(verdict, missing)
 
 
-def _answer(bench: Bench, demand: Demand, tested: Tested, p: float | None) -> tuple[str, str]:
+def _answer(bench: Bench, demand: Demand, tested: Tested) -> tuple[str, str]:
+    p = tested.p
     if not isinstance(demand.threshold, float):
         return "holds", ""
     if p is None:
@@ -185,8 +188,9 @@ def _answer(bench: Bench, demand: Demand, tested: Tested, p: float | None) -> tu
         return "inconclusive", say("missing.groups", groups=groups, needed=GROUPS_NEEDED)
     above, below = tested.interval[0] > demand.threshold, tested.interval[1] < demand.threshold
     must = demand.role == "must"
-    if above and p > (demand.alphas[0] if must else demand.alphas[1]):
-        return "inconclusive", say("missing.p", p=number(p), smallest=number(tested.smallest_p))
+    alpha = demand.alphas[0 if must else 1]
+    if above and p > alpha:
+        return "inconclusive", say("missing.p", p=number(p), alpha=number(alpha), smallest=number(tested.smallest_p))
     if above:
         return ("holds" if must else "broken"), ""
     if not below:

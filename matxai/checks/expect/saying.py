@@ -49,11 +49,12 @@ def numbers(
     kind: Measure | None,
     effect: float,
     bounds: tuple[float, float] | None,
+    levels: tuple[float, float] = (0.95, 0.95),
     claim: str,
     n: int,
     groups: int | None,
 ) -> str:
-    """Return the part of a sentence that holds effect, bounds, claim and counts."""
+    """Return the part of a sentence that holds effect, bounds with the level of each, claim and counts."""
     low, high = bounds or (-math.inf, math.inf)
     return say(
         key,
@@ -62,8 +63,13 @@ def numbers(
         unit=f" {kind.unit}" if kind is not None and kind.unit else "",
         low="any size" if math.isinf(low) else number(low),
         high=number(high),
+        levels=f"{100 * levels[0]:.3g} % each" if levels[0] == levels[1] else _each(levels),
         claim=claim,
         n=n,
         units="sample" if n == 1 else "samples",
         groups=say("groups", groups=groups) if groups is not None else say("groups.unknown"),
     )
+
+
+def _each(levels: tuple[float, float]) -> str:
+    return " and ".join(f"{100 * level:.3g}" for level in levels) + " %"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any, Literal, Self
 
@@ -48,6 +49,9 @@ class Common(_Section):
     @classmethod
     def _as_list(cls, value: Any) -> Any:
         words = [value] if isinstance(value, str | int) and value != "all" else value
+        if words != "all" and not (isinstance(words, list) and all(isinstance(w, str | int) for w in words)):
+            msg = "classes are 'all', or a list of names"
+            raise ValueError(msg)
         return [str(w) if isinstance(w, int) else w for w in words] if isinstance(words, list) else words
 
     @field_validator("classes")
@@ -72,6 +76,9 @@ class Thresholds(_Section):
         wanted = "a number" if info.field_name == "below" else "a number or 'controls'"
         if isinstance(value, bool) or not (isinstance(value, int | float) or value in (None, "controls")):
             msg = f"a threshold is {wanted}"
+            raise ValueError(msg)
+        if isinstance(value, float) and not math.isfinite(value):
+            msg = f"a threshold is {wanted}, and finite"
             raise ValueError(msg)
         if value == "controls" and info.field_name == "below":
             msg = "'controls' are something to lie above; what must not be lies below a number"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from matxai.checks.dosage import possible_steps
+from matxai.checks.doses import doses
 from matxai.checks.evidence import FILLS
 from matxai.checks.expect.measures import Measure, Measured, MeasureFields, measures
-from matxai.errors import RegionError, nearest
+from matxai.checks.expect.quantity import spatial_dims
+from matxai.errors import RegionError, SignalError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from matxai.checks.changes import Change
     from matxai.checks.expect.asking import Asked
     from matxai.regions import Region
+
+FEWEST_STEPS = 3
+"""Steps that have to count for a tendency to be read from them."""
 
 Scores = npt.NDArray[np.float64]
 Taken = tuple[Scores, Scores]
@@ -50,19 +56,59 @@ class FillFields(MeasureFields):
 
 
 class DoseFields(FillFields):
-    """``steps``: how much of the region is faded into the fill, from 0 (as it is) to 1 (gone)."""
+    """How the region is changed, in which steps, and whether the score has to fall or to rise with them.
+
+    Attributes
+    ----------
+    change
+        One of ``matxai.checks.doses``: ``fade``, ``amplify``, ``shift``, ``scale``, ``repeat``.
+    steps
+        At least three, ascending; by default those of the change.
+    response
+        ``falls`` or ``rises``; by default it falls where a higher dose is less of the region, and rises where it is
+        more.
+    along
+        The axis along which it is shifted; by default the last one.
+    """
 
     fills: list[str] | None = Field(default=list(FILLS), min_length=1)
+    change: str = "fade"
+    steps: list[float] | None = Field(default=None, min_length=3)
+    response: Literal["falls", "rises"] | None = None
+    along: str | None = None
 
-    steps: list[float] = Field(default=[0.0, 0.25, 0.5, 0.75, 1.0], min_length=3)
+    @field_validator("change")
+    @classmethod
+    def _known_change(cls, value: str) -> str:
+        if value not in doses:
+            msg = f"there is no change by steps '{value}'. {nearest(value, doses)}"
+            raise ValueError(msg)
+        return value
 
     @field_validator("steps")
     @classmethod
-    def _ascending_steps(cls, value: list[float]) -> list[float]:
-        if value != sorted(set(value)) or value[0] < 0 or value[-1] > 1:
-            msg = "'steps' ascend from 0 to 1 at most, as in [0, 0.25, 0.5, 0.75, 1]"
+    def _ascending_steps(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and value != sorted(set(value)):
+            msg = "'steps' ascend, as in [0, 0.25, 0.5, 0.75, 1]"
             raise ValueError(msg)
         return value
+
+    @model_validator(mode="after")
+    def _steps_of_the_change(self) -> Self:
+        if self.along is not None and self.change != "shift":
+            msg = f"'along' is for what is shifted, and 'change' is {self.change}"
+            raise ValueError(msg)
+        if self.steps is None:
+            return self
+        if self.change == "fade" and (self.steps[0] < 0 or self.steps[-1] > 1):
+            msg = "'steps' of fade go from 0 (as it is) to 1 (gone)"
+            raise ValueError(msg)
+        try:
+            possible_steps(self.change, self.steps)
+        except RegionError as error:
+            msg = f"'steps' cannot be: {error}"
+            raise ValueError(msg) from None
+        return self
 
 
 def _taken(asked: Asked, region: Region, fields: FillFields, wanted: int, of: Callable[[Change], Taken]) -> Measured:
@@ -134,14 +180,48 @@ def _known(values: Scores | None) -> Scores:
 
 
 def dose_response(fields: DoseFields, asked: Asked, region: Region, _wanted: int) -> Measured:
-    """Return Kendall's tau-b of the dose and the fall of the class's score: 1 where each step lowers it further."""
-    parts = []
-    curves = {}
-    for fill in fields.fills or FILLS:
-        scores = asked.faded(region.mask, fill, fields.steps)[:, asked.target]
-        curves[fill] = [float(s) for s in scores]
-        parts.append(monotone(np.asarray(fields.steps), scores[0] - scores))
-    return Measured(float(np.mean(parts)), tuple(parts), (), {"steps": list(fields.steps), "scores": curves})
+    """Return Kendall's tau-b of dose and response: 1 where each step changes the score further in the way expected.
+
+    Steps that are out of distribution do not count, nor does a fill with fewer than three that do.
+
+    Raises
+    ------
+    RegionError
+        If no fill is left, or the change does not fit into the signal.
+    SignalError
+        If the signal has no axis ``along``.
+    """
+    found = asked.dosed(region, fields.change, fields.steps, fields.fills or FILLS, _axis(fields.along, asked))
+    rises = doses[fields.change].more if fields.response is None else fields.response == "rises"
+    parts, left_out = [], []
+    for fill, scores in zip(found.fills, found.scores, strict=True):
+        counted = np.isfinite(scores)
+        if int(counted.sum()) < FEWEST_STEPS:
+            left_out.append(fill)
+            continue
+        parts.append(monotone(found.doses[counted], scores[counted] if rises else -scores[counted]))
+    if not parts:
+        msg = f"Too few steps of the {fields.change} look to the model like anything real in {asked.sample.name}."
+        raise RegionError(msg)
+    detail = {
+        "change": found.change,
+        "steps": found.doses.tolist(),
+        "response": "rises" if rises else "falls",
+        "scores": {f: [float(s) for s in row] for f, row in zip(found.fills, found.scores, strict=True)},
+        **({"out_of_distribution": left_out} if left_out else {}),
+    }
+    return Measured(float(np.mean(parts)), tuple(parts), (), detail)
+
+
+def _axis(along: str | None, asked: Asked) -> int:
+    dims = spatial_dims(asked.sample.signal)
+    if along is None:
+        return len(dims) - 1
+    if along not in dims:
+        raise SignalError(
+            f"{asked.sample.name} has the axes {', '.join(dims)}; nothing is shifted along '{along}' there."
+        )
+    return dims.index(along)
 
 
 def monotone(dose: npt.NDArray[np.float64], response: npt.NDArray[np.float64]) -> float:
@@ -182,6 +262,7 @@ measures.add(
         1,
         False,
         dose_response,
-        "Kendall's tau of how much of the region is faded and how far the score falls: 1 for a monotone response",
+        "Kendall's tau of dose and score: 1 where each step by which the region is changed (`change: fade`, `amplify`, "
+        "`shift`, `scale` or `repeat`) moves the score further as it should",
     ),
 )

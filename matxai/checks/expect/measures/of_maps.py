@@ -133,7 +133,7 @@ def _some(values: Map) -> None:
 def _twins(asked: Asked, region: Region, values: Map, wanted: int) -> list[Region]:
     seen = np.isfinite(values)
     rng = np.random.default_rng(asked.seed)
-    return matched_regions(region, asked.sample.grey(), wanted, rng, allowed=seen) if wanted else []
+    return matched_regions(region, asked.sample.grey(), wanted, rng, allowed=seen & asked.free) if wanted else []
 
 
 def _measured(fields: Any, asked: Asked, region: Region, wanted: int, of: Callable[[Map, Mask], float]) -> Measured:

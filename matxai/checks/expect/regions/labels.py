@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,15 @@ class Mask(RegionFields):
     """``mask``: a label of the data set's ground-truth mask, a list of them, or ``any`` for all but 0."""
 
     mask: int | list[int] | Literal["any"]
+
+    @field_validator("mask", mode="before")
+    @classmethod
+    def _label(cls, value: Any) -> Any:
+        some = value if isinstance(value, list) and value else [value]
+        if value != "any" and not all(isinstance(v, int) and not isinstance(v, bool) for v in some):
+            msg = "a mask is chosen by a label's number, a list of numbers, or 'any'"
+            raise ValueError(msg)
+        return value
 
 
 def _chosen(

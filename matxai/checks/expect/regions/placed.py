@@ -11,6 +11,7 @@ from pydantic import field_validator
 from matxai.checks.expect.quantity import Length, steps
 from matxai.checks.expect.regions import RegionFields, RegionKind, region_kinds
 from matxai.errors import nearest
+from matxai.regions.artefacts import PRECEDENCE
 from matxai.regions.region import ARTEFACTS
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ class ArtefactField(RegionFields):
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in ARTEFACTS:
-            msg = f"there is no artefact '{value}'. {nearest(value, ARTEFACTS)}"
+            msg = f"there is no artefact '{value}'. {nearest(value, PRECEDENCE)}"
+            raise ValueError(msg)
+        if value not in PRECEDENCE:
+            msg = (
+                f"'{value}' is found by comparing the files of a whole folder, so no sample has it: 'matxai leakage' "
+                "judges it"
+            )
             raise ValueError(msg)
         return value
 
