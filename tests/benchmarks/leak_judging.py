@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from leak_cases import WEAK
 from leak_nets import accuracy
 from leak_rules import convictions
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def judge(
                 "found_as": [f.kind for f in found],
                 "elsewhere": [f"{f.name}: {f.verdict.answer}" for f in leakage.findings if f.name not in about],
                 **_of_finding(finding),
-                "rules": {k: [v, bool(c)] for k, (v, c) in convictions(model, data, number).items()},
+                "rules": {} if case.about in WEAK else _ruled(model, data, number),
                 "seconds": seconds,
             }
         )
@@ -91,6 +92,10 @@ def _match(leakage: Leakage, masks: NDArray[np.bool_], kind: str) -> list[LeakFi
         if np.mean(covered) >= SAME_THING:
             found.append((finding.kind != kind, -float(np.mean(covered)), finding))
     return [finding for *_, finding in sorted(found, key=lambda f: f[:2])]
+
+
+def _ruled(model: Model, data: Planted, number: int) -> dict[str, list[Any]]:
+    return {k: [figure, bool(convicts)] for k, (figure, convicts) in convictions(model, data, number).items()}
 
 
 def _of_finding(finding: LeakFinding | None) -> Row:
