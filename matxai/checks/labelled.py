@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matxai.errors import SignalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import xarray as xr
@@ -74,6 +74,21 @@ class LabelledSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def only(self, chosen: Sequence[int] | npt.NDArray[np.integer]) -> LabelledSet:
+        """Return the set of some of its signals, in the order given; their numbers begin at 0 again."""
+        numbers = [int(i) for i in chosen]
+        read, mask = self.read, self.mask
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in numbers),
+            labels=self.labels[numbers],
+            read=lambda k: read(numbers[k]),
+            groups=None if self.groups is None else np.asarray(self.groups)[numbers],
+            files=tuple(self.files[i] for i in numbers) if self.files else (),
+            mask=None if mask is None else lambda k: mask(numbers[k]),
+            more={name: tuple(column[i] for i in numbers) for name, column in self.more.items()},
+        )
 
     @property
     def present(self) -> tuple[int, ...]:

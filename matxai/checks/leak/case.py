@@ -5,21 +5,23 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.perturbation import class_scores
+from matxai.checks.readings import Perturbed
 from matxai.errors import Cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     import xarray as xr
 
     from matxai.checks.labelled import LabelledSet
     from matxai.checks.leak.records import Artefact
-    from matxai.checks.perturbation import Perturbed
     from matxai.modelcard import Model
     from matxai.regions import Boxed
 
@@ -99,6 +101,9 @@ class Case:
     kept
         What one test worked out and another can use, by name: features of the clean signals, a randomised model. It is
         shared by all cases of a run, so the artefact's name belongs into the key where it matters.
+    judges
+        From the number of a signal to the model that judges it, where that is not ``model``: when each signal is judged
+        by one that never saw its group.
     """
 
     model: Model
@@ -121,6 +126,7 @@ class Case:
     progress: Callable[[int, int, str], None] | None = None
     cancel: Any = None
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    judges: Mapping[int, Model] = field(default_factory=dict, repr=False)
 
     @property
     def labels(self) -> Ints:
@@ -151,6 +157,20 @@ class Case:
         """Return where signal ``number`` has the artefact; None where it has none, or where a factor is asked about."""
         return None if self.artefact is None else self.artefact.regions[int(number)]
 
+    def judge(self, number: int) -> Model:
+        """Return the model that judges signal ``number``, and every copy of it."""
+        return self.judges.get(int(number), self.model)
+
+    def asked(self, numbers: Ints, signals: Iterable[xr.DataArray]) -> Perturbed:
+        """Return what its judge says of each signal; ``numbers`` are those of the signals, or of what they are made of.
+
+        Raises
+        ------
+        Cancelled
+            If ``cancel`` is set.
+        """
+        return said_by(self.judge, numbers, signals, self.cancel)
+
     def about(self, artefact: Artefact | None) -> Case:
         """Return the same case about another artefact; what was read stays in memory."""
         return replace(self, artefact=artefact)
@@ -173,3 +193,17 @@ class Case:
             raise Cancelled(msg)
         if self.progress is not None:
             self.progress(done, total, label)
+
+
+def said_by(judge: Callable[[int], Model], numbers: Ints, signals: Iterable[xr.DataArray], cancel: Any) -> Perturbed:
+    """Return what the judge of each number says of the signal in the same place.
+
+    Raises
+    ------
+    Cancelled
+        If ``cancel`` is set.
+    """
+    given = iter(signals)
+    # each run reads as many signals as it is long, and the next one reads on
+    runs = groupby(numbers.tolist(), judge)
+    return Perturbed.joined([class_scores(one, (next(given) for _ in run), cancel=cancel) for one, run in runs])

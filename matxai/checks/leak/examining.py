@@ -10,21 +10,20 @@ import numpy.typing as npt
 
 from matxai.checks.leak.answers import GRAVEST_FIRST, Rules, answer_artefact, answer_factor, in_all
 from matxai.checks.leak.bounds import holm
-from matxai.checks.leak.case import Case, Signals
+from matxai.checks.leak.case import Case, Signals, said_by
 from matxai.checks.leak.chance import Accuracy, accuracy
 from matxai.checks.leak.choosing import donors_of, units_of
 from matxai.checks.leak.exchange import Exchanged, exchanged
 from matxai.checks.leak.finding import artefacts_of, looked_for
-from matxai.checks.leak.near_duplicates import content_key, merged, thumbnail
+from matxai.checks.leak.near_duplicates import near_duplicates_together
 from matxai.checks.leak.reach import Reach, reach
 from matxai.checks.leak.records import Artefact, Leakage, LeakFinding
 from matxai.checks.leak.removing import changed_without
 from matxai.checks.leak.statistics import Levels, exchange_test
-from matxai.checks.perturbation import class_scores
 from matxai.errors import MatxaiError, ModelError, SignalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matxai.checks.labelled import LabelledSet
     from matxai.checks.leak.records import Support, Tested
@@ -40,6 +39,7 @@ def examine(
     data: LabelledSet,
     *,
     artefacts: Sequence[Artefact] | None = None,
+    judges: Mapping[int, Model] | None = None,
     kinds: Sequence[str] | None = None,
     methods: Sequence[str] = (),
     supporting: bool = True,
@@ -64,6 +64,9 @@ def examine(
         Signals with their classes, and groups where they are known.
     artefacts
         What is exchanged; by default what is found in the signals.
+    judges
+        From the number of a signal to the model that judges it in the place of ``model``: one that never saw its group.
+        For the exchange alone, without supporting tests and factors.
     kinds
         Kinds of artefacts that are looked for; by default all.
     methods
@@ -101,7 +104,10 @@ def examine(
         If ``cancel`` is set.
     """
     _check(model, data, margin, alpha, threshold)
-    case = _case(model, data, max_units=max_units, seed=seed, progress=progress, cancel=cancel)
+    if judges and (supporting or factors):
+        msg = "Several judges answer the exchange alone; give supporting=False and factors=False with judges=."
+        raise MatxaiError(msg)
+    case = _case(model, data, judges or {}, max_units=max_units, seed=seed, progress=progress, cancel=cancel)
     case = replace(case, methods=tuple(methods), margin=margin, alpha=alpha, threshold=threshold, draws=draws)
     found, searched = _artefacts(case, artefacts, kinds)
     case, duplicates = _grouped(case, found, donors)
@@ -188,7 +194,16 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 
 
-def _case(model: Model, data: LabelledSet, *, max_units: int | None, seed: int, progress: Any, cancel: Any) -> Case:
+def _case(
+    model: Model,
+    data: LabelledSet,
+    judges: Mapping[int, Model],
+    *,
+    max_units: int | None,
+    seed: int,
+    progress: Any,
+    cancel: Any,
+) -> Case:
     """The case before donors and near-duplicates are known: which signals are judged, and what the model says."""
     n = len(data)
     groups = np.arange(n, dtype=np.int64)
@@ -204,7 +219,7 @@ def _case(model: Model, data: LabelledSet, *, max_units: int | None, seed: int, 
                 progress(k, units.size, "predictions")
             yield signals[i]
 
-    clean = class_scores(model, told(), cancel=cancel)
+    clean = said_by(lambda i: judges.get(i, model), units, told(), cancel)
     if clean.scores.shape[1] != len(data.classes):
         msg = (
             f"The model '{model.name}' gives scores for {clean.scores.shape[1]} classes, and the data have "
@@ -223,6 +238,7 @@ def _case(model: Model, data: LabelledSet, *, max_units: int | None, seed: int, 
         seed=seed,
         progress=progress,
         cancel=cancel,
+        judges=judges,
     )
 
 
@@ -246,15 +262,13 @@ def _artefacts(
 
 def _grouped(case: Case, found: Sequence[Artefact], donors: int | None) -> tuple[Case, int]:
     """The case with near-duplicates in one group and donors spread over classes and groups."""
-    small: list[npt.NDArray[np.float64] | None] = []
-    keys = []
-    for k, i in enumerate(case.units):
-        case.step(k, case.units.size, "near-duplicates")
-        signal = case.signals[i]
-        hidden = [r for a in found if (r := a.regions[int(i)]) is not None]
-        small.append(thumbnail(signal, hidden))
-        keys.append(content_key(signal))
-    merged_groups, duplicates = merged(case.groups[case.units], small, keys)
+
+    def shown() -> Any:
+        for k, i in enumerate(case.units):
+            case.step(k, case.units.size, "near-duplicates")
+            yield case.signals[i], [r for a in found if (r := a.regions[int(i)]) is not None]
+
+    merged_groups, duplicates = near_duplicates_together(case.groups[case.units], shown())
     # signals that are not judged keep groups of their own, behind those that are
     groups = case.groups + int(merged_groups.max()) + 1
     groups[case.units] = merged_groups

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from matxai.checks.leak.case import Case
     from matxai.checks.leak.transplant import Patch
+    from matxai.modelcard import Model
 
 _BATCH = 64
 _CHUNK_BYTES = 64 * 2**20
@@ -78,7 +79,7 @@ def exchanged(case: Case) -> Exchanged:
                 continue
             versions.append(values)
             places.append((row, k))
-        waiting.add(signal, versions, places, top)
+        waiting.add(signal, versions, places, top, case.judge(unit))
     waiting.ask(top)
     case.step(case.units.size, case.units.size, f"exchange of {case.artefact.name}")
     found = top[:, which]
@@ -99,7 +100,7 @@ class Waiting:
     """Prepared inputs that wait until there are enough of them for a pass."""
 
     def __init__(self, case: Case) -> None:
-        self._case = case
+        self._usual = self._judge = case.model
         self._tensors: list[torch.Tensor] = []
         self._places: list[tuple[int, int]] = []
         self.passes = 0
@@ -110,11 +111,16 @@ class Waiting:
         versions: list[npt.NDArray[Any]],
         places: list[tuple[int, int]],
         top: npt.NDArray[np.int64],
+        judge: Model | None = None,
     ) -> None:
-        """Prepare versions of one signal, and ask the model as soon as a batch is full."""
+        """Prepare versions of one signal, and ask its judge (the case's model by default) once a batch is full."""
+        judge = judge or self._usual
+        if judge is not self._judge:
+            self.ask(top)
+            self._judge = judge
         size = max(1, min(_BATCH, _CHUNK_BYTES // max(1, 8 * signal.size)))
         for start in range(0, len(versions), size):
-            tensors = self._case.model.preprocessing.apply(np.stack(versions[start : start + size]), signal)
+            tensors = judge.preprocessing.apply(np.stack(versions[start : start + size]), signal)
             if self._tensors and self._tensors[0].shape[1:] != tensors.shape[1:]:
                 self.ask(top)
             self._tensors.append(tensors)
@@ -128,7 +134,7 @@ class Waiting:
             return
         import torch
 
-        found = scores_of_prepared(self._case.model, torch.cat(self._tensors))
+        found = scores_of_prepared(self._judge, torch.cat(self._tensors))
         for (row, k), c in zip(self._places, found.top.tolist(), strict=True):
             top[row, k] = c
         self.passes += len(self._places)

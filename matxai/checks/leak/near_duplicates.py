@@ -58,6 +58,23 @@ def content_key(signal: xr.DataArray) -> bytes:
     return hashlib.blake2b(values.tobytes(), key=repr((values.shape, values.dtype.str)).encode()[:64]).digest()
 
 
+def near_duplicates_together(groups: Ints, shown: Iterable[tuple[xr.DataArray, Sequence[Boxed]]]) -> tuple[Ints, int]:
+    """Return the groups of signals with near-duplicates in one, and how many signals have one.
+
+    Parameters
+    ----------
+    groups
+        Number of each signal's group so far, ``(N,)``.
+    shown
+        Each signal with its artefacts' regions, which are no part of what it shows.
+    """
+    small, keys = [], []
+    for signal, hidden in shown:
+        small.append(thumbnail(signal, hidden))
+        keys.append(content_key(signal))
+    return merged(groups, small, keys)
+
+
 def merged(groups: Ints, thumbnails: Sequence[Floats | None], keys: Sequence[bytes]) -> tuple[Ints, int]:
     """Return groups in which near-duplicates are together, and how many signals have a near-duplicate.
 

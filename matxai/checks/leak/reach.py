@@ -78,8 +78,9 @@ def reach(case: Case) -> Reach:
             changed = receiver.given(patches[d])
             if changed is None or np.array_equal(changed, signal.values):
                 continue
-            prepared = case.model.preprocessing.prepare(signal)
-            other = case.model.preprocessing.prepare(signal.copy(data=changed))
+            judge = case.judge(unit)
+            prepared = judge.preprocessing.prepare(signal)
+            other = judge.preprocessing.prepare(signal.copy(data=changed))
             moved = (other.tensor - prepared.tensor).abs().amax(dim=(0, 1)).double().numpy()
             shares.append(_survives(np.asarray(signal.values), changed, prepared.tensor, other.tensor))
             if moved.any():
@@ -92,7 +93,7 @@ def reach(case: Case) -> Reach:
                 elsewhere.append(float((far**2).sum() / (moved**2).sum()))
                 if far.any():
                     path |= _spreading(prepared.stages, other.stages)
-                by_path.append(bool(far.any()) and _answers_differ(case.model, prepared.tensor, other.tensor, outside))
+                by_path.append(bool(far.any()) and _answers_differ(judge, prepared.tensor, other.tensor, outside))
             break
     share = float(np.mean(shares)) if shares else None
     beside = float(np.mean(elsewhere)) if elsewhere else 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matxai.checks.leak.transplant import softened
-from matxai.checks.perturbation import class_scores, filled_signal
+from matxai.checks.perturbation import filled_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,5 +40,5 @@ def changed_without(case: Case) -> float | None:
             signal = case.signals[unit]
             yield filled_signal(signal, mask if soft.all() else soft, case.fill, case.seed + unit)
 
-    after = class_scores(case.model, filled(), cancel=case.cancel)
+    after = case.asked(case.units[having], filled())
     return float(np.mean(after.top != case.clean.top[having]))
