@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matxai.checks.leak.anew import Beside
+    from matxai.checks.leak.records import Tested
+
 # Answers of the leakage check.
 
 NAMES = {
@@ -177,14 +180,22 @@ def share(method: str, value: float, mean: float, limit: float, nets: int) -> st
     )
 
 
-def removal(value: float, n: int, fills: int, elsewhere: float | None, limit: float | None, free: bool) -> str:
+def removal(
+    value: float, n: int, fills: int, elsewhere: float | None, limit: float | None, free: bool, left_out: int = 0
+) -> str:
     """How often filling an artefact changes the prediction, beside the same elsewhere."""
-    said = f"Filling it changes {_percent(value)} of {n} predictions ({fills} fills)"
+    gone = f"; {left_out} out of distribution, not counted" if left_out else ""
+    said = f"Filling it changes {_percent(value)} of {n} predictions ({fills} fills{gone})"
     if elsewhere is None:
         return f"{said}; its shape leaves no room for the same elsewhere."
     twins = "translates of it" if free else "equal parts of the picture (no exact null: an edge has no twin inside)"
     point = "" if limit is None else f", 95 % point {_percent(limit)}"
     return f"{said}, filling {twins} {_percent(elsewhere)}{point}."
+
+
+def removal_uncounted(n: int) -> str:
+    """Where no image without its artefact looks real to the model."""
+    return f"Filled, each of {counted(n, 'image')} looks like no real one to the model: none of them is counted."
 
 
 def insertion(value: float, n: int, donors: int, limit: float | None) -> str:
@@ -308,12 +319,47 @@ def remedied(files: int, done: Sequence[str], reencoded: int) -> str:
     return f"{counted(files, 'image')} written: {listed(list(done)) if done else 'artefacts left'}{also}."
 
 
-def head_fitted(before: float | None, after: float | None, old: float, new: float, n: int) -> str:
-    """What came of fitting the head anew: the exchange effect, and the accuracy without the artefacts."""
-    effect = ""
-    if before is not None and after is not None:
-        effect = f"The exchange effect falls from {_percent(max(before, 0.0))} to {_percent(max(after, 0.0))}. "
-    return (
-        f"{effect}On images without the artefacts the accuracy goes from {_percent(old)} to {_percent(new)} "
-        f"(n = {n}; the new head never saw the groups that it is judged on, the features may have)."
+ANEW_BEGINS = {"head": "With its head fitted anew", "recipe": "Trained again from random weights"}
+ANEW_EFFECT = "{begins}, the exchange effect goes from {before} to {after}: {answer}."
+ANEW_UNREACHABLE = "{begins}, nothing of the artefacts reaches the network any more; the exchange effect was {before}."
+ANEW_UNTESTED = "{begins}, the model's answer is: {answer}."
+ANEW_ACCURACY = (
+    "On images without the artefacts {new} ({new_low} to {new_high}) of {n} answers are right; of the old model's "
+    "{old} ({old_low} to {old_high})."
+)
+ANEW_JUDGED = {
+    "head": "Each image was judged by a head that never saw {it}; the features below it may have.",
+    "recipe": "Each image was judged by a network that never saw {it}, trained by the same recipe.",
+}
+
+
+def fitted_anew(
+    way: str, before: Tested | None, after: Tested | None, answer: str, without: Beside, *, grouped: bool
+) -> str:
+    """What came of fitting a model anew: effect and answer, accuracy without the artefacts, who judged."""
+    begins = ANEW_BEGINS[way]
+    if before is None:
+        first = ANEW_UNTESTED.format(begins=begins, answer=answer)
+    elif answer == "unreachable":
+        first = ANEW_UNREACHABLE.format(begins=begins, before=_with_bounds(before))
+    elif after is None:
+        first = ANEW_UNTESTED.format(begins=begins, answer=answer)
+    else:
+        first = ANEW_EFFECT.format(
+            begins=begins, before=_with_bounds(before), after=_with_bounds(after), answer=answer
+        )
+    second = ANEW_ACCURACY.format(
+        new=_percent(without.new),
+        new_low=_percent(without.new_interval[0]),
+        new_high=_percent(without.new_interval[1]),
+        old=_percent(without.old),
+        old_low=_percent(without.old_interval[0]),
+        old_high=_percent(without.old_interval[1]),
+        n=without.n,
     )
+    return f"{first} {second} {ANEW_JUDGED[way].format(it='its group' if grouped else 'it')}"
+
+
+def _with_bounds(test: Tested) -> str:
+    low, high = test.interval
+    return f"{_percent(test.effect)} ({_percent(low)} to {_percent(high)})"

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from matxai.checks.sentences import named
+from matxai.jobs.remedy_report import remedy_grids
 from matxai.report import Finding, Grid, Judgement, Shown
 from matxai.report import sentences as words
 
@@ -31,7 +32,6 @@ SOURCES = {
 CONSTANT = "It is the same in all of them."
 BESIDE = "Tests beside it: none of them convicts alone"
 TEST = "The confirmatory test"
-REMEDY = "The remedy"
 NOT_IN_PICTURE = "What is not in the picture"
 COLUMNS_NOTE = (
     "Predicts the label: balanced accuracy of the label told from this alone, over held-out groups, and the 95 % point "
@@ -121,6 +121,7 @@ def judgement_of(
     images = words.counted(int(leakage.facts.get("images", len(data.labelled))), "image")
     factors = [f.factor for f in leakage.findings if f.factor is not None]
     shown = [f for f in leakage.findings if f.factor is None or f.verdict.answer not in QUIET]
+    grids = remedy_grids(remedied, leakage) if remedied is not None else ()
     margin, threshold = leakage.facts.get("margin", 0.05), leakage.facts.get("threshold", 0.15)
     return Judgement(
         question=QUESTION.format(model=model, images=images, data=data.path.name),
@@ -131,7 +132,7 @@ def judgement_of(
         thresholds=((margin, MARGIN), (threshold, LEAK)),
         facts=_facts(leakage, data),
         notes=data.labelled.notes,
-        grids=(*((_remedy(remedied),) if remedied is not None else ()), *((_factors(leakage),) if factors else ())),
+        grids=(*grids, *((_factors(leakage),) if factors else ())),
     )
 
 
@@ -216,14 +217,6 @@ def _support_grid(support: tuple[Support, ...]) -> Grid:
         for s in support
     )
     return Grid(BESIDE, ("test", "found", "95 % point of its null", "beyond it", "in words"), rows)
-
-
-def _remedy(remedied: Remedied) -> Grid:
-    rows = [("what was done", remedied.sentence)]
-    files = (("the cleaned set", remedied.labels), ("what was done to which file", remedied.manifest))
-    rows += [(name, str(path)) for name, path in (*files, ("the model with a new head", remedied.model)) if path]
-    rows += [("not done", note) for note in remedied.notes]
-    return Grid(REMEDY, ("", ""), tuple(rows))
 
 
 def _factors(leakage: Leakage) -> Grid:

@@ -249,6 +249,7 @@ def check_leakage(
     factors: bool = True,
     margin: float = MARGIN,
     remedy: Path | None = None,
+    retrain: Sequence[str] = ("head",),
     seed: int = 0,
     command: str = "",
     progress: Progress | None = None,
@@ -257,7 +258,8 @@ def check_leakage(
     """Examine and write ``verdict.json``, ``junit.xml``, ``findings.csv``, ``findings.parquet`` and ``report.html``.
 
     Parameters are those of :func:`leakage`, with a model and data that were read, the command for the report, and the
-    folder for the cleaned set, if one is wanted (see :func:`matxai.jobs.remedy.write_remedy`).
+    folder for the cleaned set and how the model is retrained on it, if that is wanted (see
+    :func:`matxai.jobs.remedy.write_remedy`).
 
     Raises
     ------
@@ -265,16 +267,26 @@ def check_leakage(
         If ``out`` or ``remedy`` cannot be written; that is known before anything is computed.
     """
     from matxai.jobs.explaining import writable
-    from matxai.jobs.remedy import check_target
+    from matxai.jobs.remedy import check_target, ways_to_retrain
 
     if remedy is not None:
         check_target(remedy, data.labelled)
+        ways_to_retrain(retrain)
     writable(out)
     found = _examined(
         model, data, kinds, methods, margin, seed, progress, cancel, supporting=supporting, factors=factors
     )
     return write_leakage(
-        found, model, data, out, remedy=remedy, seed=seed, command=command, progress=progress, cancel=cancel
+        found,
+        model,
+        data,
+        out,
+        remedy=remedy,
+        retrain=retrain,
+        seed=seed,
+        command=command,
+        progress=progress,
+        cancel=cancel,
     )
 
 
@@ -285,6 +297,7 @@ def write_leakage(
     out: Path,
     *,
     remedy: Path | None = None,
+    retrain: Sequence[str] = ("head",),
     seed: int = 0,
     command: str = "",
     progress: Progress | None = None,
@@ -334,7 +347,9 @@ def write_leakage(
     remedied, refused = None, None
     if remedy is not None:
         try:
-            remedied = write_remedy(model, data.labelled, found, remedy, seed=seed, progress=progress, cancel=cancel)
+            remedied = write_remedy(
+                model, data.labelled, found, remedy, retrain=retrain, seed=seed, progress=progress, cancel=cancel
+            )
         except Cancelled:
             raise
         except MatxaiError as error:  # the verdict stands, and its report is written all the same

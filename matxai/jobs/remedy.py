@@ -1,17 +1,17 @@
-"""From verdict to remedy: the cleaned set, and a model whose head was fitted on it, in one folder."""
+"""From verdict to remedy: the cleaned set, and models that were fitted on it, in one folder."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matxai._version import __version__
-from matxai.errors import FileError, SignalError
+from matxai.errors import FileError, MatxaiError, SignalError, nearest
 from matxai.jobs.remedy_files import LABELS, MANIFEST, write_images, write_model
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
     from matxai.checks.labelled import LabelledSet
     from matxai.checks.leak import Artefact, Leakage
+    from matxai.checks.leak.anew import Anew
     from matxai.checks.leak.factors.file_facts import FileFacts
-    from matxai.checks.leak.refitting import Refitted
     from matxai.modelcard import Model
 
 Progress = Callable[[int, int, str], None]
-RECORD, MODEL = "remedy.json", "model"
+RECORD = "remedy.json"
+MODELS = {"head": "model", "recipe": "model_recipe"}
+"""Ways to fit a model anew, and the folder that each one's model goes to."""
 FORMAT, VERSION = "matxai-remedy", 1
 CLEANED = ("leak", "suspicious", "cannot tell")
 """Artefacts with these answers are dealt with; one that is `not seen` or `unreachable` does no harm."""
@@ -40,28 +42,74 @@ class Remedied:
     ----------
     folder
         Where; None where there was nothing to remedy.
-    sentence
-        What was done, and what came of it.
+    sentences
+        What was done; and for each model that was fitted anew, what came of it.
     files
         How many images.
     labels, manifest
         The table of the cleaned set, and what was done to which file.
-    model
-        The folder of the model with a new head; None where it has none.
-    refitted
-        Accuracies, and the new head's own leakage.
+    done
+        What was done about the artefacts, and in how many images: ``{'info bar cropped': 60}``.
+    reencoded
+        How many files went through the strongest compression of the set.
+    models
+        The folders of the models that were fitted anew, ``head`` and ``recipe``, as far as they could be written.
+    anew
+        Of each way that was asked for: the model, its accuracy beside the old one's, its own leakage.
     notes
         What was not done, and why.
     """
 
     folder: Path | None
-    sentence: str
+    sentences: tuple[str, ...]
     files: int = 0
     labels: Path | None = None
     manifest: Path | None = None
-    model: Path | None = None
-    refitted: Refitted | None = None
+    done: Mapping[str, int] = field(default_factory=dict)
+    reencoded: int = 0
+    models: Mapping[str, Path] = field(default_factory=dict)
+    anew: tuple[Anew, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """All this in plain words."""
+        return " ".join(self.sentences)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return names and plain values, ready for JSON."""
+        return {
+            "sentence": self.sentence,
+            "folder": str(self.folder) if self.folder else None,
+            "done": dict(self.done),
+            "reencoded": self.reencoded,
+            "models": {way: str(path) for way, path in self.models.items()},
+            "retrained": _records(self.anew),
+            "notes": list(self.notes),
+        }
+
+
+def ways_to_retrain(names: Sequence[str]) -> tuple[str, ...]:
+    """Return which of :data:`MODELS` are meant; ``none``, alone, is none of them.
+
+    Raises
+    ------
+    MatxaiError
+        If there is no such way.
+
+    Examples
+    --------
+    >>> ways_to_retrain(["head"]), ways_to_retrain(["none"])
+    (('head',), ())
+    """
+    if tuple(names) == ("none",):
+        return ()
+    for name in names:
+        if name not in MODELS:
+            ways = (*MODELS, "none")
+            msg = f"A model cannot be retrained by '{name}'. {nearest(name, ways, label='There are')}"
+            raise MatxaiError(msg)
+    return tuple(way for way in MODELS if way in names)
 
 
 def write_remedy(
@@ -71,12 +119,12 @@ def write_remedy(
     folder: str | os.PathLike[str],
     *,
     how: str | None = None,
-    retrain: bool = True,
+    retrain: Sequence[str] = ("head",),
     seed: int = 0,
     progress: Progress | None = None,
     cancel: Any = None,
 ) -> Remedied:
-    """Write a set without what a leakage check found in it, and a model whose head was fitted on it.
+    """Write a set without what a leakage check found in it, and models that were fitted on it.
 
     Parameters
     ----------
@@ -87,12 +135,13 @@ def write_remedy(
     leakage
         What came of it.
     folder
-        Where ``images/CLASS/NAME.tif``, ``labels.csv``, ``manifest.csv``, ``remedy.json`` and ``model/`` go: new,
-        empty, or of an earlier remedy, which is replaced.
+        Where ``images/CLASS/NAME.tif``, ``labels.csv``, ``manifest.csv``, ``remedy.json``, ``model/`` and
+        ``model_recipe/`` go: new, empty, or of an earlier remedy, which is replaced.
     how
         ``crop``, ``inpaint`` or ``exchange`` for all artefacts; by default what fits each.
     retrain
-        Whether the head is fitted anew, where the model ends in a linear layer.
+        ``head``: its last linear layer is fitted anew; ``recipe``: a network of its architecture is trained from random
+        weights, four times over, which takes minutes. Both, or neither.
     seed
         Of all that is drawn.
     progress, cancel
@@ -102,7 +151,8 @@ def write_remedy(
     -------
     Remedied
         Images keep their type, calibration and metadata. Where files were compressed differently, all go through the
-        strongest compression among them first, and are then stored without loss.
+        strongest compression among them first, and are then stored without loss. A model's folder is a card's folder,
+        with its own ``verdict.json``.
 
     Raises
     ------
@@ -111,19 +161,19 @@ def write_remedy(
     SignalError
         If the signals are no images.
     MatxaiError
-        If there is no such way to clean a set.
+        If there is no such way to clean a set, or to fit a model anew.
     Cancelled
         If ``cancel`` is set; nothing is written then.
     """
     from matxai.checks import sentences
-    from matxai.checks.leak.refitting import refitted
     from matxai.checks.leak.remedy import plan_remedy
 
     target = Path(folder)
+    ways = ways_to_retrain(retrain)
     artefacts = _to_clean(leakage)
     facts = _compressions(data)
     if not artefacts and not facts:
-        return Remedied(None, sentences.nothing_to_remedy())
+        return Remedied(None, (sentences.nothing_to_remedy(),))
     _check_images(data)
     check_target(target, data)
     alike, recoded = _written_alike(data, facts)
@@ -134,27 +184,51 @@ def write_remedy(
         inner = Path(temporary) / "remedy"
         inner.mkdir()
         rows = write_images(alike, plan, recoded, inner, progress, cancel)
-        new, beside = None, None
-        if retrain and artefacts:
-            new = refitted(model, alike, artefacts, leakage, seed=seed, progress=progress, cancel=cancel)
+        anew = [
+            _anew(way, model, alike, artefacts, leakage, how, seed, progress, cancel)
+            for way in (ways if artefacts else ())
+        ]
+        written = {}
+        for new in anew:
             notes += new.notes
-            beside = write_model(new.model, model, inner / MODEL, notes) if new.model is not None else None
-        done = [f"{n} {how}" for how, n in _counts(rows).items()]
-        said = [sentences.remedied(len(data), done, sum(bool(r["reencoded"]) for r in rows))]
-        if new is not None and new.sentence:
-            said.append(new.sentence)
-        _write_record(inner / RECORD, model, leakage, plan, new, notes, seed, " ".join(said))
+            if new.model is not None and write_model(new, model, inner / MODELS[new.way], notes, seed):
+                written[new.way] = target / MODELS[new.way]
+        done, recoded_files = _counts(rows), sum(bool(r["reencoded"]) for r in rows)
+        said = [sentences.remedied(len(data), [f"{n} {what}" for what, n in done.items()], recoded_files)]
+        said += [new.sentence for new in anew if new.sentence]
+        _write_record(inner / RECORD, model, leakage, plan, anew, notes, seed, " ".join(said))
         _put(inner, target)
     return Remedied(
         folder=target,
-        sentence=" ".join(said),
+        sentences=tuple(said),
         files=len(data),
         labels=target / LABELS,
         manifest=target / MANIFEST,
-        model=target / MODEL if beside else None,
-        refitted=new,
+        done=done,
+        reencoded=recoded_files,
+        models=written,
+        anew=tuple(anew),
         notes=tuple(notes),
     )
+
+
+def _anew(
+    way: str,
+    model: Model,
+    data: LabelledSet,
+    artefacts: tuple[Artefact, ...],
+    before: Leakage,
+    how: str | None,
+    seed: int,
+    progress: Progress | None,
+    cancel: Any,
+) -> Anew:
+    from matxai.checks.leak.refitting import refitted
+    from matxai.checks.leak.retrained import retrained
+
+    if way == "head":
+        return refitted(model, data, artefacts, before, seed=seed, progress=progress, cancel=cancel)
+    return retrained(model, data, artefacts, before, how=how, seed=seed, progress=progress, cancel=cancel)
 
 
 def _to_clean(leakage: Leakage) -> tuple[Artefact, ...]:
@@ -237,7 +311,7 @@ def _counts(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def _write_record(
-    path: Path, model: Model, leakage: Leakage, plan: Any, new: Refitted | None, notes: list[str], seed: int, said: str
+    path: Path, model: Model, leakage: Leakage, plan: Any, anew: list[Anew], notes: list[str], seed: int, said: str
 ) -> None:
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -251,21 +325,29 @@ def _write_record(
         "cropped": [] if plan is None else [list(m) for m in plan.margins],
         "notes": notes,
     }
-    if new is not None and new.model is not None and new.leakage is not None:
-        content["refitted"] = {
+    content["retrained"] = _records(anew)
+    path.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def _records(anew: Sequence[Anew]) -> dict[str, Any]:
+    """The models that were fitted anew, by way: accuracy beside the old one's, answer, findings."""
+    return {
+        new.way: {
             "accuracy": {name: asdict(a) for name, a in new.accuracy.items()},
             "answer": new.leakage.answer,
-            "sentence": new.leakage.sentence,
+            "sentence": new.sentence,
             "findings": [{"name": f.name, "kind": f.kind, **f.verdict.to_dict()} for f in new.leakage.findings],
         }
-    path.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+        for new in anew
+        if new.leakage is not None
+    }
 
 
 def _put(inner: Path, target: Path) -> None:
     """Move what was written to where it belongs, in the place of an earlier remedy."""
     try:
         target.mkdir(exist_ok=True)
-        for name in ("images", "masks", MODEL, LABELS, MANIFEST, RECORD):
+        for name in ("images", "masks", *MODELS.values(), LABELS, MANIFEST, RECORD):
             old = target / name
             if old.is_dir():
                 shutil.rmtree(old)

@@ -1,10 +1,11 @@
-"""The files of a remedy: cleaned images with their masks and tables, and the card of a model with another head."""
+"""The files of a remedy: cleaned images with their masks and tables, and the card's folder of a model fitted anew."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from matxai.checks.labelled import LabelledSet
+    from matxai.checks.leak.anew import Anew
     from matxai.checks.leak.remedy import Plan
     from matxai.modelcard import Model
 
     Progress = Callable[[int, int, str], None]
 
-LABELS, MANIFEST = "labels.csv", "manifest.csv"
+LABELS, MANIFEST, WEIGHTS = "labels.csv", "manifest.csv", "model.safetensors"
+NAMES = {"head": "_remedied", "recipe": "_retrained"}
+SOURCES = {
+    "head": "The head of '{name}' fitted anew on a cleaned set",
+    "recipe": "The architecture of '{name}' trained from random weights on a cleaned set",
+}
 
 
 def write_images(
@@ -139,12 +146,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_model(new: Model, old: Model, folder: Path, notes: list[str]) -> bool:
-    """Write a card's folder beside the images; False, and a note, where nothing says how the network is built."""
+def write_model(anew: Anew, old: Model, folder: Path, notes: list[str], seed: int) -> bool:
+    """Write a card's folder with its verdict beside; False, and a note, where nothing says how the network is built."""
     from safetensors.torch import save
 
     from matxai.modelcard import write_card
 
+    new = anew.model
+    if new is None:
+        return False
     built = old.card.architecture
     if built is None:
         notes.append("The new model was not written: no card says how its network is built (architecture).")
@@ -159,14 +169,44 @@ def write_model(new: Model, old: Model, folder: Path, notes: list[str]) -> bool:
             return False
         shutil.copy2(source, folder / source.name)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in new.module.state_dict().items()}
-    (folder / "model.safetensors").write_bytes(save(weights))
-    card = old.card.model_copy(
+    (folder / WEIGHTS).write_bytes(save(weights))
+    card = new.card.model_copy(
         update={
-            "name": f"{old.name}_remedied",
-            "weights": "model.safetensors",
+            "name": f"{old.name}{NAMES[anew.way]}",
+            "weights": WEIGHTS,
             "reference": None,
-            "source": f"The head of '{old.name}' fitted anew on a cleaned set by matxai {__version__}.",
+            "source": f"{SOURCES[anew.way].format(name=old.name)} by matxai {__version__}. {anew.sentence}",
         }
     )
     write_card(card, folder)
+    if anew.leakage is not None:
+        _write_verdict(anew, folder, seed)
     return True
+
+
+def _write_verdict(anew: Anew, folder: Path, seed: int) -> None:
+    """Write the new model's own verdict, of the exchange alone."""
+    from matxai.jobs.leak_report import finding_of
+    from matxai.jobs.reporting import versions
+    from matxai.report import verdict_json
+
+    found = anew.leakage
+    assert found is not None  # noqa: S101 - the caller asked
+    value, *interval = found.accuracy
+    verdict_json(
+        [finding_of(f) for f in found.findings],
+        folder / "verdict.json",
+        command="",
+        seed=seed,
+        versions=versions(),
+        hashes={"model": _sha256(folder / WEIGHTS)},
+        answer=found.answer,
+        about={
+            "question": "leakage of a model fitted anew, each image judged by one fitted without its group",
+            "sentence": found.sentence,
+            "remedy": anew.sentence,
+            "accuracy": {"value": value, "interval": interval, "chance": found.chance},
+            "beside_the_old_model": {name: asdict(a) for name, a in anew.accuracy.items()},
+            "facts": found.facts,
+        },
+    )

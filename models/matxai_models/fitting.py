@@ -88,24 +88,63 @@ def fit(
     torch.nn.Module
         The same module, in evaluation mode.
     """
+
+    def picked(chosen: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        x, y = scaling.tensor(images[chosen]), torch.from_numpy(np.asarray(truth[chosen], dtype=np.int64))
+        return _vary(x, y, rng, crop, mirror)
+
+    return descend(
+        module, len(images), picked, loss, epochs=epochs, seed=seed, batch=batch, rate=rate, progress=progress
+    )
+
+
+def descend(
+    module: nn.Module,
+    count: int,
+    picked: Callable[[NDArray[np.int64], np.random.Generator], tuple[Tensor, Tensor]],
+    loss: Loss,
+    *,
+    epochs: int,
+    seed: int,
+    batch: int = 32,
+    rate: float = 4e-3,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> nn.Module:
+    """Train as :func:`fit` does on inputs that are made batch by batch.
+
+    Parameters
+    ----------
+    module
+        Changed in place.
+    count
+        How many samples there are.
+    picked
+        From numbers of samples and a generator to what the network receives of them, and the truth.
+    loss, epochs, seed, batch, rate, progress
+        As for :func:`fit`.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same module, in evaluation mode.
+    """
     rng = np.random.default_rng([seed, 11])
-    steps = epochs * -(-len(images) // batch)
+    steps = epochs * -(-count // batch)
     optimizer = torch.optim.AdamW(module.parameters(), lr=rate, weight_decay=0.02)
     # a cycle of fewer than eight steps has no rising part
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=max(steps, 8), pct_start=0.25)
     module.train()
     for epoch in range(epochs):
         total = 0.0
-        for chosen in np.array_split(rng.permutation(len(images)), steps // epochs):
-            x, y = scaling.tensor(images[chosen]), torch.from_numpy(np.asarray(truth[chosen], dtype=np.int64))
-            x, y = _vary(x, y, rng, crop, mirror)
+        for chosen in np.array_split(rng.permutation(count), steps // epochs):
+            x, y = picked(chosen, rng)
             value = loss(module(x), y)
             optimizer.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             total += float(value.detach()) * len(chosen)
-        log.info("epoch %d of %d: mean loss %.4f", epoch + 1, epochs, total / len(images))
+        log.info("epoch %d of %d: mean loss %.4f", epoch + 1, epochs, total / count)
         if progress is not None:
             progress(epoch + 1, epochs, "training")
     return module.eval()

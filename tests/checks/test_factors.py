@@ -198,7 +198,7 @@ def test_size_and_pixel_size_move_the_net_that_counts_detail() -> None:
     assert size is not None
     assert size.predicts == 1.0
     assert size.moves is not None
-    assert size.moves.n == 40
+    assert size.moves.n == N
     assert size.moves.effect > 0.4  # a large picture made small loses its detail; a small one has none to gain
     assert size.detail["by_class"] == {"a": {"48 x 48": 24}, "b": {"96 x 96": 24}}
 
@@ -248,7 +248,7 @@ def test_steel_strip_tells_a_class_by_its_files_and_moves_only_who_sees_blocks(d
             "png, lossless": 115, "jpeg, quality 90, 4:2:0": 47,
         }  # fmt: skip
         assert found.moves is not None
-        assert found.moves.n == 40
+        assert found.moves.n == 80
     assert sees.moves.interval[0] > 0.15
     assert blind.moves.interval[1] < 0.15
     assert blind.moves.p > 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 import matxai
-from matxai.checks import LabelledSet, class_scores
+from matxai.checks import LabelledSet, Reference, class_scores
 from matxai.checks.leak import Artefact
 from matxai.checks.leak.case import Case, Signals
 from matxai.checks.leak.knowing_nothing import weight_randomised
@@ -84,6 +85,12 @@ def _case(module: nn.Module, data: LabelledSet, artefact: Artefact | None, **mor
     return Case(model, data, units, units, clean, data.groups, True, signals, artefact, **more)
 
 
+def _all_count(case: Case) -> Case:
+    """The case with a reference so wide that every copy counts."""
+    reference = Reference.of(case.model, (case.signals[i] for i in case.units))
+    return replace(case, kept={"reference": replace(reference, limit=np.inf)})
+
+
 @pytest.fixture(scope="module")
 def reads_bar() -> Case:
     return _case(Reader(BAR), *_set())
@@ -111,7 +118,7 @@ def test_with_nothing_but_the_bar_left_the_reader_of_bars_is_right(reads_bar, so
 
 
 def test_a_sound_model_does_not_care_for_the_bar(sound) -> None:
-    found = _one("removal", sound)
+    found = _one("removal", _all_count(sound))
     assert found.value == 0.0
     assert not found.beyond
     assert found.limit is not None
@@ -120,18 +127,32 @@ def test_a_sound_model_does_not_care_for_the_bar(sound) -> None:
 
 def test_removal_by_a_fill_of_the_specimen_keeps_or_flips_as_the_mean_says(reads_bar) -> None:
     # the specimen is dark in class 0 and bright in class 1, as the bar is: a bar filled from it changes nothing
-    assert _one("removal", reads_bar).value == 0.0
+    assert _one("removal", _all_count(reads_bar)).value == 0.0
 
 
 def test_removal_flips_what_the_bar_alone_says() -> None:
     data, artefact = _set()
     turned = LabelledSet(data.names, 1 - data.labels, data.classes, lambda i: _bar_turned(data.read(i)), data.groups)
-    found = _one("removal", _case(Reader(BAR), turned, artefact))
+    case = _case(Reader(BAR), turned, artefact)
+    found = _one("removal", _all_count(case))
     assert found.value == 1.0  # every fill takes the bar's value from a specimen that says the opposite
     assert found.limit is not None
     assert found.limit < 0.5
     assert found.beyond
     assert found.detail["elsewhere"] == 0.0
+    # a bar that agrees with its specimen: no such mean over the picture exists among the real ones
+    (uncounted,) = supporting["removal"](case)
+    assert uncounted.detail["out_of_distribution"] == 24
+    assert (uncounted.detail["n"], uncounted.limit, uncounted.beyond) == (0, None, False)
+    assert "looks like no real one to the model" in uncounted.sentence
+
+
+def test_the_same_elsewhere_keeps_off_what_is_found_in_the_picture(sound) -> None:
+    case = replace(sound, kept={f"free ground {i}": np.zeros((SIZE, SIZE), bool) for i in sound.units})
+    case = replace(case, kept={**case.kept, **_all_count(sound).kept})
+    nowhere = _one("removal", case)
+    assert (nowhere.limit, nowhere.detail["controls"]) == (None, 0)
+    assert "no room" in nowhere.sentence
 
 
 def _bar_turned(signal: Any) -> Any:

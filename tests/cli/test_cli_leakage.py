@@ -171,6 +171,8 @@ def test_bad_data_are_one_sentence_and_exit_code_2(kind, folder, tmp_path, capsy
         (["--limit", "much"], "--limit much is no size"),
         (["--device", "gpu7"], "gpu7"),
         (["--remedy", "."], "no earlier remedy; name a new folder"),
+        (["--retrain", "recipe"], "--retrain recipe is about a cleaned set; name its folder with --remedy DIR"),
+        (["--remedy", "new", "--retrain", "haed"], "cannot be retrained by 'haed'. Did you mean 'head'?"),
     ],
 )
 def test_bad_options_are_one_sentence_and_exit_code_2(options, words, folder, tmp_path, capsys):

@@ -18,6 +18,7 @@ from matxai.checks import LabelledSet
 from matxai.checks.leak import Artefact, Leakage, examine
 from matxai.errors import Cancelled, FileError, MatxaiError, SignalError
 from matxai.jobs.remedy import write_remedy
+from matxai.jobs.remedy_report import remedy_grids
 from matxai.regions import Boxed
 from matxai.signals import labelled
 
@@ -100,7 +101,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def test_the_cleaned_set_is_readable_exact_and_the_same_twice(tmp_path, checked) -> None:
     model, data, found = checked
-    done = write_remedy(model, data, found, tmp_path / "clean", retrain=False)
+    done = write_remedy(model, data, found, tmp_path / "clean", retrain=())
     assert done.files == 48
     rows = _rows(tmp_path / "clean" / "labels.csv")
     assert list(rows[0]) == ["file", "class", "mask", "group"]
@@ -117,7 +118,7 @@ def test_the_cleaned_set_is_readable_exact_and_the_same_twice(tmp_path, checked)
     manifest = _rows(tmp_path / "clean" / "manifest.csv")
     assert manifest[3]["done"] == "info_bar: cropped"
     first = {p.relative_to(tmp_path): p.read_bytes() for p in (tmp_path / "clean").rglob("*") if p.is_file()}
-    write_remedy(model, data, found, tmp_path / "clean", retrain=False)
+    write_remedy(model, data, found, tmp_path / "clean", retrain=())
     again = {p.relative_to(tmp_path): p.read_bytes() for p in (tmp_path / "clean").rglob("*") if p.is_file()}
     assert again == first
     assert [p.name for p in tmp_path.iterdir()] == ["clean"]
@@ -125,7 +126,7 @@ def test_the_cleaned_set_is_readable_exact_and_the_same_twice(tmp_path, checked)
 
 def test_an_exchange_names_its_donors(tmp_path, checked) -> None:
     model, data, found = checked
-    write_remedy(model, data, found, tmp_path / "clean", how="exchange", retrain=False)
+    write_remedy(model, data, found, tmp_path / "clean", how="exchange", retrain=())
     manifest, rows = _rows(tmp_path / "clean" / "manifest.csv"), _rows(tmp_path / "clean" / "labels.csv")
     for row, label in zip(manifest[:6], rows, strict=False):
         donor = data.names.index(row["donors"])
@@ -138,23 +139,23 @@ def test_an_exchange_names_its_donors(tmp_path, checked) -> None:
 def test_the_head_is_fitted_anew_and_judged_beside_the_old_one(tmp_path, checked) -> None:
     model, data, found = checked
     done = write_remedy(model, data, found, tmp_path / "clean")
-    assert done.refitted is not None
-    assert done.refitted.leakage is not None
-    after, before = done.refitted.leakage.findings[0].test, found.findings[0].test
+    (new,) = done.anew
+    assert new.leakage is not None
+    after, before = new.leakage.findings[0].test, found.findings[0].test
     assert before.effect == pytest.approx(1.0)
     assert after.effect < 0.2
-    without = done.refitted.accuracy["without"]
+    without = new.accuracy["without"]
     assert without.new > 0.95
     assert without.new >= without.old - 0.02
-    assert done.model is None
+    assert not done.models
     assert any("no card says how its network is built" in n for n in done.notes)
     record = json.loads((tmp_path / "clean" / "remedy.json").read_text())
     assert record["format"] == "matxai-remedy"
-    assert record["refitted"]["answer"] != "leak"
+    assert record["retrained"]["head"]["answer"] != "leak"
     assert record["cropped"] == [[0, 6], [0, 0]]
 
 
-def test_a_model_with_a_card_gets_a_new_one(tmp_path, checked) -> None:
+def test_a_model_with_a_card_gets_new_ones_with_their_verdicts(tmp_path, checked) -> None:
     _, data, found = checked
     folder = tmp_path / "old"
     folder.mkdir()
@@ -162,19 +163,39 @@ def test_a_model_with_a_card_gets_a_new_one(tmp_path, checked) -> None:
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    save_file(DefectResNet(2, 1).state_dict(), folder / "w.safetensors")
+    save_file(DefectResNet(2, 1, widths=(4, 8)).state_dict(), folder / "w.safetensors")
     (folder / "matxai.yaml").write_text(
-        "version: 1\nname: steels\ntask: classification\nweights: w.safetensors\narchitecture: matxai:defect_resnet\n"
-        "classes: [steel a, steel b]\ninput: {channels: 1, mean: [0.45], std: [0.2]}\n"
+        "version: 1\nname: steels\ntask: classification\nweights: w.safetensors\n"
+        "architecture: matxai:defect_resnet?widths=4,8\nclasses: [steel a, steel b]\n"
+        "input: {channels: 1, mean: [0.45], std: [0.2]}\n"
     )
-    done = write_remedy(matxai.load_model(folder), data, found, tmp_path / "clean")
-    assert done.model == tmp_path / "clean" / "model"
-    back = matxai.load_model(done.model)
-    assert back.classes == ("steel a", "steel b")
-    assert done.refitted is not None
-    x = back.preprocessing.prepare(data.read(0)).tensor
-    with torch.no_grad():
-        torch.testing.assert_close(back.module(x), done.refitted.model.module(x))
+    model = matxai.load_model(folder)
+    done = write_remedy(model, data, found, tmp_path / "clean", retrain=("head", "recipe"))
+    assert done.models == {"head": tmp_path / "clean" / "model", "recipe": tmp_path / "clean" / "model_recipe"}
+    for new in done.anew:
+        back = matxai.load_model(done.models[new.way])
+        assert back.classes == ("steel a", "steel b")
+        x = back.preprocessing.prepare(data.read(0)).tensor
+        assert x.shape[-2] == (SIZE if new.way == "head" else SIZE - 6)
+        with torch.no_grad():
+            torch.testing.assert_close(back.module(x), new.model.module(x))
+        verdict = json.loads((done.models[new.way] / "verdict.json").read_text())
+        assert verdict["format"] == "matxai-verdict"
+        assert verdict["answer"] == new.leakage.answer != "leak"
+        assert verdict["beside_the_old_model"]["without"]["n"] == 48
+        assert "never saw its group" in new.sentence
+    trained = done.anew[1]
+    assert trained.leakage.answer == "unreachable"
+    assert trained.accuracy["as they are"].new == trained.accuracy["without"].new > 0.9  # grey levels 90 and 140
+    assert "nothing of the artefacts reaches the network" in trained.sentence
+    shown = remedy_grids(done, found)
+    assert [g.title for g in shown] == ["The remedy", "The old model and the new"]
+    assert shown[0].rows[0] == ("info bar cropped", "48 of 48 images")
+    assert shown[1].columns[1:] == ("the model asked about", "its head fitted anew", "trained again by its recipe")
+    rows = {row[0]: row[1:] for row in shown[1].rows}
+    assert (rows["answer"][0], rows["answer"][2]) == ("leak", "unreachable")
+    assert rows["effect of the info bar"][0].startswith("1.00 (0.")
+    assert rows["right, artefacts in-painted"][2].startswith(("100 %", "9"))
 
 
 def test_files_are_compressed_alike(tmp_path, checked) -> None:
@@ -210,6 +231,8 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(tmp_path, checked) -> No
         write_remedy(model, data, found, full)
     with pytest.raises(MatxaiError, match="no way 'cut' to clean"):
         write_remedy(model, data, found, tmp_path / "new", how="cut")
+    with pytest.raises(MatxaiError, match=r"cannot be retrained by 'recipy'\. Did you mean 'recipe'"):
+        write_remedy(model, data, found, tmp_path / "new", retrain=["recipy"])
 
     class Set:
         def is_set(self) -> bool:

@@ -210,20 +210,25 @@ def solved(features: Floats, labels: Ints, classes: int, ridge: float, nuisance:
     return Head(weight, found[classes * width :] - weight @ mean, ridge, nuisance)
 
 
-def with_head(model: Model, name: str, head: Head) -> Model:
-    """Return a model with another head; the one that was given stays as it is."""
+def with_head(model: Model, name: str, head: Head, *, shared: bool = False) -> Model:
+    """Return a model with another head; the one that was given stays as it is.
+
+    Parameters
+    ----------
+    model, name, head
+        The model, its last layer, what it is to be.
+    shared
+        Whether everything below the head is the given model's own, and no copy: for models that are only asked.
+    """
     import torch
 
-    module = copy.deepcopy(model.module)
+    kept = {id(t): t for t in (*model.module.parameters(), *model.module.buffers())} if shared else {}
+    module = copy.deepcopy(model.module, kept)
     layer: Any = module.get_submodule(name)
     weight, bias = head.weight, head.bias
     if layer.out_features == 1:  # one score, of the positive class against the other
         weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weight))
-        if layer.bias is None:
-            layer.bias = torch.nn.Parameter(
-                torch.zeros(len(bias), dtype=layer.weight.dtype, device=layer.weight.device)
-            )
-        layer.bias.copy_(torch.from_numpy(bias))
+    like = layer.weight
+    layer.weight = torch.nn.Parameter(torch.from_numpy(weight).to(like), requires_grad=like.requires_grad)
+    layer.bias = torch.nn.Parameter(torch.from_numpy(bias).to(like), requires_grad=like.requires_grad)
     return replace(model, module=module, name=f"{model.name}, head fitted anew", origin=None, sha256=None)

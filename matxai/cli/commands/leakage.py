@@ -65,15 +65,15 @@ def summary(run: LeakageRun) -> tuple[str, dict[str, Any]]:
     lines += [f"note: {note}" for note in run.data.labelled.notes]
     lines += [why if Path(name).name in why else f"{name}: not used. {why}" for name, why in run.data.failures]
     if run.remedied is not None:
-        lines += [f"remedy: {run.remedied.sentence}", *(f"  {note}" for note in run.remedied.notes)]
+        first, *others = run.remedied.sentences
+        lines += [f"remedy: {first}", *(f"  {said}" for said in (*others, *run.remedied.notes))]
     lines.append(f"report: {run.report}")
     document = json.loads(run.verdict.read_text(encoding="utf-8"))
     document["notes"] = list(run.data.labelled.notes)
     files = {"report": run.report, "verdict": run.verdict, "junit": run.junit}
     document["files"] = {**{k: str(v) for k, v in files.items()}, "tables": [str(t) for t in run.tables]}
     if run.remedied is not None:
-        folder = run.remedied.folder
-        document["remedy"] = {"sentence": run.remedied.sentence, "folder": str(folder) if folder else None}
+        document["remedy"] = run.remedied.to_dict()
     return "\n".join(lines), document
 
 
@@ -101,7 +101,14 @@ def register(app: typer.Typer) -> None:
         factors: Annotated[bool, typer.Option(help="File type, size, brightness: what is not in the picture.")] = True,
         margin: Annotated[float, typer.Option(help="Largest effect that counts as none.")] = 0.05,
         remedy: Annotated[
-            Path | None, typer.Option(help="New folder for a cleaned set and a model with a new head.", file_okay=False)
+            Path | None, typer.Option(help="New folder for a cleaned set and models fitted on it.", file_okay=False)
+        ] = None,
+        retrain: Annotated[
+            str | None,
+            typer.Option(
+                help="With --remedy: head (the default), recipe (the whole network, takes minutes), both with a comma "
+                "between, or none."
+            ),
         ] = None,
         strict: Annotated[
             bool, typer.Option("--strict", help="End with 1 where it is suspicious or undecided.")
@@ -118,13 +125,18 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Whether a model reads info bars, labels or file types instead of the specimen."""
         from matxai.engine import devices
-        from matxai.errors import Cancelled
+        from matxai.errors import Cancelled, MatxaiError
         from matxai.jobs import check_leakage
         from matxai.jobs.leaking import checked_kinds, data_of
+        from matxai.jobs.remedy import ways_to_retrain
         from matxai.modelcard import load_model
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         kinds = checked_kinds(comma_list(artefacts))
+        ways = ways_to_retrain(comma_list(retrain) or ["head"])
+        if retrain is not None and remedy is None:
+            msg = f"--retrain {retrain} is about a cleaned set; name its folder with --remedy DIR."
+            raise MatxaiError(msg)
         most = parse_bytes(limit)
         loaded = load_model(model, arch=arch, trust=trust, limit=most, device=devices.choose(device))
         for assumption in loaded.assumptions:
@@ -137,6 +149,7 @@ def register(app: typer.Typer) -> None:
             "methods": methods,
             "margin": f"{margin:g}",
             "remedy": remedy,
+            "retrain": retrain,
             "seed": seed,
             "arch": arch,
             "limit": limit,
@@ -156,6 +169,7 @@ def register(app: typer.Typer) -> None:
                 factors=factors,
                 margin=margin,
                 remedy=remedy,
+                retrain=ways,
                 seed=seed,
                 command=again(
                     model,

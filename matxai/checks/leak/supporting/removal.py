@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from matxai.checks import sentences
+from matxai.checks.controls import free_ground
+from matxai.checks.familiar import FEWEST, Reference
+from matxai.checks.fills.spot import Spot
+from matxai.checks.judging import Judge
 from matxai.checks.leak.factors.changing import grey_of
 from matxai.checks.leak.factors.telling import FEWEST_GROUPS
 from matxai.checks.leak.records import Support
 from matxai.checks.leak.supporting import supporting
-from matxai.checks.perturbation import scores_when_filled
-from matxai.regions import Region, matched_regions
+from matxai.checks.perturbing import variants
+from matxai.regions import matched_shifts
 
 if TYPE_CHECKING:
     from matxai.checks.leak.case import Case
     from matxai.regions import Boxed
+
+    Floats = npt.NDArray[np.float64]
 
 FILLS = ("local_mean", "blur", "noisy_linear")
 UNITS, CONTROLS, DRAWS = 24, 7, 2000
@@ -27,42 +33,65 @@ UNITS, CONTROLS, DRAWS = 24, 7, 2000
 def removal(case: Case) -> list[Support]:
     """Fill the artefact by several fills and count the predictions that change; then the same at other places.
 
-    The null is the place: in each draw every group gets the artefact's own place or that of one of its translates at
-    random. It is no exact null: a bar along an edge has no exchangeable twin inside the picture, and a net that has
-    always seen a bar has never seen none.
+    Copies that look like no real signal to the model are not counted, and the other places keep off whatever is found
+    as an artefact in the signal. The null is the place: in each draw every group gets the artefact's own place or that
+    of one of its translates at random. It is no exact null: a bar along an edge has no exchangeable twin inside the
+    picture, and a net that has always seen a bar has never seen none.
     """
     chosen = _chosen(case)
     if not len(chosen):
         return []
-    flips, free = [], []
+    reference = _reference(case)
+    flips, free, kept = [], [], []
     for done, k in enumerate(chosen):
         case.step(done, len(chosen), "removal")
         region = case.region(case.units[k])
         assert region is not None  # noqa: S101 - the units were chosen so
-        flips.append(_flips(case, int(k), region))
-        free.append(stands_free(region))
+        found = _flips(case, int(k), region, reference)
+        if len(found):
+            kept.append(k)
+            flips.append(found)
+            free.append(stands_free(region))
+    left_out = len(chosen) - len(kept)
+    detail: dict[str, Any] = {
+        "n": len(kept),
+        "fills": FILLS,
+        "checked": reference is not None,
+        "out_of_distribution": left_out,
+    }
+    if not kept:
+        return [Support("removal", float("nan"), None, False, sentences.removal_uncounted(left_out), detail)]
     value = float(np.mean([f[0] for f in flips]))
-    limit = limit_by_place(flips, case.unit_groups[chosen], case.rng("removal"))
+    limit = limit_by_place(flips, case.unit_groups[kept], case.rng("removal"))
     elsewhere = [float(f[1:].mean()) for f in flips if len(f) > 1]
     standing = bool(np.mean(free) > 0.5)
+    other = float(np.mean(elsewhere)) if elsewhere else None
     return [
         Support(
             name="removal",
             value=value,
             limit=limit,
             beyond=limit is not None and value > limit,
-            sentence=sentences.removal(
-                value, len(chosen), len(FILLS), float(np.mean(elsewhere)) if elsewhere else None, limit, standing
-            ),
+            sentence=sentences.removal(value, len(kept), len(FILLS), other, limit, standing, left_out),
             detail={
-                "n": len(chosen),
-                "fills": FILLS,
-                "elsewhere": float(np.mean(elsewhere)) if elsewhere else None,
+                **detail,
+                "elsewhere": other,
                 "controls": max(len(f) for f in flips) - 1,
                 "free_standing": standing,
             },
         )
     ]
+
+
+def _reference(case: Case) -> Reference | None:
+    """What the signals of the case look like to the model, asked once a run; None where there are too few to say."""
+    if len(case.units) < FEWEST:
+        return None
+    if "reference" not in case.kept:
+        signals = (case.signals[i] for i in case.units)
+        case.kept["reference"] = Reference.of(case.model, signals, cancel=case.cancel)
+    found: Reference = case.kept["reference"]
+    return found
 
 
 def _chosen(case: Case) -> npt.NDArray[np.int64]:
@@ -73,24 +102,39 @@ def _chosen(case: Case) -> npt.NDArray[np.int64]:
     return having[np.linspace(0, len(having) - 1, UNITS).round().astype(np.int64)]
 
 
-def _flips(case: Case, k: int, region: Boxed) -> npt.NDArray[np.float64]:
-    """Share of the fills that change unit ``k``'s prediction: at the artefact first, then at each translate."""
+def _flips(case: Case, k: int, region: Boxed, reference: Reference | None) -> Floats:
+    """Share of the fills that change unit ``k``'s prediction: at the artefact first, then at each translate.
+
+    Empty where every fill of the artefact is out of distribution. A translate is left out where one of the fills that
+    count for the artefact is: a mean over other fills is no match.
+    """
     number = int(case.units[k])
-    signal, mask = case.signals[number], region.mask()
-    own = Region(mask, _kind(case), "leakage check")
+    signal = case.signals[number]
+    spot = Spot.of(region.mask())
     rng = np.random.default_rng([case.seed, number])
-    twins = [r.mask for r in matched_regions(own, grey_of(signal), CONTROLS, rng, allowed=~mask)]
-    before = case.clean.top[k]
-    changed = [
-        scores_when_filled(case.model, signal, [mask, *twins], fill, seed=case.seed, cancel=case.cancel).top != before
-        for fill in FILLS
-    ]
-    return np.asarray(np.mean(changed, axis=0), np.float64)
+    shifts = matched_shifts(spot.mask(), grey_of(signal), CONTROLS, rng, allowed=_free(case, number) & ~spot.mask())
+    spots = (spot, *(spot.moved(s) for s in shifts.shifts))
+    ways = variants(signal, FILLS)
+    judge = Judge(case.model, signal, None, reference, None, case.cancel)
+    writes = (way.write(at, (case.seed, place)) for way in ways for place, at in enumerate(spots))
+    said = judge.versions(writes, len(ways) * len(spots))
+    changed = (said.top != case.clean.top[k]).reshape(len(ways), len(spots)).astype(float)
+    if said.outside is not None:
+        changed[said.outside.reshape(changed.shape)] = np.nan
+    counted = changed[np.isfinite(changed[:, 0])]
+    if not len(counted):
+        return np.zeros(0)
+    means = counted.mean(axis=0)
+    return np.asarray(means[np.isfinite(means)])
 
 
-def _kind(case: Case) -> str:
-    assert case.artefact is not None  # noqa: S101 - regions come from an artefact alone
-    return case.artefact.kind
+def _free(case: Case, number: int) -> npt.NDArray[np.bool_]:
+    """Where no artefact is found in a signal, looked for once a run."""
+    key = f"free ground {number}"
+    if key not in case.kept:
+        case.kept[key] = free_ground(case.signals[number])
+    found: npt.NDArray[np.bool_] = case.kept[key]
+    return found
 
 
 def stands_free(region: Boxed) -> bool:
