@@ -345,9 +345,7 @@ def fitted_anew(
     elif after is None:
         first = ANEW_UNTESTED.format(begins=begins, answer=answer)
     else:
-        first = ANEW_EFFECT.format(
-            begins=begins, before=_with_bounds(before), after=_with_bounds(after), answer=answer
-        )
+        first = ANEW_EFFECT.format(begins=begins, before=_with_bounds(before), after=_with_bounds(after), answer=answer)
     second = ANEW_ACCURACY.format(
         new=_percent(without.new),
         new_low=_percent(without.new_interval[0]),

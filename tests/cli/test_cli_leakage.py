@@ -69,7 +69,9 @@ def test_its_report_shows_the_strongest_images_before_and_after(leaky):
     assert text.count("The strongest: images/") == 2
     assert "and no longer" in text
     assert text.count('<img src="data:image/jpeg;base64,') >= 6
-    assert text.index("The model reads what is not of the specimen: info bar") < text.index("Tests beside it: none of them convicts alone")
+    assert text.index("The model reads what is not of the specimen: info bar") < text.index(
+        "Tests beside it: none of them convicts alone"
+    )
 
 
 def test_the_sound_twin_is_not_convicted_and_programs_get_json(folder, tmp_path, capsys):
