@@ -194,6 +194,17 @@ def test_a_compact_rectangle_of_one_level_may_be_a_particle_and_is_no_label(nois
     assert found_artefacts(large) == []
 
 
+def test_a_bright_grain_of_the_form_of_a_plate_has_the_pictures_noise_and_is_none():
+    noise = np.random.default_rng(0).normal(0, 6, (80, 120))
+    image = np.full((80, 120), 90.0)
+    image[20:36, 40:85] = 190
+    assert found_artefacts(np.clip(image + noise, 0, 255).astype(np.uint8)) == []
+    noise[20:36, 40:85] = 0
+    (plate,) = found_artefacts(np.clip(image + noise, 0, 255).astype(np.uint8))
+    assert plate.kind == "label"
+    np.testing.assert_array_equal(plate.mask, image > 100)
+
+
 def test_two_lines_are_one_text_and_writing_elsewhere_another():
     image = ground(4)
     first = put(image, written("RUN 012"), 6, 8, 0) | put(image, written("T=300K"), 15, 8, 0)

@@ -30,6 +30,7 @@ _BLEEDING = 0.5
 _FAINT, _LEAST_FAINT, _BLOCK = 0.4, 150, 8
 _KEPT, _PLAIN, _LONG, _WRITTEN = 0.7, 200, 2.5, 0.85
 _READ = 0.5
+_NOISY, _ROUNDED = 0.5, 2.0
 
 
 @finders.register("label")
@@ -99,6 +100,8 @@ def _plates(picture: Picture, cut: Inks, words: list[Word]) -> list[Region]:
         mask = np.zeros(picture.grey.shape, bool)
         mask[window] = inside
         written = any(_holds(box, word.box) for word in words)
+        if plain and not written and not cut.colour and _noisy(picture, inside, window):
+            continue
         confidence = form * _edged(cut, int(at)) * (1.0 if cut.colour else _even(picture, mask, written=written))
         if confidence < _SURE:
             continue
@@ -120,6 +123,13 @@ def _written(picture: Picture, words: list[Word]) -> list[Region]:
         evidence = {"box": list(plate.box), "level": round(plate.level, 1), "plain": False, "coloured": False}
         regions.append(Region(mask, "label", "pixels", plate.confidence, evidence))
     return regions
+
+
+def _noisy(picture: Picture, inside: Mask, window: tuple[slice, slice]) -> bool:
+    """Whether a rectangle has noise as the picture has: a grain, whatever its form. What is drawn has none."""
+    own = np.abs(np.diff(picture.grey[window], axis=1))[inside[:, 1:] & inside[:, :-1]]
+    usual = float(np.median(np.abs(np.diff(picture.grey[::2], axis=1))))
+    return float(np.median(own)) > max(_ROUNDED, _NOISY * usual)
 
 
 def _trimmed(inside: Mask) -> Mask:
