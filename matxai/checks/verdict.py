@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANSWERS = {
-    "expectation": ("holds", "broken", "inconclusive"),
+    "expectation": ("holds", "broken", "inconclusive", "reported"),
     "leakage": ("leak", "suspicious", "not seen", "unreachable", "cannot tell"),
 }
 """What a verdict may answer, by the family of its question."""

@@ -158,6 +158,7 @@ ANSWERS = {
     "holds": Answer("Holds", "passes", "The expectation is met."),
     "broken": Answer("Broken", "fails", "The expectation is not met."),
     "inconclusive": Answer("Inconclusive", "open", "These data could not decide it."),
+    "reported": Answer("Reported", "passes", "It was measured, and nothing was demanded."),
 }
 """The answers of verdicts as a page writes them; ``kind`` is one of fails, suspicious, open, passes."""
 

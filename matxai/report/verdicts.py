@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 FORMAT = "matxai-verdict"
 VERSION = 1
 
-WORST_FIRST = ("leak", "broken", "suspicious", "cannot tell", "inconclusive", "not seen", "holds", "unreachable")
+WORST_FIRST = (
+    "leak",
+    "broken",
+    "suspicious",
+    "cannot tell",
+    "inconclusive",
+    "not seen",
+    "holds",
+    "unreachable",
+    "reported",
+)
 """The answer of several findings is the first of these that one of them gave."""
 
 

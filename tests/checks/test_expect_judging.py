@@ -204,7 +204,7 @@ def test_what_is_broken_is_held_to_holm_s_steps(model, data) -> None:
     plain = [f"{A}, role: must_not, measure: share, method: input_x_gradient, below: 0.1{i}" for i in range(7)]
     assert answers(near, *plain) == 8 * ["broken"]
     told = [f"{A}, role: may, measure: share, method: input_x_gradient"] * 3
-    assert answers(near, *told) == ["broken"] + 3 * ["holds"]
+    assert answers(near, *told) == ["broken"] + 3 * ["reported"]
 
 
 def test_absence_is_tested_by_putting_the_thing_there(data) -> None:
@@ -255,7 +255,7 @@ def test_one_answer_in_all_with_the_weight_of_what_holds(model, data) -> None:
     checked = judge(expectations_of(text), model, data)
     assert (checked.answer, checked.score) == ("broken", 0.75)
     assert checked.sentence == "1 of 2 expectations are broken: 'bad'."
-    assert checked.findings[2].verdict.answer == "holds" and not checked.findings[2].demanded
+    assert checked.findings[2].verdict.answer == "reported" and not checked.findings[2].demanded
     assert "is reported" in checked.findings[2].verdict.sentence
     json.dumps(asdict(checked), default=str)
     only = judge(expectations_of(text.replace(lines[0], "").replace(lines[1], "").replace("  - \n", "")), model, data)

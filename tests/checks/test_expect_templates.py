@@ -104,7 +104,7 @@ def curves(axis: np.ndarray, unit: str, dim: str, shape: Any, weights: np.ndarra
 
 
 def diffraction(_: Path) -> tuple[Any, LabelledSet]:
-    axis = np.linspace(10, 70, 601)
+    axis = np.linspace(10, 70, 401)
 
     def near(*places: float) -> np.ndarray:
         return np.sum([np.exp(-(((axis - p) / 0.15) ** 2)) for p in places], axis=0)
@@ -134,7 +134,7 @@ def absorption(_: Path) -> tuple[Any, LabelledSet]:
 
 
 def emission(_: Path) -> tuple[Any, LabelledSet]:
-    axis = np.arange(600) * 1e-6
+    axis = np.arange(450) * 1e-6
     decay = np.where(axis >= 200e-6, np.exp(-(axis - 200e-6) / 40e-6), 0.0)
     slow, fast = (decay * np.sin(2 * np.pi * f * (axis - 200e-6)) for f in (3e4, 9e4))
     return curves(

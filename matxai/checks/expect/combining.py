@@ -47,7 +47,7 @@ def combined(name: str, k: int, role: str, parts: Sequence[Judged]) -> tuple[Dec
     known = [p.verdict.groups for p in parts if p.verdict.groups is not None]
     verdict = Verdict(
         say("question.several", name=name, k=k, n=len(parts)),
-        answer if role == "must" else "holds",
+        answer if role == "must" else "reported",
         sentence + "".join(f" {p.verdict.sentence}" for p in parts),
         n=max((p.verdict.n for p in parts), default=0),
         groups=min(known) if known else None,

@@ -205,7 +205,7 @@ def _answer(
     chance: Accuracy | None,
 ) -> tuple[str, str]:
     if demand.threshold is None:
-        return "holds", ""
+        return "reported", ""
     if count < GROUPS_NEEDED:
         return "inconclusive", say("missing.groups", groups=count, needed=GROUPS_NEEDED)
     limit = 0.0 if demand.threshold == "controls" else demand.threshold

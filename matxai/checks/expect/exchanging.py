@@ -182,7 +182,7 @@ def _decided(bench: Bench, demand: Demand, tested: Tested) -> Decided:
 def _answer(bench: Bench, demand: Demand, tested: Tested) -> tuple[str, str]:
     p = tested.p
     if not isinstance(demand.threshold, float):
-        return "holds", ""
+        return "reported", ""
     if p is None:
         groups = int(np.unique(bench.numbers_of_groups).size)
         return "inconclusive", say("missing.groups", groups=groups, needed=GROUPS_NEEDED)
