@@ -26,6 +26,7 @@ _TALLEST = 0.12
 _WIDEST = 2.5
 _GAP = 1.35
 _ALIKE = 0.55
+_HARD, _SOFT = 5.0, 14.0
 _MOST = 2500
 
 
@@ -149,7 +150,8 @@ def _word(picture: Picture, cut: Inks, chars: Mapping[str, npt.NDArray[Any]]) ->
     on_line = max(float((np.abs(y1 - end) <= tolerance).mean()) for end in np.unique(y1))
     level = float(np.average(chars["level"], weights=chars["area"]))
     step = float(np.average(chars["step"], weights=chars["area"]))
-    alike = float(np.exp(-np.square(chars["level"].std() / 5)))
+    # the mean of a letter with soft edges depends on how much of it is edge
+    alike = float(np.exp(-np.square(chars["level"].std() / (_SOFT if cut.soft else _HARD))))
     sharp = float(np.average(chars["sharp"], weights=chars["area"]))
     many = 1 - 0.5 ** (len(y0) - 1)
     ink = np.zeros(picture.grey.shape, bool)

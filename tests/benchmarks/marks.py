@@ -1,10 +1,11 @@
-"""Recall and false alarms of the finders of scale bars, text, labels and stamps, as tables.
+"""Recall and false alarms of the finders of scale bars, text, labels and stamps, and of the whole cascade, as tables.
 
-Recall is on marks drawn into generated specimens, in several sizes and file types; false alarms are counted on
-generated pictures without a mark, adversaries included, and on the real sets of MATXAI_TEST_DATA, where whoever runs
-this looks at what is named.
+Recall is on marks drawn into generated specimens, in several sizes and file types, and of every kind that can be planted
+into pictures of 128 pixels; false alarms are counted on generated pictures without a mark, adversaries included, and on
+the real sets of MATXAI_TEST_DATA, where whoever runs this looks at what is named.
 
     python tests/benchmarks/marks.py --each 8
+    python tests/benchmarks/marks.py --tables cascade real --each 30
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any
 import numpy as np
 from matxai_datasets.adversaries import ADVERSARIES, SPECIMENS
 from matxai_datasets.planting import CONTENTS, plant
+from matxai_datasets.planting import KINDS as PLANTED
 from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import gaussian_filter
 
 from matxai.regions import Region, found_artefacts
 
@@ -164,41 +167,93 @@ def planted(each: int, seed: int) -> Iterator[tuple[tuple[str, ...], np.ndarray,
                     yield rows, change(with_mark.pixels), with_mark.mask, kind
 
 
+def grounds(folder: str | None) -> dict[str, Callable[[np.random.Generator, int], np.ndarray]]:
+    """Pictures of 128 x 128 without a mark: generated ones, and those of X-SDD where they are."""
+
+    def noise(rng: np.random.Generator, _: int) -> np.ndarray:
+        return np.clip(rng.normal(rng.uniform(70, 180), 20, (128, 128)), 0, 255).astype(np.uint8)
+
+    def smooth(rng: np.random.Generator, _: int) -> np.ndarray:
+        waves = gaussian_filter(rng.normal(size=(128, 128)), 10)
+        return np.clip(rng.uniform(80, 170) + 20 * waves / waves.std() + rng.normal(0, 1, waves.shape), 0, 255).astype(
+            np.uint8
+        )
+
+    made = {"noise": noise, "smooth": smooth, "micrograph": lambda rng, _: SPECIMENS["micrograph"](rng, (128, 128))}
+    files = sorted(Path(folder).glob(SETS["xsdd_steel_strip"])) if folder else []
+    if files:
+        made["X-SDD"] = lambda _, number: np.array(Image.open(files[number * 37 % len(files)]).convert("L"))
+    return made
+
+
+def cascade(each: int, seed: int, folder: str | None) -> None:
+    table, rng = Table(), np.random.default_rng(seed)
+    for ground, draw in grounds(folder).items():
+        for kind in PLANTED:
+            for number in range(each):
+                specimen = draw(rng, number)
+                for colour in (False, True):
+                    image = np.repeat(specimen[..., None], 3, axis=2) if colour else specimen
+                    made = plant(image, kind, number % CONTENTS, number)
+                    for quality in (0, 90):
+                        row = f"{kind}, {'RGB' if colour else 'grey'}, {'JPEG 90' if quality else 'lossless'}"
+                        pixels = jpeg(made.pixels, quality) if quality else made.pixels
+                        table.judge((kind, f"{kind}, on {ground}", row), pixels, made.mask, kind)
+    table.show("Every kind that can be planted, 128 x 128", recall=True)
+
+
+TABLES = ("planted", "styles", "clean", "cascade", "real")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=16, help="pictures of each kind, size and file type")
     parser.add_argument("--clean", type=int, default=20, help="pictures without a mark of each drawing")
     parser.add_argument("--step", type=int, default=1, help="every how manieth picture of the real sets")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
+    folder = os.environ.get("MATXAI_TEST_DATA")
+    if "planted" in options.tables:
+        table = Table()
+        for rows, image, mask, kind in planted(options.each, options.seed):
+            table.judge(rows, image, mask, kind)
+        table.show("Planted marks", recall=True)
+    if "styles" in options.tables:
+        styles(options.each, options.seed)
+    if "clean" in options.tables:
+        clean(options.clean, options.seed)
+    if "cascade" in options.tables:
+        cascade(options.each, options.seed, folder)
+    if "real" in options.tables:
+        real(options.step, folder)
 
-    table = Table()
-    for rows, image, mask, kind in planted(options.each, options.seed):
-        table.judge(rows, image, mask, kind)
-    table.show("Planted marks", recall=True)
 
-    table = Table()
+def styles(each: int, seed: int) -> None:
+    table, rng = Table(), np.random.default_rng(seed)
     for style in STYLES:
-        for number in range(options.each * 3):
+        for number in range(each * 3):
             specimen = SPECIMENS[sorted(SPECIMENS)[number % len(SPECIMENS)]](rng, ((128, 128), (300, 420))[number % 2])
             image, mask, kind = drawn(style, specimen, rng)
             table.judge((f"{style} ({kind})",), image, mask, kind)
     table.show("Other styles", recall=True)
 
-    table = Table()
+
+def clean(each: int, seed: int) -> None:
+    table, rng = Table(), np.random.default_rng(seed)
     for name, drawing in {**SPECIMENS, **ADVERSARIES}.items():
-        for number in range(options.clean):
+        for number in range(each):
             table.judge((name,), drawing(rng, SIZES[1:][number % 2]), None, "")
     table.show("Generated, without a mark", recall=False)
 
-    folder = os.environ.get("MATXAI_TEST_DATA")
+
+def real(step: int, folder: str | None) -> None:
     if not folder:
         print("\nNo real data: set MATXAI_TEST_DATA.")
         return
     table = Table()
     for name, pattern in SETS.items():
-        for file in sorted(Path(folder).glob(pattern))[:: options.step]:
+        for file in sorted(Path(folder).glob(pattern))[::step]:
             image = np.array(Image.open(file))
             if "without its bar" in name:
                 image = image[:712]

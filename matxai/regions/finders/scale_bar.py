@@ -25,6 +25,7 @@ _LEAST, _SHARE = 8, 0.05
 _LONGEST = 0.85
 _TRIED = 150
 _LONGER = 1.6
+_WORD = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def scale_bar(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]
     picture, cuts = inks_of(image)
     bars = _apart([bar for cut in cuts for bar in _bars_of(picture, cut)])
     words = words_of(image)
+    bars = [bar for bar in bars if not any(_letter_of(bar, word) for word in words)]
     regions = []
     for bar in bars:
         number = _number_of(bar, words)
@@ -151,6 +153,11 @@ def _apart(bars: list[_Bar]) -> list[_Bar]:
 def _inside(a: Box, b: Box) -> bool:
     """Whether a lies in b, give or take a pixel."""
     return a[0] >= b[0] - 1 and a[1] <= b[1] + 1 and a[2] >= b[2] - 1 and a[3] <= b[3] + 1
+
+
+def _letter_of(bar: _Bar, word: Word) -> bool:
+    """Whether a bar is an l, an I or a dash of a word."""
+    return word.characters >= _WORD and bar.length < _LONGER * word.height and _inside(bar.box, word.box)
 
 
 def _number_of(bar: _Bar, words: list[Word]) -> list[Word]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 LEAST = 3
 """How many characters a row needs to be called text by itself; shorter words only join it."""
 
-SURE = 0.62
+SURE, LIKELY = 0.62, 0.3
+"""From which confidence on a row is text by itself, and from which it joins one."""
 
 
 @finders.register("text")
@@ -42,7 +43,7 @@ def text(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:  # 
     words = words_of(image)
     sure = [w for w in words if w.characters >= LEAST and w.confidence >= SURE]
     regions = []
-    for block in _blocks(sure, [w for w in words if w.characters < LEAST]):
+    for block in _blocks(sure, [w for w in words if w.characters < LEAST or LIKELY <= w.confidence < SURE]):
         mask = np.zeros(picture.grey.shape, bool)
         for word in block:
             mask |= whole(picture.grey, word)
@@ -68,7 +69,7 @@ def _blocks(sure: list[Word], short: list[Word]) -> list[list[Word]]:
         blocks = [b for b in blocks if b not in near] + [[word, *(w for b in near for w in b)]]
     for word in short:
         for block in blocks:
-            if any(_together(word, other) for other in block if other.characters >= LEAST):
+            if any(_together(word, other) for other in block if other.characters >= LEAST and other.confidence >= SURE):
                 block.append(word)
                 break
     return [sorted(b, key=lambda w: w.box) for b in blocks]
