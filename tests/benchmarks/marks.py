@@ -1,8 +1,8 @@
 """Recall and false alarms of the finders of scale bars, text, labels and stamps, and of the whole cascade, as tables.
 
-Recall is on marks drawn into generated specimens, in several sizes and file types, and of every kind that can be planted
-into pictures of 128 pixels; false alarms are counted on generated pictures without a mark, adversaries included, and on
-the real sets of MATXAI_TEST_DATA, where whoever runs this looks at what is named.
+Recall is on marks drawn into generated specimens, in several sizes and file types, and of every kind that can be
+planted into pictures of 128 pixels; false alarms are counted on generated pictures without a mark, adversaries
+included, and on the real sets of MATXAI_TEST_DATA, where whoever runs this looks at what is named.
 
     python tests/benchmarks/marks.py --each 8
     python tests/benchmarks/marks.py --tables cascade real --each 30

@@ -133,6 +133,17 @@ def test_the_last_row_of_every_png_of_xsdd_is_its_neighbours(data_dir: Path) -> 
         assert finders["dead_rows"](np.asarray(Image.open(file)), {}) == []
 
 
+def test_a_frame_outlives_lossy_compression_and_one_saturated_side_is_none(tmp_path: Path) -> None:
+    for level, width in ((0, 2), (255, 7)):
+        framed = np.pad(specimen().astype(np.uint8), width, constant_values=level)
+        Image.fromarray(framed).save(tmp_path / "a.jpg", quality=90)
+        region = only("border", np.asarray(Image.open(tmp_path / "a.jpg")))
+        assert region.evidence["lines"] == dict.fromkeys(("top", "bottom", "left", "right"), width)
+    ground = specimen()
+    ground[-30:] = 262 + np.random.default_rng(0).normal(0, 4, (30, 240))
+    assert finders["border"](np.clip(ground, 0, 255).astype(np.uint8), {}) == []
+
+
 def test_a_scratch_along_the_whole_picture_is_no_dead_line(data_dir: Path) -> None:
     files = sorted((data_dir / "xsdd_steel_strip/images/surface_scratch").glob("*.*"))[::12]
     assert files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,26 @@ from matxai.regions.rows import Lines, picture
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matxai.regions.rows import Picture
+
 WIDEST = 0.25
 """Share of the picture that the border of one side takes at most."""
 
 OWNED, BESIDE = 0.995, 0.5
 """Share of the border's level in each of its lines, at least, and in the two lines of picture beside it, at most."""
+
+
+class _Bound(NamedTuple):
+    """How near to its level a border is, in which share of its lines, and the picture beside it at most."""
+
+    tolerance: int
+    owned: float
+    beside: float
+
+
+_EXACT, _LOSSY = _Bound(2, OWNED, BESIDE), _Bound(8, 0.94, 0.45)
+_FRAME = 3
+"""How many sides a border needs that lossy compression left no level to: saturated ground is at one."""
 
 
 @finders.register("border")
@@ -49,15 +64,12 @@ def border(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     """
     seen = picture(image)
     free = free_of_bars(image, facts)
-    mask = np.zeros(seen.shape, bool)
-    names, sides = ("top", "bottom", "left", "right"), []
-    for turned, lines in ((mask, seen.rows), (mask.T, seen.columns)):
-        clear = np.asarray((free if turned is mask else free.T).all(axis=1))
-        for backwards in (False, True):
-            wide, level, jump = _side(lines, clear, backwards)
-            sides.append((wide, level, jump))
-            if wide:
-                turned[-wide if backwards else 0 : None if backwards else wide] = True
+    names = ("top", "bottom", "left", "right")
+    mask, sides = _sides(seen, free, _EXACT)
+    if not mask.any():
+        mask, sides = _sides(seen, free, _LOSSY)
+        if sum(wide > 0 for wide, _, _ in sides) < _FRAME:
+            return []
     jumps = [jump for wide, _, jump in sides if wide]
     if not jumps or mask.all():
         return []
@@ -69,17 +81,32 @@ def border(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
     return [Region(mask, "border", "pixels", float(np.clip(min(jumps), 0, 1)), evidence)]
 
 
-def _side(lines: Lines, clear: npt.NDArray[np.bool_], backwards: bool) -> tuple[int, int, float]:
+def _sides(
+    seen: Picture, free: npt.NDArray[np.bool_], bound: _Bound
+) -> tuple[npt.NDArray[np.bool_], list[tuple[int, int, float]]]:
+    """The mask of a border, and how wide, of which level and how distinct it is at the four sides."""
+    mask, sides = np.zeros(seen.shape, bool), []
+    for turned, lines in ((mask, seen.rows), (mask.T, seen.columns)):
+        clear = np.asarray((free if turned is mask else free.T).all(axis=1))
+        for backwards in (False, True):
+            wide, level, jump = _side(lines, clear, backwards, bound)
+            sides.append((wide, level, jump))
+            if wide:
+                turned[-wide if backwards else 0 : None if backwards else wide] = True
+    return mask, sides
+
+
+def _side(lines: Lines, clear: npt.NDArray[np.bool_], backwards: bool, bound: _Bound) -> tuple[int, int, float]:
     """How many lines from one edge have one level, which, and how its share falls beyond them; 0 lines for none."""
     order = np.arange(lines.n)[::-1] if backwards else np.arange(lines.n)
     most = max(int(WIDEST * lines.n), 1)
     order = order[: most + 3]
     level = int(lines.counts[order[0]].argmax())
-    share = lines.shares(2)[order, level]
-    inside = (share >= OWNED) & clear[order]
+    share = lines.shares(bound.tolerance)[order, level]
+    inside = (share >= bound.owned) & clear[order]
     wide = int(np.argmin(inside)) if not inside.all() else len(inside)
     beside = share[wide : wide + 2]
     if not 0 < wide <= most or beside.size < 2 or not clear[order[wide]]:
         return 0, level, 0.0
     jump = 1 - float(beside.max())
-    return (wide, level, jump) if jump >= 1 - BESIDE else (0, level, 0.0)
+    return (wide, level, jump) if jump >= 1 - bound.beside else (0, level, 0.0)

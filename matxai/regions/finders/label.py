@@ -26,7 +26,7 @@ _SIDE, _LEAST, _SHARE = 6, 40, 0.001
 _HIGHEST, _WIDEST, _LARGEST = 0.6, 0.8, 0.25
 _TRIED = 60
 _SURE = 0.6
-_BLEEDING = 0.5
+_BLEEDING, _CARRIED = 0.5, 3
 _FAINT, _LEAST_FAINT, _BLOCK = 0.4, 150, 8
 _KEPT, _PLAIN, _LONG, _WRITTEN = 0.7, 200, 2.5, 0.85
 _READ = 0.5
@@ -193,7 +193,8 @@ def _coloured(picture: Picture, taken: Mask) -> list[Region]:
     coloured = picture.coloured
     if coloured is None or picture.chroma is None:
         return []
-    coloured = coloured & ~taken
+    # compression carries the colour of a plate a little beyond it
+    coloured = coloured & ~binary_dilation(taken, np.ones((3, 3), bool), iterations=_CARRIED)
     reach = max(2, round(0.03 * min(coloured.shape)))
     groups, _ = components(binary_dilation(coloured, np.ones((3, 3), bool), iterations=reach))
     groups = groups * coloured
