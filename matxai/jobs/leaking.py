@@ -172,11 +172,14 @@ def data_of(
     Raises
     ------
     MatxaiError
-        As :func:`matxai.jobs.read_data`; and if a column is named for a set that has its groups already.
+        As :func:`matxai.jobs.read_data`; if the model is no classifier; and if a column is named for a set that has
+        its groups already.
     """
     from matxai.checks.labelled import LabelledSet
+    from matxai.checks.leak.examining import check_classifier
     from matxai.jobs.data import Data, read_data
 
+    check_classifier(model)  # before files are read and classes compared: nothing else would help
     if isinstance(data, Data):
         return data
     if not isinstance(data, LabelledSet):

@@ -259,6 +259,15 @@ def test_near_duplicates_are_one_group() -> None:
     assert found.answer == "cannot tell"
 
 
+def test_images_that_are_not_judged_stay_with_their_group() -> None:
+    what = made(10, 6)
+    found = examine(model_of(READS_PICTURE), what.data, artefacts=[], supporting=False, max_units=20)
+    assert found.facts["units"] == 20
+    (brightness,) = [f.factor for f in found.findings if f.name == "brightness"]
+    assert brightness.detail["signals"] == 60
+    assert brightness.detail["groups"] == 10
+
+
 def test_results_repeat_and_do_not_depend_on_what_else_runs() -> None:
     first, second = (ask(READS_PICTURE, made(), max_units=40, donors=16, seed=3) for _ in range(2))
     assert first.findings[0].test == second.findings[0].test

@@ -162,6 +162,11 @@ def test_bad_data_are_one_sentence_and_exit_code_2(kind, folder, tmp_path, capsy
     assert not (tmp_path / "o" / "verdict.json").exists()
 
 
+def test_a_model_that_is_no_classifier_is_named_before_the_data(tmp_path, capsys):
+    assert main(["leakage", "cracks", str(tmp_path), "--out", str(tmp_path / "o")]) == 2
+    assert "Leakage is asked of a classifier; the model 'cracks' is for segmentation." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

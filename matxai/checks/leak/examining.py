@@ -166,10 +166,21 @@ class _Asked:
         return 0 if self.exchanged is None else self.exchanged.passes
 
 
-def _check(model: Model, data: LabelledSet, margin: float, alpha: float, threshold: float) -> None:
+def check_classifier(model: Model) -> None:
+    """Check that leakage can be asked of a model.
+
+    Raises
+    ------
+    ModelError
+        If it is no classifier.
+    """
     if model.task != "classification":
         msg = f"Leakage is asked of a classifier; the model '{model.name}' is for {model.task}."
         raise ModelError(msg)
+
+
+def _check(model: Model, data: LabelledSet, margin: float, alpha: float, threshold: float) -> None:
+    check_classifier(model)
     for name, value in (("margin", margin), ("alpha", alpha), ("threshold", threshold)):
         if not 0.0 < value < 1.0:
             msg = f"{name} is a share between 0 and 1, as in {name}=0.05; it is {value}."
@@ -269,9 +280,10 @@ def _grouped(case: Case, found: Sequence[Artefact], donors: int | None) -> tuple
             yield case.signals[i], [r for a in found if (r := a.regions[int(i)]) is not None]
 
     merged_groups, duplicates = near_duplicates_together(case.groups[case.units], shown())
-    # signals that are not judged keep groups of their own, behind those that are
-    groups = case.groups + int(merged_groups.max()) + 1
-    groups[case.units] = merged_groups
+    # signals that are not judged belong to their group's images that are; groups without any stand behind these
+    joined = dict(zip(case.groups[case.units].tolist(), merged_groups.tolist(), strict=True))
+    behind = int(merged_groups.max()) + 1
+    groups = np.array([joined.get(g, g + behind) for g in case.groups.tolist()], np.int64)
     if case.units.size < len(case.data):
         groups = np.unique(groups, return_inverse=True)[1].ravel().astype(np.int64)
     rng = np.random.default_rng([case.seed, 11])

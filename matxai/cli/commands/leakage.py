@@ -63,7 +63,7 @@ def summary(run: LeakageRun) -> tuple[str, dict[str, Any]]:
         verdict = finding.verdict
         lines.append(f"  {verdict.answer:<12}{finding.name.replace('_', ' ')}: {verdict.sentence}")
     lines += [f"note: {note}" for note in run.data.labelled.notes]
-    lines += [why if Path(name).name in why else f"{name}: not used. {why}" for name, why in run.data.failures]
+    lines += [why if name in why else f"{name}: not used. {why}" for name, why in run.data.failures]
     if run.remedied is not None:
         first, *others = run.remedied.sentences
         lines += [f"remedy: {first}", *(f"  {said}" for said in (*others, *run.remedied.notes))]
