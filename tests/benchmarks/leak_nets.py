@@ -146,17 +146,22 @@ def predicted(model: Model, images: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Truth:
-    """What a net does on redrawn artefacts: effect, its 95 % interval over groups, number of images."""
+    """What a net does on redrawn artefacts: effect, its 95 % interval over groups, number of images.
+
+    ``follows`` is the share of the judged images whose content follows the class, the rest having any. Under donors of
+    a class as they are in those data the effect is that share of the effect under the class's own content.
+    """
 
     effect: float
     low: float
     high: float
     images: int
+    follows: float = 1.0
 
     @property
     def says(self) -> str:
-        """``leaky``, ``innocent`` or ``unscored``."""
-        if self.low > LEAKY:
+        """``leaky`` under the donors of the judged data, ``innocent`` under any content, or ``unscored``."""
+        if self.low * self.follows > LEAKY:
             return "leaky"
         return "innocent" if self.low >= -INNOCENT and self.high <= INNOCENT else "unscored"
 

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,13 @@ class Run:
         """Return the truth of a case's net about one of its artefacts, from the cache where it was found before."""
         file = self.cache / "truths" / f"{case.net.key}_{'_'.join(map(str, case.plantings))}_{number}.json"
         if file.exists():
-            return Truth(**json.loads(file.read_text()))
-        found = truth(self.model(case.net), self.worlds[case.net.world], case.plantings, number)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(found)))
-        return found
+            found = Truth(**json.loads(file.read_text()))
+        else:
+            found = truth(self.model(case.net), self.worlds[case.net.world], case.plantings, number)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(asdict(found)))
+        strength = case.plantings[number].strength
+        return replace(found, follows=1.0 if strength is None else strength / 100)
 
     def verdicts(self) -> Iterator[Row]:
         """Judge every case."""
