@@ -56,6 +56,7 @@ LEAK_SIGNIFICANT = (
 LEAK_SUPPORT = (
     "Exchanging the {what} decides nothing ({effect}, {low} to {high}), but {tests} speak against the model: {names}."
 )
+LEAK_SUPPORT_ALONE = "The {what} could not be tested by exchange{why}, but {tests} speak against the model: {names}."
 LEAK_NOT_SEEN = (
     "The model is not seen to read the {what}: exchanging the {what} moves its answers by {effect} ({high} at most; "
     "the margin is {margin})."
@@ -69,7 +70,9 @@ LEAK_CANNOT_TELL = "Whether the model reads the {what} cannot be told: {missing}
 LEAK_RESOLUTION = " These data could have shown an effect of {smallest_effect} at best, and p = {smallest_p}."
 LEAK_NO_RESOLUTION = " These data could have shown no effect, however large."
 LEAK_RESOLUTION_WITHOUT_P = " Fewer than six groups took part in it, so that these data could have shown no p at all."
+LEAK_NOT_EXCHANGED = " By exchange these data could have shown no effect and no p."
 LEAK_UNGROUPED = " No groups were named: images are treated as independent, and the intervals are optimistic."
+LEAK_UNGROUPED_BARE = " No groups were named: images are treated as independent."
 LEAK_PATH = " It changes the rest of the picture as well, through the preprocessing's {steps}."
 
 FACTOR_YES = (
@@ -83,7 +86,10 @@ FACTOR_SUSPICIOUS = (
 FACTOR_SPECIMEN = "; the specimen itself may be the cause"
 FACTOR_PREDICTS = "tells the label in these data"
 FACTOR_PREDICTS_NOT = "does not clearly tell the label in these data"
-FACTOR_NOT_TELLING = "The {what} does not tell the label in these data beyond chance, so that it cannot have leaked."
+FACTOR_NOT_TELLING = (
+    "The {what} does not tell the label in these data beyond chance, so that a model could gain nothing here by "
+    "reading it; this bounds nothing of what the model does with it."
+)
 FACTOR_CONSTANT = "The {what} is the same in all images, so that it cannot tell their class."
 FACTOR_NOT_SEEN = (
     "The {what} tells the label in these data, but changing it moves the model's answers by {effect} only ({high} at "

@@ -245,14 +245,22 @@ def _artefact_answer(
             return "leak", sentences.LEAK_YES.format(**numbers), ()
         if significant(tested, rules):
             return "suspicious", sentences.LEAK_SIGNIFICANT.format(**numbers), ()
-        if len(beyond) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
-            tests = f"{len(beyond)} supporting tests"
-            names = listed([name.replace("_", " ") for name in beyond])
-            return "suspicious", sentences.LEAK_SUPPORT.format(tests=tests, names=names, **numbers), ()
-        if bounded(tested, rules) and not rules.no_better_than_chance:
-            return "not seen", sentences.LEAK_NOT_SEEN.format(**numbers), ()
+    if len(beyond) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
+        return "suspicious", _supported(tested, rules, what, beyond), ()
+    if tested is not None and bounded(tested, rules) and not rules.no_better_than_chance:
+        return "not seen", sentences.LEAK_NOT_SEEN.format(**_numbers(tested, rules, what)), ()
     open_for = missing(tested, rules, what)
     return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(open_for)), open_for
+
+
+def _supported(tested: Tested | None, rules: Rules, what: str, beyond: Sequence[str]) -> str:
+    """What supporting tests say where the exchange decides nothing, or was not possible."""
+    tests = f"{len(beyond)} supporting tests"
+    names = listed([name.replace("_", " ") for name in beyond])
+    if tested is not None:
+        return sentences.LEAK_SUPPORT.format(tests=tests, names=names, **_numbers(tested, rules, what))
+    why = sentences.MISSING_LEFT_OUT.format(names=listed(rules.left_out)) if rules.left_out else ""
+    return sentences.LEAK_SUPPORT_ALONE.format(tests=tests, names=names, what=what, why=why)
 
 
 def _with_missing(facts: dict[str, Any], open_for: Sequence[Missing]) -> dict[str, Any]:
@@ -286,6 +294,9 @@ def _factor_answer(factor: Factor, rules: Rules, what: str) -> tuple[str, str, S
             told = sentences.FACTOR_PREDICTS if predicts else sentences.FACTOR_PREDICTS_NOT
             specimen = sentences.FACTOR_SPECIMEN if factor.specimen else ""
             return "suspicious", sentences.FACTOR_SUSPICIOUS.format(predicts=told, specimen=specimen, **numbers), ()
+    if not predicts and rules.no_better_than_chance:
+        chance = rules.no_better_than_chance
+        return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(chance)), chance
     if not predicts:
         return "not seen", sentences.FACTOR_NOT_TELLING.format(what=what), ()
     if tested is not None and bounded(tested, rules) and not rules.no_better_than_chance:
@@ -310,10 +321,10 @@ def _numbers(tested: Tested, rules: Rules, what: str) -> dict[str, str]:
 def _verdict(
     what: str, answer: str, sentence: str, rules: Rules, tested: Tested | None, facts: dict[str, Any]
 ) -> Verdict:
-    if tested is not None and answer != "unreachable":
-        sentence += _resolution(tested)
-        if not rules.grouped:
-            sentence += sentences.LEAK_UNGROUPED
+    sentence += _resolution(tested)
+    if not rules.grouped:
+        sentence += sentences.LEAK_UNGROUPED_BARE if tested is None else sentences.LEAK_UNGROUPED
+    if tested is not None:
         facts |= {
             "corrected_p": tested.corrected,
             "smallest_p": tested.smallest_p,
@@ -335,7 +346,9 @@ def _verdict(
     )
 
 
-def _resolution(tested: Tested) -> str:
+def _resolution(tested: Tested | None) -> str:
+    if tested is None:
+        return sentences.LEAK_NOT_EXCHANGED
     if tested.p is None:
         return sentences.LEAK_RESOLUTION_WITHOUT_P
     if math.isnan(tested.smallest_effect):

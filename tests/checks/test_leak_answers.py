@@ -1,0 +1,89 @@
+"""The rules from tests to an answer, on records made by hand: what is said where no exchange was possible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from matxai.checks.leak import records
+from matxai.checks.leak.answers import Rules, answer_artefact, answer_factor
+from matxai.checks.leak.chance import accuracy
+from matxai.checks.leak.reach import Reach
+from matxai.checks.leak.records import Artefact, Factor, Support
+from matxai.regions import Boxed
+
+LABELS = np.repeat([0, 1], 30)
+GROUPS = np.arange(60) // 6
+MASK = np.zeros((8, 8), bool)
+MASK[6:] = True
+BAR = Artefact("info_bar", "info_bar", (Boxed.of(MASK),) * 60, "pixels")
+ONE, TWO = (Support(name, 0.9, 0.1, True, "said") for name in ("removal", "artefact_only"))
+TESTED = records.Tested(0.96, (0.9, 0.99), 0.001, 0.001, 60, 10, 60, 0.0005, 0.03, 1.0)
+
+
+def rules(*, chance: bool = False, grouped: bool = True, **more) -> Rules:
+    said = np.tile([0, 1], 30) if chance else LABELS
+    return Rules("m", accuracy(said, LABELS, GROUPS), grouped, 0.05, 0.05, 0.15, 1, ("a", "b"), **more)
+
+
+def factor(moves: records.Tested | None = None, predicts: float | None = 0.5, name: str = "size") -> Factor:
+    return Factor(name, False, predicts, 0.7, moves, "said")
+
+
+def test_a_factor_that_tells_nothing_acquits_no_model_at_chance() -> None:
+    still = replace(TESTED, effect=0.0, interval=(-0.02, 0.02), p=0.5, corrected=0.5)
+    for moves in (None, still):
+        verdict = answer_factor(factor(moves), rules(chance=True)).verdict
+        assert verdict.answer == "cannot tell"
+        assert "no better than chance" in verdict.sentence
+        assert verdict.evidence["missing"] == ["a model that is better than chance on these labels"]
+        verdict = answer_factor(factor(moves), rules()).verdict
+        assert verdict.answer == "not seen"
+        assert "could gain nothing" in verdict.sentence
+        assert "bounds nothing" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("support", "chance", "answer"),
+    [((ONE, TWO), False, "suspicious"), ((ONE,), False, "cannot tell"), ((ONE, TWO), True, "cannot tell")],
+)
+def test_two_supporting_tests_are_a_suspicion_where_nothing_could_be_exchanged(support, chance, answer) -> None:
+    verdict = answer_artefact(BAR, rules(chance=chance, left_out=("b",)), None, None, support).verdict
+    assert verdict.answer == answer
+    if answer == "suspicious":
+        assert verdict.sentence.startswith(
+            "The info bar could not be tested by exchange (of one group only: b), but 2 supporting tests speak against "
+            "the model: removal and artefact only."
+        )
+
+
+def test_two_methods_of_one_supporting_test_are_one() -> None:
+    shares = (replace(ONE, name="share:lrp"), replace(ONE, name="share:grad_cam"))
+    assert answer_artefact(BAR, rules(), None, None, shares).verdict.answer == "cannot tell"
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_every_answer_says_what_the_data_could_have_shown_and_whether_groups_were_named(grouped: bool) -> None:
+    asked = rules(grouped=grouped)
+    untested = {
+        "cannot tell": answer_artefact(BAR, asked, None, None),
+        "suspicious": answer_artefact(BAR, asked, None, None, (ONE, TWO)),
+        "not seen": answer_artefact(replace(BAR, constant=True), asked, None, None, removal=0.1),
+        "unreachable": answer_artefact(BAR, asked, Reach(0.0, 0.0, (), 4), None),
+    }
+    for answer, finding in untested.items():
+        assert finding.verdict.answer == answer
+        _says(finding.verdict.sentence, "these data could have shown no effect and no p", grouped, optimistic=False)
+    for one in (factor(), factor(predicts=None), factor(predicts=0.9)):
+        _says(answer_factor(one, asked).verdict.sentence, "no effect and no p", grouped, optimistic=False)
+    for finding in (answer_artefact(BAR, asked, None, TESTED), answer_factor(factor(TESTED, 0.9), asked)):
+        assert finding.verdict.answer == "leak"
+        _says(finding.verdict.sentence, "an effect of 3 % at best, and p = 0.0005", grouped, optimistic=True)
+
+
+def _says(sentence: str, resolution: str, grouped: bool, *, optimistic: bool) -> None:
+    assert resolution in sentence
+    assert ("treated as independent" in sentence) is not grouped
+    assert ("intervals are optimistic" in sentence) is (optimistic and not grouped)
