@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SIDES = ("bottom", "top", "left", "right")
 DEPTHS = ("uint8", "rgb", "uint16", "float32")
 
+SAME, VISIBLE = 16, 0.1
+"""Levels within which picture and panel look alike, and along which share of its end a panel must look different."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -95,12 +98,17 @@ class Drawn:
         One of :data:`SIDES`.
     first, last
         Rows of the panel, or columns where it stands at the left or the right; both inclusive.
+    hidden
+        Why nobody could say where the panel ends, ``None`` where one can: along at least nine tenths of an end the
+        picture beside it has the panel's level (``"same level beside it"``); or up to five constant lines of the
+        picture lie beside it, as its own frame would (``"like a frame beside it"``).
     """
 
     pixels: NDArray[np.generic]
     side: str
     first: int
     last: int
+    hidden: str | None = None
 
 
 def panel(style: str, rng: np.random.Generator, length: int, scale: int = 1) -> NDArray[np.uint8]:
@@ -188,36 +196,30 @@ def burn_in(
     first = height - off - rows if side in ("bottom", "right") else off
     place = np.zeros(turned.shape, dtype=bool)
     place[first : first + rows] = True
+    hidden = _hidden(turned, drawn, first)
     whole = turned.copy()
     whole[first : first + rows] = drawn
     if side in ("left", "right"):
         whole, place = whole.T, place.T
-    return Drawn(_deep(whole, place, depth, quality, rng), side, first, first + rows - 1)
+    return Drawn(_deep(whole, place, depth, quality, rng), side, first, first + rows - 1, hidden)
 
 
-def tells_apart(picture: NDArray[np.uint8], style: str, side: str = "bottom", off: int = 0) -> bool:
-    """Whether anyone could see where the panel ends: not where the picture around is flat and as bright.
+def _hidden(picture: NDArray[np.uint8], drawn: NDArray[np.uint8], first: int) -> str | None:
+    """Why nobody could say where a panel ends, ``None`` where one can.
 
-    Parameters
-    ----------
-    picture, style, side, off
-        As for :func:`burn_in`.
+    Both ends that lie inside the picture are looked at, before compression.
     """
-    look, turned = PANELS[style], picture if side in ("bottom", "top") else picture.T
-    near = turned[-(off + 80) :] if side in ("bottom", "right") else turned[: off + 80]
-    levels = [look.ground, *([look.second] if look.second is not None else [])]
-    levels += [look.frame] if look.frame is not None else []
-    counts = np.sort(np.bincount(picture.ravel(), minlength=256))
-    if counts[-2:].sum() > 0.9 * picture.size and any(bool((picture == one).any()) for one in levels):
-        return False  # a drawing of two levels, and the panel in one of them
-    for line in near:
-        counts = np.bincount(line, minlength=256)
-        level = int(counts.argmax())
-        if counts[level] > 0.9 * line.size and abs(level - (look.frame if look.frame is not None else -99)) > 40:
-            return False  # a constant line of picture beside the panel looks like its frame
-        if counts[level] > 0.5 * line.size and any(abs(level - one) < 40 for one in levels):
-            return False
-    return True
+    for at, beside, step in ((0, first - 1, -1), (len(drawn) - 1, first + len(drawn), 1)):
+        if not 0 <= beside < len(picture):
+            continue
+        apart = np.abs(picture[beside].astype(np.int16) - drawn[at]) > SAME
+        if apart.mean() < VISIBLE:
+            return "same level beside it"
+        lines = picture[beside::step][:6]
+        constant = [int(np.ptp(line)) <= SAME and abs(int(line[0]) - int(lines[0][0])) <= SAME for line in lines]
+        if constant[0] and not all(constant) and len(lines) == 6:
+            return "like a frame beside it"
+    return None
 
 
 def _deep(

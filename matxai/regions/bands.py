@@ -8,26 +8,23 @@ no such marks; streaks are too thin to hold any.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from matxai.regions.band import FROM_EDGE, THICKEST, THINNEST, Band, drawn, framed
+from matxai.regions.lettered import grown
+from matxai.regions.letters import CONTRAST, FEWEST_MARKS, distance, letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from matxai.regions.rows import Codes, Floats, Lines
+    from matxai.regions.rows import Floats, Lines
 
 TOLERANCES = (0, 2, 6, 14)
 """Levels within which a ground counts as constant, in this order: drawn, resampled, compressed, and more so."""
-
-THINNEST, THICKEST = 8, 0.35
-"""Fewest lines of a panel, and most, as a share of the picture."""
-
-FROM_EDGE = 0.06
-"""How far from the edge a panel may lie, as a share of the picture; at least 6 lines."""
 
 FLAT, MARKED = 0.75, 0.30
 """Share of the ground in the first lines of a panel, and the least in a line full of writing."""
@@ -35,50 +32,8 @@ FLAT, MARKED = 0.75, 0.30
 LEAST_TONE = 0.12
 """Share of a panel that each of two tones takes, at least."""
 
-JUMP = 0.35
-"""By how much the share of the ground falls from the panel to the picture beside it."""
-
-CONTRAST = 24
-"""Levels between ground and ink."""
-
-FEWEST_MARKS = 4
-"""Marks that make writing."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """A panel: its first and last line, and what speaks for it.
-
-    Parameters
-    ----------
-    first, last
-        Lines, both inclusive.
-    levels
-        Grey levels of the ground.
-    inside, outside
-        Share of these levels in the panel's lines (mean), and in the four lines beside it (mean; the side nearer to
-        the panel's own).
-    jump
-        Smallest change of that share across an end that lies inside the picture.
-    marks
-        Small constant marks on the ground.
-    ink
-        Share of the panel that is not ground.
-    """
-
-    first: int
-    last: int
-    levels: tuple[int, ...]
-    inside: float
-    outside: float
-    jump: float
-    marks: int
-    ink: float
-
-    @property
-    def confidence(self) -> float:
-        """From 0 to 1: how sharp the ends are, how flat the ground is, and whether the marks are enough for words."""
-        return float(np.clip(self.jump / 0.8, 0, 1) * min(self.inside / 0.8, 1.0) * (1 - np.exp(-self.marks / 4)))
+JUMP, LOOSE_JUMP = 0.35, 0.45
+"""By how much the share of the ground falls from the panel to the picture beside it; and where it is less constant."""
 
 
 def bands(lines: Lines) -> list[Band]:
@@ -103,22 +58,68 @@ def _best(lines: Lines, end: int) -> Band | None:
         found = list(_at(lines, tolerance, end))
         if found:
             sure = max(b.confidence for b in found)
-            return max((b for b in found if b.confidence >= 0.8 * sure), key=lambda b: (b.last - b.first, b.confidence))
+            best = max((b for b in found if b.confidence >= 0.8 * sure), key=lambda b: (b.last - b.first, b.confidence))
+            finer = (b for t in TOLERANCES if t >= tolerance for b in _written(lines, t, end))
+            best = next((b for b in finer if _narrows(lines, best, b)), best)
+            return _joined(lines, best, tolerance, end)
+        written = list(_written(lines, tolerance, end))
+        if written:
+            return max(written, key=lambda b: b.marks)
     return None
 
 
-def _at(lines: Lines, tolerance: int, end: int) -> Iterator[Band]:
-    """Panels at the last lines (``end`` -1) or the first (1), for every ground that is worth a look."""
+def _joined(lines: Lines, band: Band, tolerance: int, end: int) -> Band:
+    """A panel with the other one that it touches: two tones, one above the other."""
+    for looser in TOLERANCES:
+        for other in _at(lines, looser, end, inner=True) if looser >= tolerance and len(band.levels) == 1 else ():
+            touches = -4 <= other.first - band.last <= 2 or -4 <= band.first - other.last <= 2  # frames may overlap
+            if touches and len(other.levels) == 1:
+                first, last = min(band.first, other.first), max(band.last, other.last)
+                if last - first < THICKEST * lines.n:
+                    surer = max(band, other, key=lambda b: b.confidence)
+                    return replace(surer, first=first, last=last, levels=(*band.levels, *other.levels))
+    return band
+
+
+def _at(lines: Lines, tolerance: int, end: int, inner: bool = False) -> Iterator[Band]:
+    """Panels at the last lines (``end`` -1) or the first (1), for every ground that is worth a look.
+
+    ``inner``: those too that lie further in.
+    """
     shares = lines.shares(tolerance)
     off = max(int(FROM_EDGE * lines.n), 6)
     for ground in _grounds(lines, shares, _zone(lines.n, end), tolerance):
         share = np.minimum(shares[:, ground].sum(axis=1), 1.0)
         for first, last in _runs(share >= MARKED):
             near = last >= lines.n - 1 - off if end < 0 else first <= off
-            if near and last - first + 1 >= THINNEST - 2:
+            if (near or inner) and last - first + 1 >= THINNEST - 2:
                 band = _judged(lines, shares, (first, last), ground, tolerance)
                 if band is not None:
                     yield band
+
+
+def _written(lines: Lines, tolerance: int, end: int) -> Iterator[Band]:
+    """Panels grown from their writing, for every level that owns lines of that end."""
+    for ground in _grounds(lines, lines.shares(tolerance), _zone(lines.n, end), tolerance):
+        if len(ground) == 1:
+            for tone in _tones(lines, ground, (0, lines.n - 1)):
+                band = grown(lines, end, tolerance, ground[0], tone)
+                if band is not None:
+                    yield band
+
+
+def _narrows(lines: Lines, band: Band, inner: Band) -> bool:
+    """Whether a panel is the framed part of a band, the rest of which is flat picture and not written on."""
+    if band.levels != inner.levels or inner.first < band.first - 4 or inner.last > band.last + 4:
+        return False
+    if (inner.first, inner.last) == (band.first, band.last):
+        return False
+    share = lines.shares(TOLERANCES[-1])[:, band.levels[0]]
+    if any(one != other and share[one] > 0.5 for one, other in ((inner.first, band.first), (inner.last, band.last))):
+        return False  # no frame of another level ends it
+    tones = _tones(lines, list(band.levels), (band.first, band.last))
+    written = letters(lines.tones[band.first : band.last + 1], tones).written
+    return not written[: max(inner.first - band.first, 0)].any() and not written[inner.last + 1 - band.first :].any()
 
 
 def _zone(n: int, end: int) -> slice:
@@ -186,22 +187,22 @@ def _judged(lines: Lines, shares: Floats, run: tuple[int, int], ground: list[int
         if beside.size:
             jumps.append(float(flank.mean() - beside.mean()))
             outside.append(float(beside.mean()))
-    if not jumps or min(jumps) < (JUMP if tolerance == 0 else 0.55) or inner.mean() < 0.55:
+    if not jumps or min(jumps) < (JUMP if tolerance == 0 else LOOSE_JUMP) or inner.mean() < 0.55:
         return None
     beyond = [*range(max(first - 14, 0), max(first - 1, 0)), *range(last + 2, min(last + 15, lines.n))]
     if len(ground) > 1 and beyond and shares[beyond][:, ground].max() > MARKED:
         return None  # one of the two tones is the picture's
-    if not _drawn(lines, (first, last), ground, tolerance) or _as_flat(lines, (first, last), ground, tolerance):
+    if not drawn(lines, (first, last), ground, tolerance) or _as_flat(lines, (first, last), ground, tolerance):
         return None
-    marks, ink, written = _marks(lines.tones[first : last + 1], tones)
-    if marks < FEWEST_MARKS:
+    marks = letters(lines.tones[first : last + 1], tones)
+    if marks.most < FEWEST_MARKS:
         return None
     if len(ground) > 1 and shares[first : last + 1][:, ground].mean(axis=0).min() < LEAST_TONE:
         return None
     owned = [shares[first : last + 1, level] >= 0.5 for level in ground]
-    if len(ground) > 1 and all(own.any() for own in owned) and min(written[own].mean() for own in owned) < 0.2:
+    if len(ground) > 1 and all(own.any() for own in owned) and min(marks.written[own].mean() for own in owned) < 0.2:
         return None  # two tones one above the other are both written on; flat picture beside a panel is not
-    return Band(first, last, tuple(ground), float(inner.mean()), max(outside), min(jumps), marks, ink)
+    return Band(first, last, tuple(ground), float(inner.mean()), max(outside), min(jumps), marks.most, marks.ink)
 
 
 def _tones(lines: Lines, ground: list[int], run: tuple[int, int]) -> list[int]:
@@ -211,26 +212,6 @@ def _tones(lines: Lines, ground: list[int], run: tuple[int, int]) -> list[int]:
     part = slice(run[0], run[1] + 1)
     found = [lines.tones[part][lines.codes[part] == level] for level in ground]
     return [int(np.median(f)) for f in found if f.size]
-
-
-def _distance(tones: Codes, ground: list[int]) -> npt.NDArray[np.int16]:
-    """How far each pixel is from the nearest tone of the ground."""
-    return np.asarray(np.min([np.abs(tones.astype(np.int16) - level) for level in ground], axis=0))
-
-
-def _local_distance(tones: Codes, ground: list[int]) -> npt.NDArray[np.int16]:
-    """How far each pixel is from the ground that it stands on: of two tones the one that owns its line or its column.
-
-    Light ink on the dark tone may be as light as the other tone.
-    """
-    if len(ground) == 1:
-        return _distance(tones, ground)
-    each = np.stack([np.abs(tones.astype(np.int16) - level) for level in ground])
-    near = each <= CONTRAST
-    by_line, by_column = near.mean(axis=2), near.mean(axis=1)  # (tones, lines), (tones, columns)
-    if by_line.max(axis=0).mean() >= by_column.max(axis=0).mean():
-        return np.asarray(np.take_along_axis(each, by_line.argmax(axis=0)[None, :, None], axis=0)[0])
-    return np.asarray(np.take_along_axis(each, by_column.argmax(axis=0)[None, None, :], axis=0)[0])
 
 
 def _ends(lines: Lines, ground: list[int], run: tuple[int, int]) -> tuple[int, int]:
@@ -243,60 +224,28 @@ def _ends(lines: Lines, ground: list[int], run: tuple[int, int]) -> tuple[int, i
     ends = [_half_way(lines, ground, edge, inward) for inward, edge in ((1, run[0]), (-1, run[1]))]
     if ends[1] - ends[0] < 2:
         return ends[0], ends[1]
-    distance = _distance(lines.tones[ends[0] : ends[1] + 1], ground)
-    near = distance[distance <= CONTRAST]
+    off = distance(lines.tones[ends[0] : ends[1] + 1], ground)
+    near = off[off <= CONTRAST]
     # what compression left on flat ground
     spread = min(2 * float(np.percentile(near, 95)), 20.0) if near.size else 0.0
-    frames = [_frame(lines, end, inward, spread) for inward, end in ((1, ends[0]), (-1, ends[1]))]
-    for one, other, at_edge in (
-        (0, 1, ends[0] - frames[0][0] == 0),
-        (1, 0, ends[1] + frames[1][0] == lines.n - 1),
-    ):
-        alike = abs(frames[one][0] - frames[other][0]) <= 1 and abs(frames[one][1] - frames[other][1]) <= 20
-        if at_edge and not alike:
-            frames[one] = (0, -1.0)
-    return ends[0] - frames[0][0], ends[1] + frames[1][0]
+    return framed(lines, (ends[0], ends[1]), spread)
 
 
 def _half_way(lines: Lines, ground: list[int], edge: int, inward: int) -> int:
     where = [edge + inward * k for k in range(-12, 7)]  # from outside in
     where = [y for y in where if 0 <= y < lines.n]
-    off = np.median(_distance(lines.tones[where], ground), axis=1)
+    each = distance(lines.tones[where], ground)
+    off = np.median(each, axis=1)
     outside = sum(1 for y in where if (y - edge) * inward < 0)
     if not outside:
         return edge
-    limit = max(float(np.median(off[: max(outside - 1, 1)])) / 2, 1.0)
+    near = each[outside:][each[outside:] <= CONTRAST]  # what compression left on the ground
+    least = float(np.percentile(near, 90)) if near.size else 0.0
+    limit = max(float(np.median(off[: max(outside - 1, 1)])) / 2, least + 0.5, 1.0)
     k = len(where) - 1
     while k > 0 and off[k - 1] < limit:
         k -= 1
     return where[k]
-
-
-def _frame(lines: Lines, end: int, inward: int, spread: float) -> tuple[int, float]:
-    """How many lines of one tone lie beyond an end, 0 where it goes on, and the tone (-1 for none)."""
-    beyond = [end - inward * k for k in range(1, 6) if 0 <= end - inward * k < lines.n]
-    if not beyond:
-        return 0, -1.0
-    levels = lines.codes[beyond].astype(np.int16)
-    middle = np.median(levels, axis=1)
-    flat = (np.abs(levels - middle[:, None]) <= spread).mean(axis=1) >= 0.9
-    wide = 0
-    while wide < len(beyond) and flat[wide] and abs(middle[wide] - middle[0]) <= max(spread, 2):
-        wide += 1
-    goes_on = wide == 5 or (0 < wide < len(beyond) and abs(middle[wide] - middle[0]) < CONTRAST)
-    return (0, -1.0) if wide == 0 or goes_on else (wide, float(middle[0]))
-
-
-def _drawn(lines: Lines, ends: tuple[int, int], ground: list[int], tolerance: int) -> bool:
-    """Whether the ground is flat but for compression, which leaves more at one level exactly than noise does."""
-    if tolerance == 0:
-        return True
-    counts = lines.counts[ends[0] : ends[1] + 1].sum(axis=0)
-    for level in ground:
-        window = counts[max(level - tolerance, 0) : level + tolerance + 1]
-        if window.max() < 0.1 * window.sum():
-            return False
-    return True
 
 
 def _as_flat(lines: Lines, ends: tuple[int, int], ground: list[int], tolerance: int) -> bool:
@@ -309,45 +258,5 @@ def _as_flat(lines: Lines, ends: tuple[int, int], ground: list[int], tolerance: 
         owned += int(counts[window].sum())
         counts[window] = 0
         levels.append(level)
-    return owned >= 0.9 * total and any(abs(a - b) <= tolerance + 8 for a in levels for b in ground)
-
-
-def _marks(tones: Codes, ground: list[int]) -> tuple[int, float, npt.NDArray[np.bool_]]:
-    """Count the marks in the fullest line of writing; how much is ink; which lines of the panel are written on."""
-    distance = _local_distance(tones, ground)
-    ink = distance > CONTRAST
-    if not ink.any():
-        return 0, 0.0, np.zeros(len(tones), bool)
-    # half way to the ink, for smoothed letters run into one another
-    labels, _ = ndimage.label(
-        distance > max(CONTRAST, float(np.percentile(distance[ink], 90)) / 2), np.ones((3, 3), int)
-    )
-    height, length = tones.shape
-    boxes = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        tall, wide = box[0].stop - box[0].start, box[1].stop - box[1].start
-        if max(tall, wide) < 4 or box[0].start == 0 or box[0].stop == height or wide > length / 3:
-            continue
-        if _constant(tones[box][labels[box] == number]):
-            boxes.append((box[0].start, box[0].stop, box[1].start, box[1].stop))
-    aligned = _aligned(np.array(boxes, int).reshape(-1, 4))
-    written = np.zeros(height, bool)
-    for (start, stop, _, _), friends in zip(boxes, aligned, strict=True):
-        written[start:stop] |= friends >= FEWEST_MARKS
-    return max(aligned, default=0), float(ink.mean()), written
-
-
-def _aligned(boxes: npt.NDArray[np.int_]) -> list[int]:
-    """For each box how many begin and end in the same lines, give or take one: letters do. Upright or turned."""
-    best = np.zeros(len(boxes), int)
-    for start, stop in ((0, 1), (2, 3)):
-        same = np.abs(boxes[:, None, start] - boxes[None, :, start]) <= 1
-        same &= np.abs(boxes[:, None, stop] - boxes[None, :, stop]) <= 1
-        best = np.maximum(best, same.sum(axis=1))
-    return [int(n) for n in best]
-
-
-def _constant(values: Codes) -> bool:
-    """Whether a third of a mark has one level, give or take 8: smoothed letters keep a core, grains do not."""
-    near = np.convolve(np.bincount(values, minlength=256), np.ones(17, int), "same")
-    return bool(values.size >= 5 and near.max() >= values.size / 3)
+    near = tolerance + 8 if tolerance else 2
+    return owned >= 0.9 * total and any(abs(a - b) <= near for a in levels for b in ground)

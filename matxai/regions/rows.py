@@ -100,7 +100,7 @@ class Picture:
 
 
 def _bytes(grey: Floats) -> bool:
-    return bool(grey.min() >= 0 and grey.max() <= LEVELS - 1 and (grey == np.round(grey)).all())
+    return bool(grey.min() >= 0 and 1 < grey.max() <= LEVELS - 1 and (grey == np.round(grey)).all())
 
 
 def _stretched(grey: Floats) -> Codes:
@@ -112,9 +112,10 @@ def _stretched(grey: Floats) -> Codes:
 def coded(grey: Floats) -> Codes:
     """Return grey values as levels from 0 to 255.
 
-    Whole numbers of 8 bits stay what they are; up to 256 different values (8 bits over 255, a mask) keep their order.
-    Others are ranked, so that a white panel of 65535 does not press a specimen of 12 bits into a few levels: every
-    level holds as many pixels as any other, and a value that owns more keeps a level to itself.
+    Whole numbers of 8 bits stay what they are, but for 0 and 1 alone, which become black and white; up to 256 different
+    values (8 bits over 255, a mask) keep their order. Others are ranked, so that a white panel of 65535 does not press
+    a specimen of 12 bits into a few levels: every level holds as many pixels as any other, and a value that owns more
+    keeps a level to itself.
     """
     if _bytes(grey):
         return grey.astype(np.uint8)

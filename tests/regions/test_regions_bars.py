@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matxai_datasets.panels import DEPTHS, PANELS, SIDES, burn_in, panel
+from scipy.ndimage import gaussian_filter
 
 from matxai.errors import RegionError
 from matxai.regions.finders.info_bar import bars_from_pixels, info_bar
@@ -90,7 +91,11 @@ def test_panels_of_every_style_at_every_side_and_of_every_depth(style: str) -> N
         assert seen == (side, drawn.first, drawn.last)
         assert bar.source == "pixels"
         assert 0.6 < bar.confidence <= 1
-        assert bar.evidence["share_inside"] > 0.55 > 0.2 > bar.evidence["share_outside"]
+        plain = burn_in(specimen(), style, np.random.default_rng(number), side=side, off=number).pixels
+        plain = (plain if line == "row" else plain.T)[drawn.first : drawn.last + 1]
+        flat = np.isin(plain, [PANELS[style].ground, PANELS[style].second or PANELS[style].ground]).mean(axis=1)
+        assert bar.evidence["share_inside"] >= flat[flat > 0].mean() - 0.01  # what was drawn, its frame aside
+        assert bar.evidence["share_outside"] < 0.2
         lines = bar.mask.all(axis=1) if line == "row" else bar.mask.all(axis=0)
         assert bar.area == lines.sum() * bar.mask.shape[int(line == "row")]
 
@@ -113,6 +118,58 @@ def test_the_instruments_word_goes_first() -> None:
     assert (told.source, told.confidence, told.area) == ("instrument's tag", 1.0, 10 * 260)
     (seen,) = info_bar(image, {})
     assert (seen.source, seen.area) == ("pixels", len(drawn) * 260)
+
+
+def blobs(seed: int = 0) -> np.ndarray:
+    noise = gaussian_filter(np.random.default_rng(seed).normal(0, 1, (200, 260)), 5)
+    return np.where(noise > noise.std() * 0.7, 255, 0).astype(np.uint8)
+
+
+def tomogram() -> np.ndarray:
+    y, x = np.mgrid[:200, :260]
+    return np.where(np.hypot(y - 100, x - 130) < 96, np.maximum(specimen(), 1), 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("style", ["black", "framed", "thick_frame", "white", "white_framed"])
+@pytest.mark.parametrize("picture", [blobs, tomogram])
+def test_a_panel_of_the_pictures_own_level_is_found_by_its_writing(picture: Any, style: str) -> None:
+    image = picture()
+    assert bars_from_pixels(image) == []
+    drawn = burn_in(image, style, np.random.default_rng(1), side="bottom", off=0)
+    assert drawn.hidden is None
+    for pixels in (drawn.pixels, drawn.pixels / 255.0):
+        (bar,) = bars_from_pixels(pixels)
+        assert (bar.evidence["first_row"], bar.evidence["last_row"]) == (drawn.first, drawn.last)
+
+
+def test_writing_in_a_black_surrounding_makes_no_bar_of_it() -> None:
+    """The round object begins with a few pixels and not at once, so nothing ends there."""
+    image = tomogram()
+    image[:60] = 0
+    drawn = panel("black", np.random.default_rng(0), 260)
+    image[2 : 2 + len(drawn)] = drawn
+    y, x = np.mgrid[:200, :260]
+    image[60:] = np.where(np.hypot(y - 130, x - 130) < 68, np.maximum(specimen(), 30), 0)[60:]
+    assert bars_from_pixels(image) == []
+
+
+def test_two_tones_one_below_the_other_are_one_panel_after_compression() -> None:
+    for seed in (0, 2, 4):  # of two lines of writing, one in each tone
+        drawn = burn_in(specimen(), "two_tones_below", np.random.default_rng(seed), off=2, quality=60)
+        (bar,) = bars_from_pixels(drawn.pixels)
+        off = np.subtract((bar.evidence["first_row"], bar.evidence["last_row"]), (drawn.first, drawn.last))
+        assert np.abs(off).max() <= 1
+
+
+def test_only_panels_that_nobody_can_see_are_called_hidden() -> None:
+    flat = np.full((200, 260), 10, np.uint8)
+    assert burn_in(flat, "black", np.random.default_rng(0)).hidden == "same level beside it"
+    assert burn_in(flat, "white", np.random.default_rng(0)).hidden is None
+    streak = specimen()
+    drawn = burn_in(streak, "black", np.random.default_rng(0))
+    assert drawn.hidden is None
+    streak[drawn.first - 2 : drawn.first] = 255
+    assert burn_in(streak, "black", np.random.default_rng(0)).hidden == "like a frame beside it"
 
 
 def test_a_small_part_of_the_benchmark(script: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.errors import RegionError
-from matxai.regions.bands import Band, bands
+from matxai.regions.bands import bands
 from matxai.regions.finders import finders
 from matxai.regions.region import Region
 from matxai.regions.rows import Picture, picture
@@ -17,6 +17,8 @@ from matxai.regions.shared import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from matxai.regions.band import Band
 
 
 SMALLEST = 32
