@@ -46,12 +46,12 @@ NAMES = {
 LEAK_QUESTION = "Does {model} tell classes by the {what}?"
 LEAK_CONTROL = "donors of the image's own class"
 LEAK_YES = (
-    "The model reads the {what}: with the {what} of another class in place of one of their own class, {effect} more of "
-    "the images are taken for that class (at least {low}; p = {p})."
+    "The model reads the {what}: with the {what} of another class in place of one of their own class, the share of "
+    "images taken for that class rises by {rise} (at least {least}; p = {p})."
 )
 LEAK_SIGNIFICANT = (
-    "With the {what} of another class {effect} more of the images are taken for that class ({low} to {high}; p = {p}): "
-    "the model reads the {what} somewhat, but not clearly in more than the {threshold} that make a leak."
+    "With the {what} of another class the share of images taken for that class rises by {rise} ({least} to {most}; "
+    "p = {p}): the model reads the {what} somewhat, but not clearly by more than the {threshold} that make a leak."
 )
 LEAK_SUPPORT = (
     "Exchanging the {what} decides nothing ({effect}, {low} to {high}), but {tests} speak against the model: {names}."
@@ -76,12 +76,12 @@ LEAK_UNGROUPED_BARE = " No groups were named: images are treated as independent.
 LEAK_PATH = " It changes the rest of the picture as well, through the preprocessing's {steps}."
 
 FACTOR_YES = (
-    "The model reads the {what}: it tells the label in these data, and with the {what} of another class {effect} more "
-    "of the images are taken for that class (at least {low}; p = {p})."
+    "The model reads the {what}: it tells the label in these data, and with the {what} of another class the share of "
+    "images taken for that class rises by {rise} (at least {least}; p = {p})."
 )
 FACTOR_SUSPICIOUS = (
-    "The {what} {predicts}, and with the {what} of another class {effect} more of the images are taken for that class "
-    "({low} to {high}; p = {p}){specimen}."
+    "The {what} {predicts}, and with the {what} of another class the share of images taken for that class rises by "
+    "{rise} ({least} to {most}; p = {p}){specimen}."
 )
 FACTOR_SPECIMEN = "; the specimen itself may be the cause"
 FACTOR_PREDICTS = "tells the label in these data"
@@ -152,6 +152,12 @@ def points(value: float) -> str:
     shown = 100.0 * value
     text = f"{shown:.0f}" if abs(shown) >= 10 or abs(shown - round(shown)) < 0.05 else f"{shown:.1f}"
     return f"{'0' if text in ('-0', '-0.0', '0.0') else text} %".replace("-", "−")
+
+
+def percentage_points(value: float, unit: str = " percentage points") -> str:
+    """Return a difference of two shares: ``"30 percentage points"``, which is not 30 % of either."""
+    text = points(value).removesuffix(" %")
+    return text + (unit.removesuffix("s") if text in ("1", "−1") else unit)
 
 
 def p_value(p: float | None) -> str:
@@ -268,8 +274,8 @@ EXPECTATION = {
         "{units}{groups}"
     ),
     "numbers.exchange": (
-        "with the region's content from another class, that class is predicted {effect} more often, 95 % interval "
-        "{low} to {high}, {claim}, in {n} {units}{groups}"
+        "with the region's content from another class, the share of answers that name that class rises by {effect} "
+        "(of 1), 95 % interval {low} to {high}, {claim}, in {n} {units}{groups}"
     ),
     "claim.must": "where more than {threshold} is expected",
     "claim.must_not": "where less than {threshold} is allowed",

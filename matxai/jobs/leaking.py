@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matxai.errors import Cancelled, MatxaiError, RegionError, nearest
+from matxai.errors import Cancelled, MatxaiError
+from matxai.jobs.leak_options import checked_kinds, checked_methods
 
 if TYPE_CHECKING:
     import os
@@ -124,8 +125,11 @@ def leakage(
     >>> found.answer, found.findings[0].name  # doctest: +SKIP
     ('leak', 'info_bar')
     """
+    from matxai.checks.leak.permitted import check_levels
+
+    kinds, methods = checked_kinds(artefacts), checked_methods(methods)
+    check_levels(margin)
     loaded = _loaded(model, device=device, arch=arch, trust=trust, limit=limit)
-    kinds = checked_kinds(artefacts)
     read = data_of(data, loaded, group=group, split=split, limit=limit, progress=progress, cancel=cancel)
     if out is not None:
         return check_leakage(
@@ -176,7 +180,7 @@ def data_of(
         its groups already.
     """
     from matxai.checks.labelled import LabelledSet
-    from matxai.checks.leak.examining import check_classifier
+    from matxai.checks.leak.permitted import check_classifier
     from matxai.jobs.data import Data, read_data
 
     check_classifier(model)  # before files are read and classes compared: nothing else would help
@@ -188,23 +192,6 @@ def data_of(
         msg = "A LabelledSet has its groups and its signals already; group= and split= are for folders and tables."
         raise MatxaiError(msg)
     return Data(data, (), Path("a labelled set"), "")
-
-
-def checked_kinds(artefacts: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return the kinds of artefacts asked for, None for all.
-
-    Raises
-    ------
-    RegionError
-        If there is no such kind.
-    """
-    from matxai.regions import ARTEFACTS
-
-    for kind in artefacts or ():
-        if kind not in ARTEFACTS:
-            msg = f"There is no kind of artefact '{kind}'. {nearest(kind, ARTEFACTS, label='There are')}"
-            raise RegionError(msg)
-    return tuple(dict.fromkeys(artefacts)) if artefacts else None
 
 
 def _examined(
@@ -221,17 +208,12 @@ def _examined(
     factors: bool,
 ) -> Leakage:
     from matxai.checks.leak import examine
-    from matxai.methods import resolve
-    from matxai.methods.method import methods as known
 
-    named = tuple(known) if tuple(methods) == ("all",) else tuple(methods)
-    if named:
-        resolve(list(named))  # an unknown one is said before anything is computed
     return examine(
         model,
         data.labelled,
         kinds=kinds,
-        methods=named,
+        methods=checked_methods(methods),
         supporting=supporting,
         factors=factors,
         margin=margin,

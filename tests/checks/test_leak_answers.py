@@ -83,6 +83,16 @@ def test_every_answer_says_what_the_data_could_have_shown_and_whether_groups_wer
         _says(finding.verdict.sentence, "an effect of 3 % at best, and p = 0.0005", grouped, optimistic=True)
 
 
+def test_an_effect_is_said_in_percentage_points() -> None:
+    said = "the share of images taken for that class rises by 96 percentage points (at least 90; p = 0.001)"
+    assert said in answer_artefact(BAR, rules(), None, TESTED).verdict.sentence
+    assert said in answer_factor(factor(TESTED, 0.9), rules()).verdict.sentence
+    weak = replace(TESTED, effect=0.01, interval=(0.004, 0.2))
+    said = "rises by 1 percentage point (0.4 to 20; p = 0.001)"
+    assert said in answer_artefact(BAR, rules(), None, weak).verdict.sentence
+    assert said in answer_factor(factor(weak, 0.9), rules()).verdict.sentence
+
+
 def _says(sentence: str, resolution: str, grouped: bool, *, optimistic: bool) -> None:
     assert resolution in sentence
     assert ("treated as independent" in sentence) is not grouped

@@ -189,6 +189,24 @@ def test_bad_options_are_one_sentence_and_exit_code_2(options, words, folder, tm
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--margin", "0"], "margin is a share between 0 and 1, as in margin=0.05; it is 0.0."),
+        (["--margin", "0.2"], "it lies below the threshold of a leak, 0.15"),
+        (["--methods", "gradcam"], "no method 'gradcam'"),
+    ],
+)
+def test_options_are_checked_before_a_file_is_read(options, words, tmp_path, capsys):
+    import matxai
+
+    assert main(["leakage", "no_such_model.pt", str(tmp_path / "nothing"), *options]) == 2
+    assert words in capsys.readouterr().err
+    asked = {options[0][2:]: [options[1]] if options[0] == "--methods" else float(options[1])}
+    with pytest.raises(matxai.errors.MatxaiError, match=words.replace(".", r"\.")):
+        matxai.leakage("no_such_model.pt", tmp_path / "nothing", **asked)
+
+
 def test_an_interrupt_ends_with_130_and_says_what_is_kept(folder, tmp_path, capsys, monkeypatch):
     import matxai.checks.leak.examining as module
 

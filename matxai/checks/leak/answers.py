@@ -16,7 +16,7 @@ from matxai.checks import sentences
 from matxai.checks.leak.bounds import exact_bounds, smallest_n
 from matxai.checks.leak.records import LeakFinding
 from matxai.checks.leak.statistics import GROUPS_NEEDED, POWER_NEEDED
-from matxai.checks.sentences import counted, listed, named, p_value, points
+from matxai.checks.sentences import counted, listed, named, p_value, percentage_points, points
 from matxai.checks.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -312,6 +312,9 @@ def _numbers(tested: Tested, rules: Rules, what: str) -> dict[str, str]:
         "effect": points(tested.effect),
         "low": points(tested.interval[0]),
         "high": points(tested.interval[1]),
+        "rise": percentage_points(tested.effect),
+        "least": percentage_points(tested.interval[0], ""),
+        "most": percentage_points(tested.interval[1], ""),
         "p": p_value(tested.corrected),
         "margin": points(rules.margin),
         "threshold": points(rules.threshold),

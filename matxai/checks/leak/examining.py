@@ -16,11 +16,12 @@ from matxai.checks.leak.choosing import donors_of, units_of
 from matxai.checks.leak.exchange import Exchanged, exchanged
 from matxai.checks.leak.finding import artefacts_of, looked_for
 from matxai.checks.leak.near_duplicates import near_duplicates_together
+from matxai.checks.leak.permitted import ALPHA, MARGIN, THRESHOLD, check_classifier, check_data, check_levels, some
 from matxai.checks.leak.reach import Reach, reach
 from matxai.checks.leak.records import Artefact, Leakage, LeakFinding
 from matxai.checks.leak.removing import changed_without
 from matxai.checks.leak.statistics import Levels, exchange_test
-from matxai.errors import MatxaiError, ModelError, SignalError
+from matxai.errors import MatxaiError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,9 +45,9 @@ def examine(
     methods: Sequence[str] = (),
     supporting: bool = True,
     factors: bool = True,
-    margin: float = 0.05,
-    alpha: float = 0.05,
-    threshold: float = 0.15,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+    threshold: float = THRESHOLD,
     max_units: int | None = None,
     donors: int | None = None,
     draws: int = 2000,
@@ -103,7 +104,9 @@ def examine(
     Cancelled
         If ``cancel`` is set.
     """
-    _check(model, data, margin, alpha, threshold)
+    check_classifier(model)
+    check_levels(margin, alpha, threshold)
+    check_data(model, data)
     if judges and (supporting or factors):
         msg = "Several judges answer the exchange alone; give supporting=False and factors=False with judges=."
         raise MatxaiError(msg)
@@ -166,45 +169,6 @@ class _Asked:
         return 0 if self.exchanged is None else self.exchanged.passes
 
 
-def check_classifier(model: Model) -> None:
-    """Check that leakage can be asked of a model.
-
-    Raises
-    ------
-    ModelError
-        If it is no classifier.
-    """
-    if model.task != "classification":
-        msg = f"Leakage is asked of a classifier; the model '{model.name}' is for {model.task}."
-        raise ModelError(msg)
-
-
-def _check(model: Model, data: LabelledSet, margin: float, alpha: float, threshold: float) -> None:
-    check_classifier(model)
-    for name, value in (("margin", margin), ("alpha", alpha), ("threshold", threshold)):
-        if not 0.0 < value < 1.0:
-            msg = f"{name} is a share between 0 and 1, as in {name}=0.05; it is {value}."
-            raise MatxaiError(msg)
-    if margin >= threshold:
-        msg = f"The margin, {margin}, is what counts as no effect; it lies below the threshold of a leak, {threshold}."
-        raise MatxaiError(msg)
-    present = data.present
-    if len(present) < 2:
-        only = data.classes[present[0]]
-        msg = f"All {len(data)} images are of one class, '{only}'. Leakage needs images of at least two classes."
-        raise SignalError(msg)
-    if model.classes and len(model.classes) != len(data.classes):
-        msg = (
-            f"The data have {len(data.classes)} classes ({_some(data.classes)}), the model '{model.name}' has "
-            f"{len(model.classes)} ({_some(model.classes)}). Give the classes in the model's order."
-        )
-        raise ModelError(msg)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-
-
 def _case(
     model: Model,
     data: LabelledSet,
@@ -234,7 +198,7 @@ def _case(
     if clean.scores.shape[1] != len(data.classes):
         msg = (
             f"The model '{model.name}' gives scores for {clean.scores.shape[1]} classes, and the data have "
-            f"{len(data.classes)} ({_some(data.classes)})."
+            f"{len(data.classes)} ({some(data.classes)})."
         )
         raise ModelError(msg)
     return Case(

@@ -124,15 +124,19 @@ def register(app: typer.Typer) -> None:
         verbose: Verbose = False,
     ) -> None:
         """Whether a model reads info bars, labels or file types instead of the specimen."""
+        from matxai.checks.leak.permitted import check_levels
         from matxai.engine import devices
         from matxai.errors import Cancelled, MatxaiError
         from matxai.jobs import check_leakage
-        from matxai.jobs.leaking import checked_kinds, data_of
+        from matxai.jobs.leak_options import checked_kinds, checked_methods
+        from matxai.jobs.leaking import data_of
         from matxai.jobs.remedy import ways_to_retrain
         from matxai.modelcard import load_model
 
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         kinds = checked_kinds(comma_list(artefacts))
+        chosen = checked_methods(comma_list(methods) or ())
+        check_levels(margin)
         ways = ways_to_retrain(comma_list(retrain) or ["head"])
         if retrain is not None and remedy is None:
             msg = f"--retrain {retrain} is about a cleaned set; name its folder with --remedy DIR."
@@ -164,7 +168,7 @@ def register(app: typer.Typer) -> None:
                 read,
                 folder,
                 kinds=kinds,
-                methods=tuple(comma_list(methods) or ()),
+                methods=chosen,
                 supporting=supporting,
                 factors=factors,
                 margin=margin,
