@@ -93,3 +93,16 @@ def test_a_public_function_and_a_package_never_share_a_name() -> None:
 
     packages = {p.name for p in (ROOT / "matxai").iterdir() if p.is_dir()}
     assert packages.isdisjoint(set(matxai.__all__) - {"methods"})
+
+
+def test_nothing_that_a_package_exports_is_named_as_a_package_in_it() -> None:
+    """Else the name is the package or the object, by what was imported first."""
+    seen = 0
+    for file in sorted((ROOT / "matxai").rglob("__init__.py")):
+        packages = {p.name for p in file.parent.iterdir() if (p / "__init__.py").is_file()}
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "submod_attrs":
+                exported = {name for names in ast.literal_eval(node.value).values() for name in names}
+                assert packages.isdisjoint(exported), f"{file}: {sorted(packages & exported)}"
+                seen += len(exported)
+    assert seen > 50

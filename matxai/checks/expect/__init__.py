@@ -8,8 +8,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "document": ["Expectations", "expectations_of", "read_expectations"],
         "judging": ["judge"],
         "records": ["Checked", "Judged", "SampleVerdict"],
-        "measures": ["Measure", "Measured", "measures"],
+        "measures": ["Measure", "Measured"],
         "regions": ["RegionKind", "region_kinds"],
-        "shape_formats": ["shape_formats"],
     },
 )
