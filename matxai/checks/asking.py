@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from matxai.errors import Cancelled, ModelError
+import numpy as np
+
+from matxai.errors import Cancelled, MatxaiError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +18,28 @@ if TYPE_CHECKING:
 
 _CHUNK = 16
 _VALUES = 2**24
+
+
+def check_asked(model: Any, seed: Any) -> None:
+    """Say whether a question can be put at all: to a loaded model, with a seed that draws.
+
+    Raises
+    ------
+    ModelError
+        If the model is none that was loaded, so that nothing is known of its input and classes.
+    MatxaiError
+        If the seed is no whole number of 0 or more.
+    """
+    from matxai.modelcard import Model
+
+    if not isinstance(model, Model):
+        msg = (
+            f"An object of type {type(model).__name__} is no loaded model: matxai.load_model makes one of a module, a "
+            "file or a card."
+        )
+        raise ModelError(msg)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise MatxaiError(f"A seed is a whole number of 0 or more, not {seed!r}.")
 
 
 @contextmanager

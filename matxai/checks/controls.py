@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,13 +62,16 @@ def free_ground(signal: xr.DataArray) -> npt.NDArray[np.bool_]:
     """Return where a control may lie, ``(*spatial)``: on no artefact that is found in the signal.
 
     A bar or a label is no ground on which a piece of specimen has a twin; a vignette darkens specimen, which stays one.
+    What is not finite is no ground either; the artefacts of a spectrum are found with its gaps bridged.
     """
     values = np.asarray(signal.values)
     grey = grey_of(signal)
     free = np.isfinite(grey)
     look = {1: found_in_curve, 2: found_artefacts}.get(grey.ndim)
-    if look is None:
+    if look is None or not free.any():
         return free
+    if grey.ndim == 1 and not free.all():
+        values = bridged(values)
     try:
         found = look(values, signal.attrs)
     except RegionError:  # the instrument's word is of another picture: the pixels alone are asked
@@ -77,6 +80,18 @@ def free_ground(signal: xr.DataArray) -> npt.NDArray[np.bool_]:
         if region.kind != "vignette":
             free &= ~region.mask
     return free
+
+
+def bridged(curve: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return a spectrum ``(L,)`` or ``(L, c)`` with straight lines over the channels that are not finite.
+
+    Beyond the outermost finite value that value goes on. A straight line has neither a jump nor a spike of its own.
+    """
+    made = np.array(curve, np.float64)
+    for column in made.reshape(len(made), -1).T:  # views into the copy
+        known = np.flatnonzero(np.isfinite(column))
+        column[:] = np.interp(np.arange(len(column)), known, column[known]) if len(known) else 0.0
+    return made
 
 
 def stands_free(spot: Spot) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.asking import check_asked
 from matxai.checks.doses import Dose, doses
 from matxai.checks.fills.spot import Spot, checked
 from matxai.checks.judging import Judge, Progress, Write
@@ -155,7 +156,8 @@ def dose_response(
     change
         ``fade`` (into its fill), ``amplify`` (its contrast to it), ``shift``, ``scale`` (its size) or ``repeat``.
     steps
-        Doses, at least two; by default five that suit the change.
+        Doses, at least two; by default five that suit the change. Those of ``fade`` lie between 0 and 1: what goes
+        beyond is more contrast than there was, or contrast turned round, and ``amplify`` says so.
     axis
         Spatial axis along which it is shifted.
 
@@ -163,9 +165,10 @@ def dose_response(
     ------
     RegionError
         If there is no such change, the steps are too few or cannot be, or the region would leave the signal.
-    MethodError, TargetError, Cancelled
+    MethodError, ModelError, TargetError, MatxaiError, Cancelled
         As :func:`matxai.checks.perturb`.
     """
+    check_asked(model, seed)
     way = doses[change]
     ways = variants(signal, fills, donors, kind=region.kind if isinstance(region, Region) else "")
     ground = ways[0].ground
@@ -196,6 +199,10 @@ def possible_steps(change: str, steps: Sequence[float] | None = None) -> Floats:
         raise RegionError(f"A response is read from at least two different doses; these are {list(steps or ())}.")
     if way.whole and (wanted != np.rint(wanted)).any():
         raise RegionError(f"Doses of '{change}' are whole numbers ({way.words}); these are {wanted.tolist()}.")
+    if change == "fade" and (wanted[0] < 0 or wanted[-1] > 1):
+        beyond = wanted[0] if wanted[0] < 0 else wanted[-1]
+        msg = f"Doses of 'fade' lie between 0 and 1 ({way.words}), not at {beyond:g}; 'amplify' goes beyond."
+        raise RegionError(msg)
     if change == "scale" and wanted[0] == 0:
         raise RegionError(f"A region is scaled by a factor above 0, not by {wanted[0]:g}.")
     if change in ("scale", "repeat") and wanted[0] < 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.asking import check_asked
 from matxai.checks.changes import ACTIONS, Change, Perturbation
 from matxai.checks.controls import USUAL, controls_needed, controls_of, free_ground, grey_of
 from matxai.checks.fills import Fill, chosen, usual_fills
@@ -132,7 +133,7 @@ def perturb(
         What real signals look like to the model (:meth:`matxai.checks.Reference.of`); without it no fill is marked as
         out of distribution, and the sentence says so.
     seed
-        Of fills that draw and of the controls' places; nothing depends on the size of chunks.
+        Of fills that draw and of the controls' places, 0 or more; nothing depends on the size of chunks.
     progress, cancel
         Told and asked between chunks.
 
@@ -150,11 +151,16 @@ def perturb(
         If this is no signal.
     MethodError
         If there is no such action or fill, or a fill is not for such a signal.
+    ModelError
+        If this is no loaded model.
+    MatxaiError
+        If the seed is no whole number of 0 or more.
     TargetError
         If there is no such class, or a dense model predicts it nowhere.
     Cancelled
         If ``cancel`` is set.
     """
+    check_asked(model, seed)
     if action not in ACTIONS:
         raise RegionError(f"A region cannot be treated by '{action}'. {nearest(action, ACTIONS)}")
     if action == "insert":

@@ -121,6 +121,8 @@ def test_what_cannot_be_dosed_is_said(model, signal) -> None:
     cases = [
         ({"change": "fad"}, "There is no change by steps 'fad'. Did you mean 'fade'"),
         ({"steps": [0.5]}, "at least two different doses"),
+        ({"steps": [-0.5, 1]}, "'fade' lie between 0 and 1 .*, not at -0.5; 'amplify' goes beyond"),
+        ({"steps": [0, 1, 1.5]}, "between 0 and 1 .* not at 1.5"),
         ({"change": "shift", "steps": [0, 1.5]}, "whole numbers"),
         ({"change": "shift", "steps": [0, 40]}, "shifted by 40 it leaves the signal"),
         ({"change": "shift", "axis": 2}, "no axis 2"),

@@ -132,6 +132,22 @@ def test_inpainting_is_scikit_images_biharmonic_surface() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_surface_that_overshoots_is_kept_within_the_picture(sign: int) -> None:
+    """Slopes that rise up to the hole go on in it, beyond every value there is: no maximum rule holds here."""
+    y, x = np.abs(np.mgrid[:40, :40] - 19.5)
+    values = sign * np.maximum(100 - 8 * np.maximum(y, x), 4.0)
+    mask = np.zeros((40, 40), bool)
+    mask[14:26, 14:26] = True
+    values[mask] = 0.0
+    low, high = values.min(), values.max()
+    surface = fills["inpaint"].patch(Ground.of(values, spatial=2), Spot.of(mask), RNG(0))
+    assert np.abs(surface).max() > 1.2 * np.abs(values).max()
+    filled = fills["inpaint"](values, mask)
+    np.testing.assert_array_equal(filled[mask], np.clip(surface[:, 0], low, high))
+    assert low <= filled.min() <= filled.max() <= high
+
+
 def test_linear_imputation_carries_the_noise_of_the_surroundings() -> None:
     rng = RNG(1)
     values, mask = 50 + 4 * rng.standard_normal((60, 60)), block((60, 60))

@@ -13,7 +13,7 @@ import matxai
 from matxai.checks.labelled import LabelledSet
 from matxai.checks.leak import examine
 from matxai.checks.leak.records import Artefact
-from matxai.errors import Cancelled, ModelError, SignalError
+from matxai.errors import Cancelled, MatxaiError, ModelError, SignalError
 from matxai.regions import Boxed
 from matxai.signals import labelled
 
@@ -171,6 +171,10 @@ def test_bad_input_is_one_sentence() -> None:
     three = LabelledSet(what.data.names, what.data.labels, ("dark", "bright", "grey"), what.data.read)
     with pytest.raises(ModelError, match="The data have 3 classes"):
         examine(model_of(READS_BAR), three)
+    with pytest.raises(ModelError, match="is no loaded model"):
+        examine(READS_BAR, what.data)
+    with pytest.raises(MatxaiError, match="A seed is a whole number of 0 or more, not -1"):
+        examine(model_of(READS_BAR), what.data, seed=-1)
 
 
 def test_of_two_artefacts_the_one_that_is_read_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Regions replaced in one batched pass: closed forms, ranks, controls, objects, and sentences for what cannot be."""
+"""Regions replaced in one batched pass: closed forms, ranks, controls, and sentences for what cannot be."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from matxai.checks import (
     scores_when_filled,
 )
 from matxai.checks.fills import IMAGE_FILLS
-from matxai.errors import Cancelled, MethodError, RegionError, SignalError, TargetError
-from matxai.regions import Boxed, Region, edges
+from matxai.errors import Cancelled, MatxaiError, MethodError, ModelError, RegionError, SignalError, TargetError
+from matxai.regions import Boxed, Region
 from matxai.signals import labelled
 
 RNG = np.random.default_rng
@@ -47,30 +47,6 @@ class Window(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inside = x[:, 0, 10:20, 30:42].mean((1, 2)) / 100
         return torch.stack([torch.full_like(inside, 1.2), inside], dim=1)
-
-
-class Bright(nn.Module):
-    """Dense: class 1 where a pixel is brighter than 100."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.cat([100 - x, x - 100], dim=1) / 50
-
-
-class Boxes(nn.Module):
-    """A detector of bright columns: one box around them, its score their brightness; none in the dark."""
-
-    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-        found = []
-        for one in x[:, 0]:
-            columns = (one.max(0).values > 150).nonzero().flatten()
-            rows = (one.max(1).values > 150).nonzero().flatten()
-            if not len(columns):
-                none = torch.zeros(0)
-                found.append({"boxes": torch.zeros(0, 4), "labels": none.long(), "scores": none})
-                continue
-            box = torch.stack([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]).float()
-            found.append({"boxes": box[None], "labels": torch.ones(1).long(), "scores": one.max()[None] / 255})
-        return found
 
 
 def loaded(module: nn.Module, **options):
@@ -266,111 +242,6 @@ def test_few_places_are_said(linear, signal) -> None:
     assert "room for 62 of 64" in change.sentence
 
 
-# -- out of distribution -----------------------------------------------------------------------------------------------
-
-
-def test_an_absurd_fill_is_marked_and_the_image_itself_is_not() -> None:
-    rng = RNG(3)
-    net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-                        nn.Flatten(), nn.Linear(8, 2))  # fmt: skip
-    model = loaded(net)
-    real = [labelled((100 + 8 * rng.standard_normal((40, 50))).astype(np.float32), ("y", "x")) for _ in range(30)]
-    reference = Reference.of(model, real)
-    assert len(reference) == 30
-    assert reference.limit == pytest.approx(np.percentile(reference.distances, 99))
-    absurd = real[0].copy(data=np.full((40, 50), 1e4, np.float32))
-    change = perturb(
-        model, real[0], OBJECT, fills=["noisy_linear", "donor"], donors=[real[0], absurd], reference=reference,
-        controls=6,
-    )[0]  # fmt: skip
-    assert change.fills == ("noisy_linear", "donor", "donor 2")
-    assert change.after.outside.tolist() == [False, False, True]
-    assert change.counted.tolist() == [True, True, False]
-    assert change.effect == pytest.approx(change.effects[:2].mean())
-    assert "1 fill(s) are out of distribution and not counted" in change.sentence
-    assert "not checked" not in change.sentence
-    assert change.control_effect.size <= 6
-    none = perturb(model, real[0], OBJECT, fills=["donor"], donors=[absurd], reference=reference, controls=2)[0]
-    assert np.isnan(none.effect)
-    assert none.rank is None
-    assert "cannot be judged" in none.sentence
-    assert not net[2]._forward_hooks
-
-
-def test_the_distances_are_those_of_brute_force_and_black_boxes_have_statistics() -> None:
-    rng = RNG(4)
-    real = [labelled(rng.normal(50, 5, (12, 14)).astype(np.float32), ("y", "x")) for _ in range(11)]
-    box = matxai.black_box(lambda x: np.stack([x.mean((1, 2, 3)), x.std((1, 2, 3))], axis=1))
-    model = loaded(box)
-    reference = Reference.of(model, real)
-    assert reference.layer == "statistics of the input"
-    f = reference.features
-    brute = [min(np.linalg.norm(f[i] - f[j]) for j in range(11) if j != i) for i in range(11)]
-    np.testing.assert_allclose(reference.distances, brute)
-    mask = mask_of(slice(3, 8), slice(3, 8), (12, 14))
-    hot = real[0].copy(data=np.full((12, 14), 900, np.float32))
-    change = perturb(model, real[0], mask, fills=["donor"], donors=[real[0], hot], reference=reference, controls=0)[0]
-    assert change.after.outside.tolist() == [False, True]
-    with pytest.raises(SignalError, match="at least 10"):
-        Reference.of(model, real[:4])
-
-
-# -- objects -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_dense_model_is_asked_about_its_object(signal) -> None:
-    values = np.full((40, 50), 40, np.uint8)
-    values[10:20, 30:42] = 160
-    scene = signal.copy(data=values)
-    half = mask_of(slice(10, 20), slice(30, 36))
-    change = perturb(loaded(Bright()), scene, half, target="yes", fills=["local_mean"], controls=0)[0]
-    np.testing.assert_allclose(change.before.scores[0], [-1.2, 1.2], atol=1e-6)
-    ring = mask_of(slice(7, 23), slice(27, 39))  # 3 pixels around, the mean of what is dark and what is bright there
-    from scipy import ndimage
-
-    ring = ndimage.binary_dilation(half, iterations=3) & ~half
-    level = np.rint(values[ring].mean())
-    assert level < 100
-    assert change.after.scores[0, 1] == pytest.approx((1.2 + (level - 100) / 50) / 2, abs=1e-6)
-    assert change.before.iou[0] == 1.0
-    assert change.iou[0] == 0.5
-    assert "IoU of 0.50" in change.sentence
-    with pytest.raises(TargetError, match="predicts class 'yes' nowhere"):
-        perturb(loaded(Bright()), scene.copy(data=np.zeros_like(values)), half, target=1)
-
-
-def test_a_detected_box_is_followed(signal) -> None:
-    values = np.full((40, 50), 40, np.uint8)
-    values[10:20, 30:42] = 200
-    scene = signal.copy(data=values)
-    detector = loaded(Boxes(), task="detection", classes=["background", "bar"])
-    half = perturb(detector, scene, mask_of(slice(10, 20), slice(30, 33)), fills=["donor"], donors=[scene * 0 + 40],
-                   controls=0)[0]  # fmt: skip
-    assert half.before.scores[0, 1] == pytest.approx(200 / 255)
-    assert half.iou[0] == pytest.approx(9 / 12)
-    assert half.after.scores[0, 1] == pytest.approx(9 / 12 * 200 / 255)
-    assert half.after.probabilities[0, 1] == pytest.approx(200 / 255)
-    gone = perturb(detector, scene, OBJECT, fills=["local_mean"], controls=2)[0]
-    assert gone.iou[0] == 0.0
-    assert gone.effect == pytest.approx(200 / 255)
-    with pytest.raises(TargetError, match="there is no box 4"):
-        perturb(detector, scene, OBJECT, target=4)
-
-
-def test_a_lone_output_has_a_sigmoid_for_its_probability(signal) -> None:
-    class Lone(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x[:, 0].mean((1, 2))[:, None] / 100 - 1
-
-    model = loaded(Lone(), classes=["defect"])
-    found = perturb(model, signal, OBJECT, target="defect", fills=["blur"], controls=0)
-    np.testing.assert_allclose(class_scores(model, [signal]).probabilities, found.before.probabilities, rtol=1e-6)
-    score = signal.values.mean() / 100 - 1
-    assert found.target == 1
-    np.testing.assert_allclose(found.before.scores[0], [-score, score], rtol=1e-5)
-    np.testing.assert_allclose(found.before.probabilities[0, 1], 1 / (1 + np.exp(-score)), rtol=1e-5)
-
-
 # -- what is given -----------------------------------------------------------------------------------------------------
 
 
@@ -384,58 +255,6 @@ def test_regions_come_as_regions_boxes_and_masks_and_records_are_plain(linear, s
     record = json.loads(json.dumps(found.to_dict()))
     assert record["changes"][0]["fills"] == ["local_mean"]
     assert len(record["changes"][0]["score_changes"][0]) == 3
-
-
-def test_spectra_have_their_own_fills() -> None:
-    class Peak(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x[:, 0, 95:105].mean(1, keepdim=True).repeat(1, 2) * torch.tensor([0.0, 0.1])
-
-    x = np.arange(200.0)
-    counts = RNG(0).poisson(100 + 400 * np.exp(-(((x - 100) / 4) ** 2))).astype(np.uint32)
-    spectrum = labelled(counts, ("two_theta",), coords={"two_theta": x / 10})
-    model = matxai.load_model(Peak(), kind="1d", channels=1, classes=["no", "yes"], scale="none")
-    mask = np.zeros(200, bool)
-    mask[86:115] = True
-    change = perturb(model, spectrum, mask, target=1, controls=19)[0]
-    assert len(change.fills) == 5
-    assert change.rank == 1
-    assert (change.effects > 20).all()
-
-
-def test_an_edge_and_a_waveform_have_fills_that_are_for_them() -> None:
-    class Mean(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.mean((1, 2))[:, None] * torch.tensor([0.0, 1.0])
-
-    model = matxai.load_model(Mean(), kind="1d", channels=1, classes=["no", "yes"], scale="none")
-    energy = np.linspace(7000.0, 7300.0, 300)
-    curve = 0.1 + 1 / (1 + np.exp(-(energy - 7112) / 2)) + 0.002 * RNG(0).standard_normal(300)
-    spectrum = labelled(curve, ("energy",), coords={"energy": energy})
-    (edge,) = edges(curve, energy)
-    bump = mask_of_curve(200, 220)
-    across, beside = perturb(model, spectrum, [edge, bump], controls=0).changes
-    assert across.fills == ("local_mean", "noisy_linear", "local_baseline", "edge_step", "poisson")
-    assert beside.fills == ("local_mean", "noisy_linear", "local_baseline", "linear_bridge", "poisson")
-    for change, mask in ((across, edge.mask), (beside, bump)):  # each row is that region's under that fill
-        for row, (fill, number) in enumerate(zip(change.fills, [0] * 5, strict=True)):
-            if fill not in ("noisy_linear", "poisson"):
-                filled = filled_signal(spectrum, mask, fill, number)
-                assert change.after.scores[row, 1] == pytest.approx(float(filled.mean()), abs=1e-6)
-    wave = labelled(RNG(0).standard_normal(300), ("time",))
-    assert perturb(model, wave, bump, controls=0)[0].fills[-1] == "blur"
-    assert "poisson" not in dose_response(model, wave, bump).fills
-
-
-def mask_of_curve(start: int, stop: int, length: int = 300) -> np.ndarray:
-    mask = np.zeros(length, bool)
-    mask[start:stop] = True
-    return mask
-
-
-def test_real_signals_that_are_all_the_same_are_no_reference(linear, signal) -> None:
-    with pytest.raises(SignalError, match="all the same to"):
-        Reference.of(linear, [signal] * 12)
 
 
 def test_what_cannot_be_is_said(linear, signal) -> None:
@@ -475,6 +294,19 @@ def test_what_cannot_be_is_said(linear, signal) -> None:
         perturb(linear, signal, OBJECT, target=9)
     with pytest.raises(TargetError, match="no class 'd'"):
         perturb(linear, signal, OBJECT, target="d")
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, True, None])
+@pytest.mark.parametrize("ask", [perturb, dose_response])
+def test_a_seed_that_draws_nothing_is_said(linear, signal, ask, seed) -> None:
+    with pytest.raises(MatxaiError, match=f"A seed is a whole number of 0 or more, not {seed}"):
+        ask(linear, signal, OBJECT, seed=seed)
+
+
+@pytest.mark.parametrize("ask", [perturb, dose_response])
+def test_a_bare_module_is_no_loaded_model(linear, signal, ask) -> None:
+    with pytest.raises(ModelError, match=r"type Linear is no loaded model: matxai\.load_model makes one"):
+        ask(linear.module, signal, OBJECT)
 
 
 def test_a_filled_signal_is_what_the_model_was_asked_about(linear, signal) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.asking import check_asked
 from matxai.checks.leak.answers import GRAVEST_FIRST, Rules, answer_artefact, answer_factor, in_all
 from matxai.checks.leak.bounds import holm
 from matxai.checks.leak.case import Case, Signals, said_by
@@ -98,12 +99,13 @@ def examine(
     SignalError
         If the data have one class only.
     ModelError
-        If the model is no classifier, or its classes are not the data's.
+        If the model was not loaded or is no classifier, or its classes are not the data's.
     MatxaiError
-        If a level is no share.
+        If a level is no share, or the seed no whole number of 0 or more.
     Cancelled
         If ``cancel`` is set.
     """
+    check_asked(model, seed)
     check_classifier(model)
     check_levels(margin, alpha, threshold)
     check_data(model, data)
