@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from matxai_datasets import micrographs
 from roifile import ROI_TYPE, ImagejRoi
 
 from matxai.checks.expect.document import expectations_of
@@ -126,8 +127,35 @@ def test_what_is_wrong_with_shapes_is_said(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text(json.dumps({"shapes": [{"disc": [1, 2]}]}))
     with pytest.raises(FileError, match=r"bad\.json has a disc that is \[1, 2\]; it has 3 numbers"):
         where("{shapes: bad.json}").mask(sample)
-    with pytest.raises(FileError, match=r"none\.json is not there; 'none\.json' names it for sub/a\.b\.tif"):
+    with pytest.raises(FileError) as missing:
         where("{shapes: none.json}").mask(sample)
+    assert str(missing.value) == (
+        f"{tmp_path / 'none.json'} is not there; 'none.json' names it for sub/a.b.tif, and paths start from the folder "
+        f"of the expectations, {tmp_path}: with 'data: test/' a file in the data's folder is written 'test/none.json'."
+    )
+    with pytest.raises(
+        FileError, match=r"^/no/a\.b\.json is not there; '/no/\{stem\}\.json' names it for sub/a\.b\.tif\.$"
+    ):
+        where('{shapes: "/no/{stem}.json"}').mask(sample)
+
+
+def test_artefacts_of_all_kinds_are_found_in_one_search(tmp_path: Path, monkeypatch) -> None:
+    from matxai.regions import artefacts
+
+    values = next(iter(micrographs(1, 3, bars="by_class", size=(128, 128)))).pixels
+    sample = Sample(0, "bar.tif", "pore", xr.DataArray(values, dims=("y", "x")), tmp_path)
+    alone = {k: artefacts.found_artefacts(values, kinds=[k]) for k in ("info_bar", "seam", "text")}
+    searches = []
+    whole = artefacts.found_artefacts
+    monkeypatch.setattr(artefacts, "found_artefacts", lambda *a, **k: searches.append(k) or whole(*a, **k))
+    for kind, regions in alone.items():
+        for _ in range(2):
+            found = where(f"{{artefact: {kind}}}").mask(sample)
+            assert (found is None) == (not regions)
+            assert not regions or (found == np.logical_or.reduce([r.mask for r in regions])).all()
+    assert len(searches) == 1 and alone["info_bar"]
+    with pytest.raises(RegionError, match="There is no finder of 'info_bar'"):
+        where("{artefact: info_bar}").mask(curve(np.arange(100.0)))
 
 
 def test_places_on_spectra() -> None:

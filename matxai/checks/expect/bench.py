@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matxai.checks.leak.chance import Accuracy
     from matxai.checks.perturbation import Perturbed
     from matxai.modelcard import Model
+    from matxai.regions import Boxed
 
 T = TypeVar("T")
 _REAL = 200
@@ -55,6 +56,7 @@ class Bench:
     lines: dict[int, list[SampleVerdict]] = field(default_factory=dict)
     errors: dict[int, list[MatxaiError]] = field(default_factory=dict)
     _kept: dict[str, Any] = field(default_factory=dict)
+    _artefacts: dict[int, dict[str, Boxed | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         told = self.data.groups
@@ -93,6 +95,7 @@ class Bench:
             self.signals[number],
             self.asked.base,
             None if mask is None else lambda: mask(number),
+            self._artefacts.setdefault(number, {}),
         )
 
     def numbers(self, classes: str | Sequence[str]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from matxai.checks.expect.quantity import spatial_dims
 from matxai.errors import ExpectationError, FileError
+from matxai.regions import Boxed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PLACEHOLDERS = ("{stem}", "{name}", "{class}")
+_STARTS = (
+    ", and paths start from the folder of the expectations, {base}: with 'data: test/' a file in the data's folder is "
+    "written 'test/{pattern}'"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,8 @@ class Sample:
         The folder that relative paths of the expectations start from.
     mask
         Its ground-truth mask ``(*spatial)``, where the set has one.
+    found
+        The artefacts found in it so far, by kind: every kind takes the same search, so it is made once.
     """
 
     number: int
@@ -42,6 +49,7 @@ class Sample:
     signal: xr.DataArray
     base: Path
     mask: Callable[[], npt.NDArray[np.int64] | None] | None = None
+    found: dict[str, Boxed | None] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,6 +60,26 @@ class Sample:
         """Its values ``(*spatial)``; colours as their mean."""
         values = np.asarray(self.signal.values, np.float64)
         return values.mean(axis=-1) if self.signal.dims[-1] == "c" else values
+
+    def artefact(self, kind: str) -> npt.NDArray[np.bool_] | None:
+        """Return where artefacts of a kind are found ``(*spatial)``; None where there are none.
+
+        Raises
+        ------
+        RegionError
+            If there is no finder of that kind for such a signal.
+        """
+        if kind not in self.found:
+            from matxai.regions.artefacts import finders, finders_1d, found_artefacts, found_in_curve
+
+            find, known = (found_in_curve, finders_1d) if len(self.shape) == 1 else (found_artefacts, finders)
+            asked = None if kind in known else [kind]  # which raises
+            regions = find(np.asarray(self.signal.values), self.signal.attrs, kinds=asked)
+            for name in known:
+                parts = [Boxed.of(r) for r in regions if r.kind == name]
+                self.found[name] = Boxed.union(parts) if parts else None
+        place = self.found[kind]
+        return None if place is None else place.mask()
 
     def path(self, pattern: str) -> Path:
         """Return the file that a pattern names for this sample.
@@ -66,7 +94,8 @@ class Sample:
         filled = pattern.replace("{stem}", PurePath(own).stem).replace("{name}", own).replace("{class}", label)
         path = self.base / Path(filled).expanduser()
         if not path.is_file():
-            raise FileError(f"{path} is not there; '{pattern}' names it for {self.name}.")
+            lies = "" if Path(filled).expanduser().is_absolute() else _STARTS.format(base=self.base, pattern=pattern)
+            raise FileError(f"{path} is not there; '{pattern}' names it for {self.name}{lies}.")
         return path
 
 

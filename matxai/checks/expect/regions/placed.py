@@ -72,12 +72,7 @@ def along_border(spec: Border, sample: Sample) -> npt.NDArray[np.bool_]:
 
 def found_artefact(spec: ArtefactField, sample: Sample) -> npt.NDArray[np.bool_] | None:
     """Return where artefacts of that kind are found; None where there are none."""
-    from matxai.regions.artefacts import found_artefacts, found_in_curve
-
-    find = found_in_curve if len(sample.shape) == 1 else found_artefacts
-    found = find(np.asarray(sample.signal.values), sample.signal.attrs, kinds=[spec.artefact])
-    masks = [r.mask for r in found]
-    return np.logical_or.reduce(masks) if masks else None
+    return sample.artefact(spec.artefact)
 
 
 def left_over(spec: Complement, sample: Sample) -> npt.NDArray[np.bool_] | None:
