@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matxai.checks.expect.measures import measures
 from matxai.errors import Cancelled, MatxaiError
 from matxai.report import Example, Grid, Judgement, Shot, Shown
+from matxai.report.sentences import number
 from matxai.report.verdicts import WORST_FIRST, Finding
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from matxai.jobs.data import Data
 
 QUESTION = "Does {model} keep to what {file} expects? Asked with {n} samples of {data}."
-AXIS = "the measure of each expectation"
+AXIS_OF = "{kind}: {about}"
+AXIS_AGAINST = "{kind}, less that of matched controls: {about}"
+ABOVE, BELOW, ABOVE_CONTROLS = "above {value}", "below {value}", "above its controls (0)"
 SAMPLES = "The samples, the worst first"
 WORST, TYPICAL, ROWS = 2, 1, 8
 COLUMNS: dict[str, str] = {
@@ -115,7 +119,6 @@ def judgement_of(checked: Checked, asked: Expectations, data: Data, model: str, 
         answer=checked.answer,
         sentence=checked.sentence,
         shown=tuple(shown),
-        axis=AXIS,
         facts={**{k.replace("_", "-"): str(v) for k, v in facts.items()}, **score},
         notes=tuple(data.labelled.notes),
     )
@@ -131,8 +134,24 @@ def _shown(one: Judged, finding: Finding, asked: Expectations, data: Data) -> Sh
         tuple(remarks),
         (_grid(worst),) if worst else (),
         tuple(_examples(one, worst, asked, data)),
-        one.missing,
+        (one.missing.rstrip("."),) if one.missing else (),
+        *_asked(one),
     )
+
+
+def _asked(one: Judged) -> tuple[str, tuple[float, str] | None, tuple[float, float]]:
+    """What the effect is, what is asked of it, and the levels of its bounds."""
+    evidence = one.verdict.evidence
+    low, high = evidence.get("interval_levels", (0.95, 0.95))
+    against = evidence.get("threshold") == "controls"
+    kind = one.kind.replace("_", " ")
+    if one.kind in measures:
+        kind = (AXIS_AGAINST if against else AXIS_OF).format(kind=kind, about=measures[one.kind].about)
+    threshold = 0.0 if against else evidence.get("threshold")
+    if threshold is None:
+        return kind, None, (low, high)
+    words = BELOW if one.role == "must_not" else ABOVE_CONTROLS if against else ABOVE
+    return kind, (float(threshold), words.format(value=number(threshold))), (low, high)
 
 
 def _ordered(one: Judged) -> list[SampleVerdict]:

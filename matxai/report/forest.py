@@ -22,7 +22,11 @@ _LETTERS = 52
 
 
 def forest_chart(
-    findings: Sequence[Finding], *, axis: str = "", thresholds: Sequence[tuple[float, str]] = ()
+    findings: Sequence[Finding],
+    *,
+    axis: str = "",
+    thresholds: Sequence[tuple[float, str]] = (),
+    own: Sequence[float | None] = (),
 ) -> Markup | None:
     """Return the effects of findings as a forest plot in SVG; None where none has an effect.
 
@@ -34,6 +38,8 @@ def forest_chart(
         What the effect is.
     thresholds
         Values that are marked, with what each means.
+    own
+        For each finding the value that is marked beside its interval alone; None for none.
 
     Returns
     -------
@@ -42,10 +48,12 @@ def forest_chart(
     """
     from markupsafe import Markup
 
-    rows = [f for f in findings if f.verdict.effect is not None]
+    kept = [i for i, f in enumerate(findings) if f.verdict.effect is not None]
+    rows = [findings[i] for i in kept]
+    limits = [own[i] if own else None for i in kept]
     if not rows:
         return None
-    low, high = _range(rows, [value for value, _ in thresholds])
+    low, high = _range(rows, [*(value for value, _ in thresholds), *(v for v in limits if v is not None)])
 
     def place(value: float) -> float:
         return _LEFT + (value - low) / (high - low) * (_RIGHT - _LEFT)
@@ -71,6 +79,10 @@ def forest_chart(
                 x=x + (4 if anchor == "end" else -4), a=anchor, t=sentences.number(value)
             )
         )
+    for k, limit in enumerate(limits):
+        if limit is not None:
+            d = f"M{place(limit):.1f} {_TOP + _ROW * k + 25:.0f} v{_ROW - 25:.0f}"
+            parts.append(Markup('<path class="mark" d="{d}"/>').format(d=d))
     for i, finding in enumerate(rows):
         parts += _row(finding, _TOP + _ROW * i, place)
     parts.append(Markup('<line class="axis" x1="{a}" x2="{b}" y1="{y}" y2="{y}"/>').format(a=_LEFT, b=_RIGHT, y=bottom))

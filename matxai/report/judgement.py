@@ -87,6 +87,13 @@ class Shown:
         The worst first, then what is typical.
     takes
         What it would take to decide, one thing each, where it was not decided; empty otherwise.
+    axis
+        What its effect is, where effects of the judgement are of different kinds: those of one kind share a panel of
+        the chart. Empty for the judgement's own.
+    threshold
+        What is asked of the effect, and that in words; None for the thresholds of the judgement.
+    levels
+        Of the lower and the upper bound of its interval.
     """
 
     finding: Finding
@@ -94,6 +101,9 @@ class Shown:
     grids: tuple[Grid, ...] = ()
     examples: tuple[Example, ...] = ()
     takes: tuple[str, ...] = ()
+    axis: str = ""
+    threshold: tuple[float, str] | None = None
+    levels: tuple[float, float] = (0.95, 0.95)
 
 
 @dataclass(frozen=True)

@@ -163,14 +163,27 @@ ANSWERS = {
 """The answers of verdicts as a page writes them; ``kind`` is one of fails, suspicious, open, passes."""
 
 FOREST = (
-    "Diamonds are effects, lines reach from their lower to their upper 95 % bound. Dashed: {marks}. Answer and numbers "
-    "stand above each line."
+    "Diamonds are effects, lines reach from their lower to their upper {level} bound. Dashed: {marks}. Answer and "
+    "numbers stand above each line."
 )
 FOREST_BARE = (
-    "Diamonds are effects, lines reach from their lower to their upper 95 % bound. Answer and numbers stand above each "
-    "line."
+    "Diamonds are effects, lines reach from their lower to their upper {level} bound. Answer and numbers stand above "
+    "each line."
 )
 THRESHOLD = "{value}, {meaning}"
+ASKED = "{name} {meaning}"
+LEVELS = "{low} % (lower) and {high} % (upper)"
+
+
+def level_words(levels: Sequence[tuple[float, float]]) -> str:
+    """Return at which level bounds stand: ``"95 %"``, or each pair of lower and upper that there is."""
+    pairs = list(dict.fromkeys(levels)) or [(0.95, 0.95)]
+    return " or ".join(
+        f"{100 * low:.4g} %" if low == high else LEVELS.format(low=f"{100 * low:.4g}", high=f"{100 * high:.4g}")
+        for low, high in pairs
+    )
+
+
 EFFECT = "effect {effect}"
 EFFECT_RANGE = "effect {effect} ({low} to {high})"
 

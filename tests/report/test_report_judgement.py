@@ -62,6 +62,7 @@ def judgement():
             Shown(
                 finding("compression", "cannot tell", 0.03, (-0.05, 0.12), None),
                 takes=("at least 6 groups", "about 100 images"),
+                examples=tuple(Example(f"{k}.tif", "", shots[:1]) for k in range(3)),
             ),
             Shown(finding(HOSTILE, "unreachable", None, None, None)),
         ),
@@ -152,6 +153,29 @@ def test_the_chart_places_effects_to_scale():
     assert forest_chart([finding(effect=None, interval=None)]) is None
 
 
+def test_effects_of_different_kinds_have_panels_of_their_own():
+    shown = (
+        Shown(finding("pores", "holds", 6.76, (5.0, 8.0)), axis="score drop", threshold=(0.0, "above 0")),
+        Shown(finding("bar", "holds", 0.01, (0.0, 0.04)), axis="exchange", threshold=(0.05, "below 0.05")),
+        Shown(finding("text", "broken", 0.5, (0.4, 0.6)), axis="exchange", threshold=(0.3, "below 0.3"),
+              levels=(0.95, 0.975)),
+    )  # fmt: skip
+    page = render_report(Report("t", judgement=Judgement("q", "broken", "s", shown=shown)))
+    charts = re.findall(r'<svg class="chart forest".*?</svg>', page, re.DOTALL)
+    drops, exchanges = (ElementTree.fromstring(c) for c in charts)
+    assert ["".join(t.itertext()) for t in drops.iter("text")][-1] == "score drop"
+    assert all(float("".join(t.itertext()).replace("−", "-")) <= 0.7 for t in list(exchanges.iter("text"))[2:-1])
+    marks = [p.get("d") for p in exchanges.iter("path") if p.get("class") == "mark"]
+    points = [float(p.get("points").split(",")[0]) for p in exchanges.iter("polygon")]
+    unit = (points[1] - points[0]) / 0.49
+    found = [[float(v) for v in re.findall(r"M([\d.]+) ([\d.]+)", d)[0]] for d in marks]
+    assert [(x - points[0]) / unit + 0.01 for x, _ in found] == pytest.approx([0.05, 0.3], abs=1e-3)
+    assert [y for _, y in found] == [55.0, 105.0]  # each beside the interval of its own row
+    text = html.unescape(text_of(page)).replace("\u00a0", " ")
+    assert "upper 95 % bound. Dashed: pores above 0." in text
+    assert "upper 95 % or 95 % (lower) and 97.5 % (upper) bound. Dashed: bar below 0.05; text below 0.3." in text
+
+
 def test_no_line_of_the_chart_goes_through_words_and_a_long_axis_is_wrapped():
     rows = [finding("a", "leak", 0.5, (0.25, 0.75)), finding("b", "not seen", 0.0, (-0.25, 0.05))]
     axis = "effect: how much more often a class is predicted with artefacts of that class"
@@ -226,6 +250,7 @@ def test_it_reads_in_a_browser_wide_and_narrow(report, tmp_path):
     script = (
         "onload=()=>{said.textContent=JSON.stringify(Array.from(document.querySelectorAll('iframe'),i=>i.contentWindow).map(f=>({over:f.document.documentElement.scrollWidth-f.document.documentElement.clientWidth,"
         "images:[...f.document.images].every(i=>i.naturalWidth>0),"
+        "tops:[...f.document.querySelectorAll('.example:not(.wide) figure')].map(e=>e.getBoundingClientRect().top),"
         "word:f.document.querySelector('.word').getBoundingClientRect().top,"
         "loaded:f.performance.getEntriesByType('resource').filter(r=>!r.name.startsWith('data:')).length})))}"
     )
@@ -237,6 +262,7 @@ def test_it_reads_in_a_browser_wide_and_narrow(report, tmp_path):
     )  # fmt: skip
     said = json.loads(re.search(r'<p id="said">(.*?)</p>', done.stdout).group(1))
     assert [one["over"] for one in said] == [0, 0]  # nothing makes the page wider than the screen
+    assert [len(set(one["tops"])) for one in said] == [1, 3]  # side by side; on a phone one below the other
     for one in said:
         assert one["images"]
         assert one["loaded"] == 0

@@ -164,6 +164,7 @@ def decide(
         "threshold": demand.threshold,
         "role": demand.role,
         "levels": list(demand.alphas),
+        "interval_levels": [1 - hold, 1 - broke],
         "left_out": len(samples) - len(used),
         "per_sample": _count(used),
         **({"smallest_p": smallest} if smallest is not None else {}),

@@ -157,6 +157,7 @@ def _decided(bench: Bench, demand: Demand, tested: Tested) -> Decided:
         "threshold": demand.threshold,
         "role": demand.role,
         "levels": list(demand.alphas),
+        "interval_levels": [0.95, 0.95],  # the exchange's bounds stand there whatever level its p is held to
         "smallest_p": tested.smallest_p,
         "smallest_effect": tested.smallest_effect,
         "power": tested.power,

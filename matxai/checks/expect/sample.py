@@ -70,7 +70,9 @@ class Sample:
             If there is no finder of that kind for such a signal.
         """
         if kind not in self.found:
-            from matxai.regions.artefacts import finders, finders_1d, found_artefacts, found_in_curve
+            from matxai.regions.artefacts import found_artefacts, found_in_curve
+            from matxai.regions.finders import finders
+            from matxai.regions.finders_1d import finders_1d
 
             find, known = (found_in_curve, finders_1d) if len(self.shape) == 1 else (found_artefacts, finders)
             asked = None if kind in known else [kind]  # which raises
