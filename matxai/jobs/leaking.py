@@ -62,6 +62,7 @@ def leakage(
     split: str | None = None,
     artefacts: Sequence[str] | None = None,
     methods: Sequence[str] = (),
+    layers: Sequence[str | int] | None = None,
     supporting: bool = True,
     factors: bool = True,
     margin: float = MARGIN,
@@ -91,6 +92,8 @@ def leakage(
         Kinds that are looked for, such as ``["info_bar", "text"]``; by default all.
     methods
         Attribution methods of the supporting test on shares of relevance, or ``["all"]``; by default three.
+    layers
+        Layers of those that are CAMs, as :func:`matxai.attribute` takes them; by default the last with spatial axes.
     supporting, factors
         Whether the tests beside the exchange are run, and whether file type, size, brightness and so on are looked at.
     margin
@@ -115,7 +118,7 @@ def leakage(
     FileError, SignalError
         If the data cannot be read, or do not fit the model.
     MatxaiError
-        If a kind, method or column does not exist, or there are fewer than two classes.
+        If a kind, method, layer or column does not exist, or there are fewer than two classes.
     Cancelled
         If ``cancel`` is set; nothing is written then.
 
@@ -125,10 +128,12 @@ def leakage(
     >>> found.answer, found.findings[0].name  # doctest: +SKIP
     ('leak', 'info_bar')
     """
+    from matxai.checks.leak.cams import check_cams
     from matxai.checks.leak.permitted import check_levels
 
     kinds, methods = checked_kinds(artefacts), checked_methods(methods)
     check_levels(margin)
+    check_cams(layers, methods, supporting=supporting)
     loaded = _loaded(model, device=device, arch=arch, trust=trust, limit=limit)
     read = data_of(data, loaded, group=group, split=split, limit=limit, progress=progress, cancel=cancel)
     if out is not None:
@@ -138,6 +143,7 @@ def leakage(
             Path(out),
             kinds=kinds,
             methods=methods,
+            layers=layers,
             supporting=supporting,
             factors=factors,
             margin=margin,
@@ -146,7 +152,7 @@ def leakage(
             cancel=cancel,
         ).leakage
     return _examined(
-        loaded, read, kinds, methods, margin, seed, progress, cancel, supporting=supporting, factors=factors
+        loaded, read, kinds, methods, layers, margin, seed, progress, cancel, supporting=supporting, factors=factors
     )
 
 
@@ -199,6 +205,7 @@ def _examined(
     data: Data,
     kinds: Sequence[str] | None,
     methods: Sequence[str],
+    layers: Sequence[str | int] | None,
     margin: float,
     seed: int,
     progress: Progress | None,
@@ -214,6 +221,7 @@ def _examined(
         data.labelled,
         kinds=kinds,
         methods=checked_methods(methods),
+        layers=layers,
         supporting=supporting,
         factors=factors,
         margin=margin,
@@ -230,6 +238,7 @@ def check_leakage(
     *,
     kinds: Sequence[str] | None = None,
     methods: Sequence[str] = (),
+    layers: Sequence[str | int] | None = None,
     supporting: bool = True,
     factors: bool = True,
     margin: float = MARGIN,
@@ -259,7 +268,7 @@ def check_leakage(
         ways_to_retrain(retrain)
     writable(out)
     found = _examined(
-        model, data, kinds, methods, margin, seed, progress, cancel, supporting=supporting, factors=factors
+        model, data, kinds, methods, layers, margin, seed, progress, cancel, supporting=supporting, factors=factors
     )
     return write_leakage(
         found,

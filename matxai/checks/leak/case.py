@@ -88,6 +88,8 @@ class Case:
         Name of the fill that stands in the place of an artefact that a signal loses.
     methods
         Names of attribution methods for the tests that need maps.
+    layers
+        Layers of those that are CAMs; None for the default one. The maps of several are added.
     margin, alpha, threshold
         Largest effect that counts as none, level of the tests, effect from which on it is a leak.
     tests
@@ -117,6 +119,7 @@ class Case:
     artefact: Artefact | None = None
     fill: str = "noisy_linear"
     methods: tuple[str, ...] = ()
+    layers: tuple[str | int, ...] | None = None
     margin: float = 0.05
     alpha: float = 0.05
     threshold: float = 0.15

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from matxai.checks.asking import check_asked
 from matxai.checks.leak.answers import GRAVEST_FIRST, Rules, answer_artefact, answer_factor, in_all
 from matxai.checks.leak.bounds import holm
+from matxai.checks.leak.cams import METHODS, checked_layers
 from matxai.checks.leak.case import Case, Signals, said_by
 from matxai.checks.leak.chance import Accuracy, accuracy
 from matxai.checks.leak.choosing import donors_of, units_of
@@ -44,6 +45,7 @@ def examine(
     judges: Mapping[int, Model] | None = None,
     kinds: Sequence[str] | None = None,
     methods: Sequence[str] = (),
+    layers: Sequence[str | int] | None = None,
     supporting: bool = True,
     factors: bool = True,
     margin: float = MARGIN,
@@ -73,6 +75,8 @@ def examine(
         Kinds of artefacts that are looked for; by default all.
     methods
         Attribution methods of the supporting tests.
+    layers
+        Layers of those that are CAMs, as :func:`matxai.attribute` takes them; by default the last with spatial axes.
     supporting, factors
         Whether the supporting tests, and what is not in the picture, are looked at.
     margin
@@ -100,8 +104,10 @@ def examine(
         If the data have one class only.
     ModelError
         If the model was not loaded or is no classifier, or its classes are not the data's.
+    LayerError
+        If the model has no such layer, or it has no spatial axes; that is known before anything is exchanged.
     MatxaiError
-        If a level is no share, or the seed no whole number of 0 or more.
+        If a level is no share, the seed no whole number of 0 or more, or layers are named for a run without CAMs.
     Cancelled
         If ``cancel`` is set.
     """
@@ -112,8 +118,11 @@ def examine(
     if judges and (supporting or factors):
         msg = "Several judges answer the exchange alone; give supporting=False and factors=False with judges=."
         raise MatxaiError(msg)
+    at = checked_layers(model, data, layers, methods or METHODS, supporting=supporting)
     case = _case(model, data, judges or {}, max_units=max_units, seed=seed, progress=progress, cancel=cancel)
-    case = replace(case, methods=tuple(methods), margin=margin, alpha=alpha, threshold=threshold, draws=draws)
+    case = replace(
+        case, methods=tuple(methods), layers=at, margin=margin, alpha=alpha, threshold=threshold, draws=draws
+    )
     found, searched = _artefacts(case, artefacts, kinds)
     case, duplicates = _grouped(case, found, donors)
     clean = accuracy(case.clean.top, case.unit_labels, case.unit_groups, draws=draws, seed=seed)

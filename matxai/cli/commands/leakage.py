@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,6 +98,7 @@ def register(app: typer.Typer) -> None:
         methods: Annotated[
             str | None, typer.Option(help="Methods for the shares of relevance, separated by commas, or all.")
         ] = None,
+        layers: Annotated[str | None, typer.Option(help="Layers of the CAMs among them, separated by commas.")] = None,
         supporting: Annotated[bool, typer.Option(help="Tests beside the exchange: removal, relevance, ...")] = True,
         factors: Annotated[bool, typer.Option(help="File type, size, brightness: what is not in the picture.")] = True,
         margin: Annotated[float, typer.Option(help="Largest effect that counts as none.")] = 0.05,
@@ -124,6 +126,7 @@ def register(app: typer.Typer) -> None:
         verbose: Verbose = False,
     ) -> None:
         """Whether a model reads info bars, labels or file types instead of the specimen."""
+        from matxai.checks.leak.cams import check_cams
         from matxai.checks.leak.permitted import check_levels
         from matxai.engine import devices
         from matxai.errors import Cancelled, MatxaiError
@@ -136,6 +139,8 @@ def register(app: typer.Typer) -> None:
         talk = Talk(json=json, quiet=quiet, verbose=verbose)
         kinds = checked_kinds(comma_list(artefacts))
         chosen = checked_methods(comma_list(methods) or ())
+        at = [int(name) if re.fullmatch(r"-?\d+", name) else name for name in comma_list(layers) or ()]
+        check_cams(at, chosen, supporting=supporting)
         check_levels(margin)
         ways = ways_to_retrain(comma_list(retrain) or ["head"])
         if retrain is not None and remedy is None:
@@ -151,6 +156,7 @@ def register(app: typer.Typer) -> None:
             "split": split,
             "artefacts": artefacts,
             "methods": methods,
+            "layers": layers,
             "margin": f"{margin:g}",
             "remedy": remedy,
             "retrain": retrain,
@@ -169,6 +175,7 @@ def register(app: typer.Typer) -> None:
                 folder,
                 kinds=kinds,
                 methods=chosen,
+                layers=at or None,
                 supporting=supporting,
                 factors=factors,
                 margin=margin,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks import sentences
+from matxai.checks.leak.cams import METHODS
 from matxai.checks.leak.knowing_nothing import can_be_randomised, weight_randomised
 from matxai.checks.leak.placing import arriving, shares_inside
 from matxai.checks.leak.records import Support
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-METHODS = ("grad_cam", "lrp", "input_x_gradient")
 UNITS, NETS = 12, 19
 
 
@@ -110,12 +110,19 @@ def _shares(
     rows: dict[str, list[tuple[float, float]]] = {}
     for batch, weights in batches:
         result = attribution(
-            module, batch, list(methods), relu=False, leave_out=True, seed=case.seed, cancel=case.cancel
+            module,
+            batch,
+            list(methods),
+            layers=case.layers,
+            relu=False,
+            leave_out=True,
+            seed=case.seed,
+            cancel=case.cancel,
         )
         for name, maps in result.maps.items():
             values: Any = maps
             relevance = values.detach().cpu().double().numpy()
-            relevance = relevance.sum(axis=1)  # over channels, or the one layer
+            relevance = relevance.sum(axis=1)  # over channels, or over layers
             rows.setdefault(name, []).extend(shares_inside(r, w) for r, w in zip(relevance, weights, strict=True))
     return {name: _means(np.array(found)) for name, found in rows.items()}
 
