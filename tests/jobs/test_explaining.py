@@ -49,7 +49,7 @@ def test_everything_that_is_promised_is_written(model, images, tmp_path) -> None
     assert list(parquet.columns) == list(table.columns)
     for column in ("score", "share_positive", "effect", "area_um2"):
         np.testing.assert_allclose(parquet[column].astype(float), table[column].astype(float))
-    text = done.report.read_text(encoding="utf-8")
+    text = done.report.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
     assert "map lies inside the info bar, which is 12 % of the picture" in text
     for one in done.done:
         names = {p.name for p in one.folder.iterdir()}
