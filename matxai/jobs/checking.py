@@ -218,7 +218,7 @@ def _write(
     import hashlib
 
     from matxai.jobs.check_report import findings_of, judgement_of, table_of
-    from matxai.jobs.reporting import versions
+    from matxai.jobs.reporting import repeated, versions, weights_of
     from matxai.report import Report, verdict_json, verdict_junit, write_report, write_table
 
     for name in WRITTEN:  # of an earlier run: a report never lies beside another run's verdict
@@ -227,7 +227,7 @@ def _write(
     used = versions()
     hashes = {
         "expectations": hashlib.sha256(asked.text.encode()).hexdigest(),
-        "model": model.sha256 or "a module handed over",
+        "model": weights_of(model),
         "data": data.sha256 or "a set handed over",
     }
     verdict = verdict_json(
@@ -254,17 +254,16 @@ def _write(
         judgement=judgement_of(checked, asked, data, model.name, cancel=cancel),
         versions=used,
         failures=data.failures,
-        repeat={
-            "model": model.name,
-            "weights (sha256)": hashes["model"],
-            "expectations": asked.file,
-            "expectations (sha256)": hashes["expectations"],
-            "data": str(data.path),
-            "data (sha256)": hashes["data"],
-            "seed": str(seed),
-            "device": str(next((p.device for p in model.module.parameters()), "cpu")),
-            **{f"assumed {i}": a for i, a in enumerate(model.assumptions, start=1)},
-        },
+        repeat=repeated(
+            model,
+            seed,
+            {
+                "expectations": asked.file,
+                "expectations (sha256)": hashes["expectations"],
+                "data": str(data.path),
+                "data (sha256)": hashes["data"],
+            },
+        ),
     )
     written = write_report(report, out / "report.html")
     return CheckRun(checked, data, out, written, verdict, junit, tables)

@@ -307,14 +307,14 @@ def write_leakage(
     from matxai.jobs.leak_examples import examples_of
     from matxai.jobs.leak_report import finding_of, judgement_of, rows_of
     from matxai.jobs.remedy import write_remedy
-    from matxai.jobs.reporting import versions
+    from matxai.jobs.reporting import repeated, versions, weights_of
     from matxai.report import Report, findings_table, verdict_json, verdict_junit, write_report, write_table
     from matxai.report.verdicts import Finding
 
     for name in WRITTEN:  # of an earlier run: a report never lies beside another run's verdict
         (out / name).unlink(missing_ok=True)
     findings = [finding_of(f) for f in found.findings]
-    hashes = {"model": model.sha256 or "a module handed over", "data": data.sha256 or "a set handed over"}
+    hashes = {"model": weights_of(model), "data": data.sha256 or "a set handed over"}
     about = {
         "question": "leakage",
         "sentence": found.sentence,
@@ -360,15 +360,7 @@ def write_leakage(
         judgement=judgement_of(found, data, model.name, pictures, remedied),
         versions=used,
         failures=data.failures,
-        repeat={
-            "model": model.name,
-            "weights (sha256)": hashes["model"],
-            "data": str(data.path),
-            "data (sha256)": hashes["data"],
-            "seed": str(seed),
-            "device": str(next((p.device for p in model.module.parameters()), "cpu")),
-            **{f"assumed {i}": a for i, a in enumerate(model.assumptions, start=1)},
-        },
+        repeat=repeated(model, seed, {"data": str(data.path), "data (sha256)": hashes["data"]}),
     )
     written = write_report(report, out / "report.html")
     if progress is not None:

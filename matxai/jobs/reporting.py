@@ -27,6 +27,23 @@ def versions() -> dict[str, str]:
     return {"matxai": __version__, **{p: importlib.metadata.version(p) for p in PACKAGES}}
 
 
+def weights_of(model: Model) -> str:
+    """Return the checksum of a model's weights, or what there is in its place."""
+    return model.sha256 or "a module handed over"
+
+
+def repeated(model: Model, seed: int, of_data: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what someone needs to repeat a run: model, what it was asked with, seed, device, what was assumed."""
+    return {
+        "model": model.name,
+        "weights (sha256)": weights_of(model),
+        **(of_data or {}),
+        "seed": str(seed),
+        "device": str(next((p.device for p in model.module.parameters()), "cpu")),
+        **{f"assumed {i}": a for i, a in enumerate(model.assumptions, start=1)},
+    }
+
+
 def share_inside(values: xr.DataArray, region: npt.NDArray[np.bool_]) -> float | None:
     """Return the part of a map's positive values that lies inside a region; None where nothing is positive."""
     positive = np.nan_to_num(np.maximum(np.asarray(values.values), 0.0))
@@ -94,13 +111,6 @@ def write_run(
     from matxai.report.content import Report
 
     items = report_items(run.done, truths)
-    repeat: dict[str, Any] = {
-        "model": model.name,
-        "weights (sha256)": model.sha256 or "a module handed over",
-        "seed": str(options.seed),
-        "device": str(next((q.device for q in model.module.parameters()), "cpu")),
-        **{f"assumed {i}": a for i, a in enumerate(model.assumptions, start=1)},
-    }
     report = Report(
         title=title or f"What {model.name} looked at",
         intro=intro,
@@ -111,7 +121,7 @@ def write_run(
         versions=versions(),
         failures=tuple(run.failures),
         left_out=run.left_out,
-        repeat=repeat,
+        repeat=repeated(model, options.seed),
         limits=limits or {},
     )
     run.tables = tuple(write_table(tidy_table(items, left_out=run.left_out), run.out))

@@ -12,9 +12,10 @@ from matxai.checks.expect.records import SampleVerdict
 from matxai.checks.expect.saying import chance_said, number, numbers, say
 from matxai.checks.leak.case import Case
 from matxai.checks.leak.choosing import donors_of, units_of
+from matxai.checks.leak.examining import case_test
 from matxai.checks.leak.exchange import exchanged
 from matxai.checks.leak.records import Artefact
-from matxai.checks.leak.statistics import GROUPS_NEEDED, POWER_NEEDED, Levels, exchange_test
+from matxai.checks.leak.statistics import GROUPS_NEEDED, POWER_NEEDED, Levels
 from matxai.checks.perturbation import Perturbed
 from matxai.checks.verdict import Verdict
 from matxai.errors import MatxaiError, SignalError
@@ -68,16 +69,7 @@ def exchange(
     margin = float(demand.threshold) if isinstance(demand.threshold, float) else 0.05
     alpha = demand.alphas[1 if demand.role == "must_not" else 0]  # of the test that finds it
     levels = Levels(min(max(margin, 1e-6), 1.0), alpha, 1, bench.draws, bench.seed)
-    tested = exchange_test(
-        top,
-        case.unit_labels,
-        case.donor_labels,
-        case.unit_groups,
-        case.donor_groups,
-        grouped=case.grouped,
-        names=bench.data.classes,
-        levels=levels,
-    )
+    tested = case_test(case, top, levels)
     samples = _lines(bench, case, top, demand)
     if tested is None:
         return undecided(demand, say("missing.donors"), len(samples)), samples
