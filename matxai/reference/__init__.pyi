@@ -1,0 +1,2 @@
+from .lines import ReferenceLine as ReferenceLine
+from .lines import ReferenceLines as ReferenceLines
