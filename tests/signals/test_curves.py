@@ -48,6 +48,17 @@ def test_columns_that_differ_within_a_set_carry_the_sample() -> None:
     np.testing.assert_array_equal(signal.coords["i0"], [[10, 20, 30], [-10, -20, -30]])
 
 
+def test_a_set_keeps_what_its_curves_say_each_and_units_beside() -> None:
+    curves = [
+        Curve("a", AXIS, VALUES, beside={"ke": VALUES}, beside_units={"ke": "eV"}, attrs={"metadata": {"t": 1, "n": 5}}),
+        Curve("b", AXIS, VALUES, beside={"ke": VALUES}, attrs={"metadata": {"t": 2, "n": 5}, "notes": ["said"]}),
+    ]
+    signal = items_of(curves, "f.txt")[0].load()
+    assert signal.attrs["metadata"] == {"t": [1, 2], "n": 5}
+    assert signal.attrs["notes"] == ["said"]
+    assert signal.ke.attrs == {"units": "eV"}
+
+
 @pytest.mark.parametrize(
     ("curve", "said"),
     [

@@ -42,7 +42,10 @@ class Curve:
     attrs
         What the file says beside: ``value_name`` and ``value_unit`` (what the values are), ``wavelength`` (angstrom),
         ``anode``, ``photon_energy``, ``work_function``, ``e0`` (eV), ``laser_wavelength`` (nm), ``sampling_rate``
-        (Hz), ``edge`` (``"Fe K"``), ``metadata`` (a dict), ``notes`` (sentences).
+        (Hz), ``edge`` (``"Fe K"``), ``metadata`` (a dict), ``notes`` (sentences). Of a set, what all curves say alike
+        stays as it is; metadata on which they differ become lists in the order of the samples.
+    beside_units
+        Units of columns beside, as words that pint reads.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Curve:
     unit: str | None = None
     beside: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    beside_units: Mapping[str, str] = field(default_factory=dict)
 
     def signal(self) -> xr.DataArray:
         """Return it as a signal whose axis ascends.
@@ -128,7 +132,7 @@ def _signal(group: Sequence[Curve]) -> xr.DataArray:
         msg = f"'{first.name}' has {int(has_place.sum())} rows with a place on the axis; a curve needs at least 2"
         raise SignalError(msg)
     unit = first.unit if first.unit is not None or first.dim not in KINDS else KINDS[first.dim].unit
-    attrs = dict(first.attrs)
+    attrs = _attrs(group)
     if missing := int((~has_place).sum()):
         attrs["left_out"] = missing
         said = "1 row without a place on the axis was" if missing == 1 else f"{missing} rows without a place were"
@@ -146,6 +150,21 @@ def _signal(group: Sequence[Curve]) -> xr.DataArray:
     return _with_columns(found, group, has_place)
 
 
+def _attrs(group: Sequence[Curve]) -> dict[str, Any]:
+    """Return what the curves of a group say: alike as it is, metadata that differ as lists, notes once each."""
+    found = dict(group[0].attrs)
+    if len(group) == 1:
+        return found
+    said = [dict(c.attrs.get("metadata", {})) for c in group]
+    if any(said):
+        names = dict.fromkeys(k for words in said for k in words)
+        columns = {k: [words.get(k) for words in said] for k in names}
+        found["metadata"] = {k: v[0] if all(x == v[0] for x in v) else v for k, v in columns.items()}
+    if notes := dict.fromkeys(n for c in group for n in c.attrs.get("notes", [])):
+        found["notes"] = list(notes)
+    return found
+
+
 def _with_columns(signal: xr.DataArray, group: Sequence[Curve], kept: npt.NDArray[np.bool_]) -> xr.DataArray:
     """Add the columns that all curves of a group have as coordinates; turned round with a descending axis."""
     first = group[0]
@@ -155,8 +174,9 @@ def _with_columns(signal: xr.DataArray, group: Sequence[Curve], kept: npt.NDArra
         if any(name not in c.beside for c in group) or name in signal.coords:
             continue
         columns = [np.asarray(c.beside[name])[kept][turn] for c in group]
+        unit = {"units": first.beside_units[name]} if name in first.beside_units else {}
         if len(group) == 1 or all(np.array_equal(columns[0], c, equal_nan=True) for c in columns):
-            signal = signal.assign_coords({name: (first.dim, columns[0])})
+            signal = signal.assign_coords({name: (first.dim, columns[0], unit)})
         else:
-            signal = signal.assign_coords({name: ((SAMPLE, first.dim), np.stack(columns))})
+            signal = signal.assign_coords({name: ((SAMPLE, first.dim), np.stack(columns), unit)})
     return signal
