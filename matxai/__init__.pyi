@@ -16,4 +16,6 @@ from .modelcard import Model as Model
 from .modelcard import load_model as load_model
 from .opaque import black_box as black_box
 from .report import plot as plot
+from .signals import convert_axis as convert_axis
+from .signals import fit_shift as fit_shift
 from .signals import read as read

@@ -8,6 +8,10 @@ from .reader import Reader as Reader
 from .reader import ReadOptions as ReadOptions
 from .reader import readers as readers
 from .reading import read as read
+from .spectra.conversions import convert_places as convert_places
+from .spectra.converting import convert_axis as convert_axis
+from .spectra.shifting import PeakShift as PeakShift
+from .spectra.shifting import fit_shift as fit_shift
 from .stack import stack_files as stack_files
 from .units import unit_word as unit_word
 from .writing import write_tiff as write_tiff

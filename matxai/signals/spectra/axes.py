@@ -39,6 +39,7 @@ KINDS: dict[str, AxisKind] = {
         AxisKind("d_spacing", "angstrom", "d"),
         AxisKind("q", "1/angstrom", "q"),
         AxisKind("energy", "eV", "energy"),
+        AxisKind("relative_energy", "eV", "E − E0"),
         AxisKind("binding_energy", "eV", "binding energy", descends=True),
         AxisKind("kinetic_energy", "eV", "kinetic energy"),
         AxisKind("raman_shift", "1/cm", "Raman shift"),
