@@ -1,2 +1,10 @@
+from .crystals import CrystalStructure as CrystalStructure
+from .crystals import Site as Site
+from .diffraction import powder_lines as powder_lines
 from .lines import ReferenceLine as ReferenceLine
 from .lines import ReferenceLines as ReferenceLines
+from .phases import structure as structure
+from .phases import structures as structures
+from .tubes import anodes as anodes
+from .tubes import tube as tube
+from .tubes import wavelength_of as wavelength_of
