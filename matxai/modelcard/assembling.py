@@ -151,6 +151,12 @@ def assemble(
     if facts.size is not None:
         if card.input.size is not None and tuple(card.input.size) != facts.size:
             raise CardError(f"{said.label}: input.size is {card.input.size}, but the program takes {list(facts.size)}.")
+        axis = card.input.axis
+        if axis is not None and axis.points is not None and (axis.points,) != facts.size and card.input.size is None:
+            raise CardError(
+                f"{said.label}: input.axis has {axis.points} points, but the program takes {facts.size[0]}; the axis "
+                "is that on which it was trained."
+            )
         section["size"] = list(facts.size)
     completed = _completed(card, section, said)
     task, outputs = _task_and_outputs(card, module, facts, completed, said)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+# A matrix of so many entries is quicker dense than sparse.
+DENSE_UP_TO = 2**20
+
+
 def along(matrix: Any, values: Floats, axis: int) -> Floats:
     """Multiply ``matrix`` (out, in), dense or sparse, to ``axis`` of ``values``."""
     moved = np.moveaxis(values, axis, 0)
@@ -113,15 +117,29 @@ class AxisMap:
         """Apply W to one axis of a tensor; a value that is not finite spoils what is made from it, and nothing else."""
         import torch
 
-        dense = torch.from_numpy(np.asarray(self.weights.todense())).to(x)
         wrong = ~torch.isfinite(x)
         spoilt = bool(wrong.any())
         clean = torch.where(wrong, torch.zeros_like(x), x) if spoilt else x
-        y = torch.movedim(torch.tensordot(dense, clean, dims=([1], [axis % x.ndim])), 0, axis)
-        if spoilt:  # 0 * nan is nan, so the zeros of a dense matrix would spread it over the whole axis
-            reached = torch.movedim(torch.tensordot(dense.abs(), wrong.to(x), dims=([1], [axis % x.ndim])), 0, axis)
+        y = self._times(self.weights, clean, axis)
+        if spoilt:  # 0 * nan is nan, so the zeros of a matrix would spread it over the whole axis
+            reached = self._times(abs(self.weights), wrong.to(x), axis)
             y = torch.where(reached > 0, torch.full_like(y, torch.nan), y)
         return y
+
+    def _times(self, weights: Any, x: torch.Tensor, axis: int) -> torch.Tensor:
+        """Multiply a sparse matrix to one axis of a tensor; as a dense one where that is small, or others are large."""
+        import torch
+
+        axis = axis % x.ndim
+        if x.ndim > 3 or weights.shape[0] * weights.shape[1] <= DENSE_UP_TO:
+            dense = torch.from_numpy(np.asarray(weights.todense())).to(x)
+            return torch.movedim(torch.tensordot(dense, x, dims=([1], [axis])), 0, axis)
+        entries = weights.tocoo()  # a spectrum of 4096 points onto 4096 others would be 128 MiB, nearly all of it zeros
+        rows, cols = (torch.from_numpy(i.astype(np.int64)).to(x.device) for i in (entries.row, entries.col))
+        shape = [-1 if k == axis else 1 for k in range(x.ndim)]
+        terms = x.index_select(axis, cols) * torch.from_numpy(entries.data).to(x).reshape(shape)
+        sizes = [self.n_out if k == axis else n for k, n in enumerate(x.shape)]
+        return x.new_zeros(sizes).index_add(axis, rows, terms)
 
 
 def interpolation(positions: Floats, size: int) -> Any:

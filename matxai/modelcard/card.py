@@ -39,6 +39,14 @@ class AxisSpec(_Section):
         The first and the last position, in ``units``.
     points
         How many positions, evenly spaced, both ends included.
+    wavelength
+        Of the diffraction patterns that it was trained on, in angstrom. A pattern that names another is refused.
+    convert
+        Whether a pattern of another wavelength is brought to this one by Bragg's law instead.
+    read
+        ``linear`` between measured points, as ``numpy.interp`` does, or ``average`` over those that a step spans.
+    outside
+        What stands where a measurement does not reach: an ``error``, its ``edge`` value, or ``zero``.
     """
 
     name: str | None = None
@@ -46,6 +54,17 @@ class AxisSpec(_Section):
     start: float | None = None
     stop: float | None = None
     points: int | None = Field(default=None, ge=2)
+    wavelength: float | None = Field(default=None, gt=0)
+    convert: bool = False
+    read: Literal["linear", "average"] = "linear"
+    outside: Literal["error", "edge", "zero"] = "error"
+
+    @model_validator(mode="after")
+    def _converts_to(self) -> AxisSpec:
+        if self.convert and self.wavelength is None:
+            msg = "'convert' needs 'wavelength', the one that patterns are converted to"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _ascending(self) -> AxisSpec:

@@ -50,10 +50,16 @@ class Pointwise:
 
 @dataclass(frozen=True, eq=False)
 class Moved:
-    """``y = W x + offset``, W a product of one map for each axis that moves; keys are spatial axes, 0 the first."""
+    """``y = W x + offset``, W a product of one map for each axis that moves; keys are spatial axes, 0 the first.
+
+    ``coords`` and ``units`` are the axis behind the step where it is another than the signal's own, read at new places
+    (keV made eV, a pattern brought to another wavelength).
+    """
 
     maps: Mapping[int, AxisMap]
     offset: Floats | float = 0.0
+    coords: Mapping[int, Floats] = field(default_factory=dict)
+    units: Mapping[int, str] = field(default_factory=dict)
 
     def back(self, flow: Flow) -> Flow:
         """Return the flow in front of this step; what stands on padding is lost, and counted."""

@@ -35,6 +35,10 @@ class AxisLike(Protocol):
     start: float | None
     stop: float | None
     points: int | None
+    wavelength: float | None
+    convert: bool
+    read: str
+    outside: str
 
 
 class InputLike(Protocol):
@@ -118,13 +122,16 @@ class Preprocessing:
     def from_card(cls, spec: InputLike) -> Preprocessing:
         """Return the steps that a card's ``input`` asks for: scale, axis, channels, ``steps``, size, mean and std.
 
+        The axis comes first, so that all further steps see the points that the network was trained on; a bare
+        ``resample`` among ``steps`` puts it there instead.
+
         Raises
         ------
         CardError
             For an unknown step or a wrong option, with its field.
         """
         ndim = int(str(spec.kind)[0])
-        own = [make_step(s, f"input.steps[{k}]") for k, s in enumerate(spec.steps or ())]
+        own = _own_steps(spec)
         names = {s.name for s in own}
         chain: list[Step] = []
         if spec.scale != "none":
@@ -253,7 +260,29 @@ def _resample(axis: AxisLike, size: Sequence[int] | None) -> list[Step]:
         raise CardError(
             f"input.axis: it needs {' and '.join(missing)} beside the others, or none of start, stop, points."
         )
-    return [make_step({"resample": {**given, "axis": axis.name or "", "units": axis.units or ""}}, "input.axis")]
+    options = {
+        **given,
+        "axis": axis.name or "",
+        "units": axis.units or "",
+        "wavelength": axis.wavelength,
+        **{k: getattr(axis, k) for k in ("convert", "read", "outside")},
+    }
+    return [make_step({"resample": options}, "input.axis")]
+
+
+def _own_steps(spec: InputLike) -> list[Step]:
+    """Return the card's own steps; a bare ``resample`` among them is the card's axis, at that place in the chain."""
+    own: list[Step] = []
+    for number, entry in enumerate(spec.steps or ()):
+        where = f"input.steps[{number}]"
+        if entry == "resample":
+            onto = _resample(spec.axis, spec.size) if spec.axis is not None else []
+            if not onto:
+                raise CardError(f"{where}: 'resample' alone goes onto the card's axis; give input.axis start and stop.")
+            own += onto
+        else:
+            own.append(make_step(entry, where))
+    return own
 
 
 def _about(signal: xr.DataArray, dims: tuple[str, ...]) -> About:
@@ -279,10 +308,11 @@ def _run(step: Step, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Effec
     """Run one step and let the coordinates follow the pixels."""
     y, effect = step.run(x, about)
     if isinstance(effect, Moved) and effect.maps:
-        coords = list(about.coords)
+        coords, units = list(about.coords), list(about.units)
         for k, m in effect.maps.items():
-            coords[k] = _read(coords[k], m.positions)
-        about = replace(about, coords=tuple(coords), untouched=False)
+            coords[k] = effect.coords[k] if k in effect.coords else _read(coords[k], m.positions)
+            units[k] = effect.units.get(k, units[k])
+        about = replace(about, coords=tuple(coords), units=tuple(units), untouched=False)
     return y, effect, about
 
 

@@ -168,7 +168,20 @@ def test_steps_of_spectra_equal_numpy_and_scipy():
 
 
 def axis(**given):
-    return SimpleNamespace(**{"name": None, "units": None, "start": None, "stop": None, "points": None, **given})
+    return SimpleNamespace(
+        **{
+            "name": None,
+            "units": None,
+            "start": None,
+            "stop": None,
+            "points": None,
+            "wavelength": None,
+            "convert": False,
+            "read": "linear",
+            "outside": "error",
+            **given,
+        }
+    )
 
 
 def test_a_spectrum_is_brought_to_the_models_axis_in_its_units():

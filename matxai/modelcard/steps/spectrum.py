@@ -1,4 +1,4 @@
-"""Steps for spectra and waveforms: resample onto an axis, derivative, Savitzky-Golay, area norm, SNV."""
+"""Steps for spectra and waveforms: derivative, Savitzky-Golay, area norm, SNV."""
 
 # ruff: noqa: D102, ARG002 - what `run` and `bounds` do is said once, at Step
 
@@ -18,86 +18,7 @@ from matxai.modelcard.step import Step, steps
 if TYPE_CHECKING:
     from matxai.modelcard.step import About, Bounds
 
-OUTSIDE = ("error", "edge", "zero")
 SPACING = ("axis", "point")
-
-
-@steps.register("resample")
-@dataclass(frozen=True, kw_only=True)
-class Resample(Step):
-    """Read the spectrum at ``points`` equal steps from ``start`` to ``stop`` (both included; descending is right too).
-
-    ``units`` are those of start and stop, and are converted. What the measurement does not cover is an ``error``, or by
-    ``outside`` its ``edge`` value or ``zero``.
-    """
-
-    name: ClassVar[str] = "resample"
-    axes: ClassVar[tuple[int, ...]] = (1,)
-    start: float
-    stop: float
-    points: int
-    axis: str = ""
-    units: str = ""
-    outside: str = "error"
-
-    def __post_init__(self) -> None:
-        self.number("start")
-        self.number("stop")
-        self.number("points", low=2, whole=True)
-        self.choice("outside", OUTSIDE)
-        if self.start == self.stop:
-            raise self.refuse(f"has start and stop both at {self.start:g}.")
-
-    def run(self, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Moved]:
-        dim, coord = about.dims[0], about.coords[0]
-        if self.axis and dim not in (self.axis, "axis"):
-            raise self.unfit(about, f"its axis is '{dim}', and the model takes '{self.axis}'.")
-        if self.axis and dim != self.axis:
-            about.notes.append(f"The axis of {about.name} has no name; it was taken as the model's '{self.axis}'.")
-        grid = np.linspace(self.start, self.stop, self.points) * self._factor(about)
-        if coord.size < 2 or np.any(np.diff(coord) <= 0):
-            raise self.unfit(about, f"its coordinate '{dim}' does not ascend.")
-        low, high = float(coord[0]), float(coord[-1])
-        # half a point beyond the ends is what a pixel at the end covers
-        slack = 0.5 * float(np.min(np.diff(coord)[[0, -1]]))
-        beyond = (grid < low - slack) | (grid > high + slack)
-        if beyond.any() and self.outside == "error":
-            unit = f" {about.units[0]}" if about.units[0] else ""
-            raise self.unfit(
-                about,
-                f"it covers {low:g} to {high:g}{unit}, and the model takes {grid.min():g} to {grid.max():g}{unit}; "
-                "if the model was trained so, give the card a step 'resample' with 'outside: edge' or 'outside: zero'.",
-            )
-        right = np.clip(np.searchsorted(coord, grid), 1, coord.size - 1)
-        gap = coord[right] - coord[right - 1]
-        share = (grid - coord[right - 1]) / gap
-        positions = right - 1 + share
-        share = np.clip(share, 0.0, 1.0)
-        keep = np.where(beyond & (self.outside == "zero"), 0.0, 1.0)
-        rows = np.tile(np.arange(grid.size), 2)
-        entries = np.concatenate([(1 - share) * keep, share * keep])
-        matrix = sparse.csr_matrix((entries, (rows, np.concatenate([right - 1, right]))), shape=(grid.size, coord.size))
-        matrix.eliminate_zeros()
-        place = AxisMap(matrix, positions)
-        return place.forward(x, 2), Moved({0: place})
-
-    def _factor(self, about: About) -> float:
-        have = about.units[0]
-        if not self.units or not have or self.units == have:
-            return 1.0
-        import pint
-
-        try:
-            return float(pint.get_application_registry().Quantity(1.0, self.units).to(have).magnitude)
-        except (pint.PintError, AttributeError, ValueError) as error:
-            raise self.unfit(
-                about, f"its axis is in '{have}', and the model's '{self.units}' is no such unit."
-            ) from error
-
-    def bounds(self, bounds: Bounds | None) -> Bounds | None:
-        if bounds is None or self.outside != "zero":
-            return bounds
-        return tuple(min(v, 0.0) for v in bounds[0]), tuple(max(v, 0.0) for v in bounds[1])
 
 
 def _pitch(step: Step, about: About) -> float:
