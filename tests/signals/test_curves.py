@@ -50,7 +50,9 @@ def test_columns_that_differ_within_a_set_carry_the_sample() -> None:
 
 def test_a_set_keeps_what_its_curves_say_each_and_units_beside() -> None:
     curves = [
-        Curve("a", AXIS, VALUES, beside={"ke": VALUES}, beside_units={"ke": "eV"}, attrs={"metadata": {"t": 1, "n": 5}}),
+        Curve(
+            "a", AXIS, VALUES, beside={"ke": VALUES}, beside_units={"ke": "eV"}, attrs={"metadata": {"t": 1, "n": 5}}
+        ),
         Curve("b", AXIS, VALUES, beside={"ke": VALUES}, attrs={"metadata": {"t": 2, "n": 5}, "notes": ["said"]}),
     ]
     signal = items_of(curves, "f.txt")[0].load()
