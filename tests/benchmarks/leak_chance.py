@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 INNOCENTS = {"matrix": "contents at random", "sound on confounded": "contents tell the class"}
-"""The innocents whose artefacts vary, by what the artefacts of the judged images are."""
+"""The innocents whose artefacts vary, by what the artefacts of the judged images are. An innocent's effect lies within
+5 points, and need not be zero: on contents that tell the class its permutations alone find what single images do."""
 
 
 def p_values(case: Case, world: World, model: Model, sets: int) -> Iterator[dict[str, Any]]:
     """Yield p of the exchange of the first planted artefact on sets of 60 images in 10 groups, by its true masks."""
+    from matxai.checks.leak.blocks import design_of
     from matxai.checks.leak.case import Case as Question
     from matxai.checks.leak.case import Signals
     from matxai.checks.leak.choosing import donors_of, units_of
     from matxai.checks.leak.exchange import exchanged
-    from matxai.checks.leak.statistics import Levels, exchange_test
+    from matxai.checks.leak.statistics import Levels, Permuted, exchange_test
     from matxai.checks.perturbation import class_scores
 
     for number in range(sets):
@@ -50,23 +52,28 @@ def p_values(case: Case, world: World, model: Model, sets: int) -> Iterator[dict
             artefact=artefacts_of(one, data)[0],
             seed=number,
         )
-        top = exchanged(question).top
-        test = exchange_test(
-            top,
+        asked = (
+            exchanged(question).top,
             question.unit_labels,
             question.donor_labels,
             question.unit_groups,
             question.donor_groups,
-            levels=Levels(seed=number),
         )
+        levels = Levels(seed=number)
+        test = exchange_test(*asked, levels=levels)
         if test is not None and test.p is not None:
-            yield {"case": case.key, "about": case.about, "set": number, "p": test.p, "effect": test.effect,
-                   "high": test.interval[1]}  # fmt: skip
+            sharp = Permuted(design_of(*asked), levels)
+            yield {"case": case.key, "about": case.about, "set": number, "p": test.p,
+                   "permuted": sharp.p(sharp.total), "effect": test.effect, "high": test.interval[1]}  # fmt: skip
 
 
 def significant(p: NDArray[np.float64]) -> tuple[int, int, int]:
     """Return how many are at most 0.05, of how many, and the most that chance allows in 95 % of such counts."""
     return int((p <= LEVEL + 1e-9).sum()), len(p), int(binom.ppf(0.95, len(p), LEVEL))
+
+
+def _shares(p: NDArray[np.float64], levels: NDArray[np.float64]) -> list[float]:
+    return [float((p <= level + 1e-9).mean()) for level in levels]
 
 
 def plot(rows: Sequence[dict[str, Any]], file: Path) -> None:
@@ -84,8 +91,10 @@ def plot(rows: Sequence[dict[str, Any]], file: Path) -> None:
     for (about, said), colour in zip(INNOCENTS.items(), ("#0b5cad", "#b5540b"), strict=True):
         p = sorts[about]
         if len(p):
-            shares = [(p <= level + 1e-9).mean() for level in levels]
-            axes.step(levels, shares, where="post", color=colour, label=f"{said}, {len(p)} sets")
+            axes.step(levels, _shares(p, levels), where="post", color=colour, label=f"{said}, {len(p)} sets")
+            alone = np.array([r["permuted"] for r in rows if r["about"] == about])
+            told = f"{said}, permutations alone"
+            axes.step(levels, _shares(alone, levels), where="post", color=colour, linestyle=":", label=told)
     axes.set(xlabel="level", ylabel="share of p at most the level", title="exchange test on innocents")
     axes.legend(frameon=False, loc="lower right", fontsize=7)
     figure.savefig(file, dpi=150)

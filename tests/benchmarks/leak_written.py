@@ -29,10 +29,11 @@ def summary(rows: Sequence[Row], chances: Sequence[Row] = (), remedies: Sequence
         answers = [r["in_all"] == "cannot tell" for r in rows if r["about"] == about]
         found.append(_aim(f"{about}: 'cannot tell'", answers, "all", 1, 1))
     for about, said in INNOCENTS.items():
-        p = np.array([c["p"] for c in chances if c["about"] == about])
-        if len(p):
-            hits, of, most = significant(p)
-            text = f"{hits} of {of}, chance allows {most}"
+        own = [c for c in chances if c["about"] == about]
+        if own:
+            hits, of, most = significant(np.array([c["p"] for c in own]))
+            alone, *_ = significant(np.array([c["permuted"] for c in own]))
+            text = f"{hits} of {of}, chance allows {most}; the permutations alone {alone}"
             found.append({"aim": f"innocents with p <= 0.05, {said}", "wanted": "<= 5 % within binomial error",
                           "found": text, "reached": hits <= most})  # fmt: skip
     for recipe in dict.fromkeys(r["recipe"] for r in remedies):

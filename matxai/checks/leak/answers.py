@@ -103,8 +103,7 @@ class Rules:
 def significant(tested: Tested, rules: Rules) -> bool:
     """Return whether a test is significant after its correction, and its interval leaves zero.
 
-    The permutations hold the images fixed: where all donors of a class look alike, a single image that answers to a
-    look makes p small. Whether other images would do so is what the interval says.
+    p holds the images fixed; whether other images would do as they do is what the interval says.
     """
     return tested.corrected is not None and tested.corrected <= rules.alpha + 1e-12 and tested.interval[0] > 0
 

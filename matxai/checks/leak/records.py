@@ -63,7 +63,8 @@ class Tested:
     interval
         One-sided 95 % bounds, below and above.
     p
-        From donor groups' labels permuted as blocks; None under six groups.
+        From donor groups' labels permuted as blocks; 1 where the images that follow make up less than the margin; None
+        under six groups.
     corrected
         ``p`` after Holm's correction over the artefacts of the run; None without p.
     n, groups, donors
