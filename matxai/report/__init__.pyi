@@ -4,6 +4,9 @@ from .content import Look as Look
 from .content import Pair as Pair
 from .content import Report as Report
 from .content import ReportItem as ReportItem
+from .curves.figure import curve_figure as curve_figure
+from .curves.stacked import stacked_figure as stacked_figure
+from .curves.style import CurveStyle as CurveStyle
 from .export import map_csv as map_csv
 from .export import save_figure as save_figure
 from .figures import common_limits as common_limits

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matxai.checks.verdict import Verdict
     from matxai.regions.region import Region
     from matxai.report.colours import Limits
+    from matxai.report.curves.style import CurveStyle
     from matxai.report.judgement import Judgement
 
 Evidence = Mapping[str, Any]
@@ -41,6 +42,10 @@ class ReportItem:
         The class it really has, where known.
     rows
         Further rows of the tidy table, by the names of its columns.
+    style
+        Of a spectrum: how its plot looks.
+    received
+        Of a spectrum: what the network got of it, on the axis that it was given.
     """
 
     title: str
@@ -50,6 +55,8 @@ class ReportItem:
     regions: Sequence[Region] = ()
     truth: str | None = None
     rows: Sequence[Mapping[str, Any]] = ()
+    style: CurveStyle | None = None
+    received: xr.DataArray | None = None
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from matxai.errors import ExplanationError
 from matxai.report import drawing, sentences
 from matxai.report.colours import Limits, joint
+from matxai.report.curves.figure import curve_figure
 from matxai.report.layout import (
     LEFT,
     MM,
@@ -26,7 +27,7 @@ from matxai.report.layout import (
     make_block,
     own_limits,
 )
-from matxai.report.reading import At, Panel, find_map, map_names, panels
+from matxai.report.reading import At, Panel, find_map, map_names, panels, signal_of
 from matxai.report.record import facts, target_name, target_score
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
     from matplotlib.figure import Figure
+
+    from matxai.report.curves.style import CurveStyle
 
 _MOST_PANELS = 16
 
@@ -128,8 +131,11 @@ def plot(
     limits: Mapping[str, Limits] | None = None,
     alpha: float | None = None,
     columns: int | None = None,
+    style: CurveStyle | None = None,
 ) -> Figure:
     """Return one figure with the image and, beside it, each map laid over it: every layer and class is a panel.
+
+    A spectrum is drawn by :func:`matxai.report.curve_figure`: the curve, and each map as a strip below it.
 
     Parameters
     ----------
@@ -147,12 +153,20 @@ def plot(
         Opacity where a map reaches its limit; by default as for :func:`overlay_figure`.
     columns
         Panels in a row: as many as are readable by default.
+    style
+        For spectra: intensity scale, axes, references.
 
     Raises
     ------
     ExplanationError
-        If a map is not there, or there would be more than sixteen panels.
+        If a map is not there, there would be more than sixteen panels, or a style is given for an image.
     """
+    signal = signal_of(ds)
+    if not {"y", "x"} <= set(signal.dims):
+        return curve_figure(ds, methods, at=at, style=style, width_mm=width_mm, limits=limits)
+    if style is not None:
+        msg = "A CurveStyle is for spectra, and this explanation is of an image; leave style= away."
+        raise ExplanationError(msg)
     names = map_names(ds) if methods is None else [methods] if isinstance(methods, str) else list(methods)
     shown = [panel for name in names for panel in panels(ds, name, _applying(ds, name, at))]
     if not shown:
@@ -161,7 +175,7 @@ def plot(
     if len(shown) > _MOST_PANELS:
         msg = f"{len(shown)} panels are too many for one figure; name up to {_MOST_PANELS} with methods= or at=."
         raise ExplanationError(msg)
-    cells: list[Panel | None] = [*shown] if shown[0].values.ndim == 1 else [None, *shown]
+    cells: list[Panel | None] = [None, *shown]
     per_row = min(columns or _columns(shown[0], width_mm), len(cells))
     width = width_mm / per_row
     fontsize = 7.0

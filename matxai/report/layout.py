@@ -102,9 +102,8 @@ def draw_page(
     alpha: float | None,
 ) -> Figure:
     """Put blocks into rows of equal height and draw them."""
-    curve = first.values.ndim == 1
     rows = [list(range(i, min(i + per_row, len(blocks)))) for i in range(0, len(blocks), per_row)]
-    heights = [max(block_height(blocks[i], curve=curve) for i in row) for row in rows]
+    heights = [max(block_height(blocks[i]) for i in row) for row in rows]
     figure = empty_figure(width_mm, sum(heights))
     top = sum(heights)
     for row, height in zip(rows, heights, strict=True):

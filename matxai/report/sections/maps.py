@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.report import sentences
+from matxai.report.curves.figure import MOST_STRIPS, panels_figure
 from matxai.report.figures import image_figure, panel_figure
 from matxai.report.pictures import alternative, figure_address
 from matxai.report.reading import STRONGEST, Panel, find_map, map_names, panels, signal_of
@@ -14,7 +15,7 @@ from matxai.report.record import facts, scores, target_name
 from matxai.report.section import Section, fill, sections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
     from markupsafe import Markup
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _MOST = 48
 """Pictures of one input; with all methods, several layers and classes there would be no end to them."""
+CURVE_MM = 180.0
+"""Width of a spectrum's plot: that of a page."""
 WIDTH_MM = 72.0
 """Width of a figure whose letters read well at a third of a wide screen and on a phone."""
 
@@ -72,12 +75,14 @@ def make(report: Report, item: ReportItem) -> Markup:
     if photograph:
         source = {"alt": sentences.ALT_IMAGE.format(source=item.title), "caption": ""}
         shown.append({**source, "address": figure_address(image_figure(ds, panel_list[0], width_mm=WIDTH_MM))})
-    for panel in panel_list[:_MOST]:
+    if not photograph:
+        shown += _plots(report, item, panel_list[:_MOST])
+    for panel in panel_list[:_MOST] if photograph else ():
         inside = [(m, n) for m, n in regions if m.shape == panel.values.shape]
         figure = panel_figure(ds, panel, width_mm=WIDTH_MM, limits=shared(panel), regions=inside)
         shown.append(
             {
-                "address": figure_address(figure, photograph=photograph),
+                "address": figure_address(figure, photograph=True),
                 "alt": alternative(panel, target_name(facts(ds)), item.title),
                 "caption": panel.empty,
             }
@@ -95,6 +100,20 @@ def make(report: Report, item: ReportItem) -> Markup:
         seen=sentences.SEEN_PART.format(share=sentences.percent(seen)) if seen < 1.0 else "",
         uncalibrated=sentences.UNCALIBRATED if _uncalibrated(ds, panel_list) else "",
     )
+
+
+def _plots(report: Report, item: ReportItem, shown: Sequence[Panel]) -> list[dict[str, Any]]:
+    """Return the plots of a spectrum: the curve with as many strips as can be read, and again for the rest."""
+    found = []
+    for first in range(0, len(shown), MOST_STRIPS):
+        part = shown[first : first + MOST_STRIPS]
+        figure = panels_figure(
+            item.explanation, part, style=item.style, width_mm=CURVE_MM, limits=report.limits, received=item.received
+        )
+        alt = alternative(part[0], target_name(facts(item.explanation)), item.title)
+        captions = dict.fromkeys(p.empty for p in part if p.empty)
+        found.append({"address": figure_address(figure, photograph=False), "alt": alt, "caption": " ".join(captions)})
+    return found
 
 
 def _said(evidence: Mapping[str, Any]) -> str:
