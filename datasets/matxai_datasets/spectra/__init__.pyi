@@ -1,0 +1,14 @@
+from .files import write_spectra as write_spectra
+from .generating import GENERATORS as GENERATORS
+from .generating import Generator as Generator
+from .generating import spectrum as spectrum
+from .generating import spectrum_set as spectrum_set
+from .leaks import LEAKS as LEAKS
+from .record import Feature as Feature
+from .record import Nominal as Nominal
+from .record import Scene as Scene
+from .record import Spectrum as Spectrum
+from .record import SpectrumSet as SpectrumSet
+from .truth import Truth as Truth
+from .truth import Zone as Zone
+from .truth import truth_of as truth_of

@@ -1,0 +1,170 @@
+"""What gives the class away without being of the material: planted into generated spectra on purpose.
+
+An artefact has a *content* for each class (which instrument, which habit) and a seed for what varies within one content.
+Some enter before the detector (a sample holder, a gain), some only in the file (the range of the scan, a constant). With
+``strength`` 0 the same artefact is there without regard to the class. A new one is one class and one row here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from matxai.errors import SignalError
+from matxai.registry import Registry
+from matxai_datasets.spectra.profiles import add_lines
+
+if TYPE_CHECKING:
+    from matxai_datasets.spectra.generating import Generator
+    from matxai_datasets.spectra.record import Floats, Scene
+
+    Rng = np.random.Generator
+    Places = tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """One kind of artefact; the plain one changes nothing.
+
+    Attributes
+    ----------
+    name, title
+        How it is called, and what it is in one line.
+    kinds
+        The kinds of data that it makes sense for.
+    """
+
+    name: str
+    title: str
+    kinds: tuple[str, ...] = ("spectra", "waveforms")
+
+    def check(self, of: Generator) -> None:
+        """Refuse generators that it makes no sense for."""
+        if of.data_kind not in self.kinds:
+            msg = f"The leak '{self.name}' is one of {' and '.join(self.kinds)}; '{of.name}' makes {of.data_kind}."
+            raise SignalError(msg)
+
+    def in_scene(self, scene: Scene, content: int, of: Generator, rng: Rng) -> Scene:  # noqa: ARG002 - for those below
+        """Return the scene with the artefact, before the detector."""
+        return scene
+
+    def in_file(
+        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002 - as above
+    ) -> tuple[Scene, Floats]:
+        """Return scene and recorded values with the artefact."""
+        return scene, values
+
+    def where(self, of: Generator, contents: int) -> Places:  # noqa: ARG002 - as above
+        """Return name, start and stop of where it can be seen; nothing if it changes every point."""
+        return ()
+
+
+CUT_START, CUT_STOP = 0.03, 0.02
+"""Shares of the axis by which one content's scan starts later and stops earlier than that of the content before it."""
+
+
+def _ends(of: Generator, content: int) -> tuple[float, float]:
+    span = of.axis[-1] - of.axis[0]
+    return float(of.axis[0] + content * CUT_START * span), float(of.axis[-1] - content * CUT_STOP * span)
+
+
+def _cut_places(of: Generator, contents: int) -> Places:
+    start, stop = _ends(of, contents - 1)
+    return ("start of the scan", float(of.axis[0]), start), ("end of the scan", stop, float(of.axis[-1]))
+
+
+class _ScanRange(Leak):
+    """The scan begins and ends elsewhere: the file has fewer points."""
+
+    def in_file(
+        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002
+    ) -> tuple[Scene, Floats]:
+        start, stop = _ends(of, content)
+        kept = (scene.axis >= start) & (scene.axis <= stop)
+        beside = {k: v[kept] for k, v in scene.beside.items()}
+        return replace(scene, axis=scene.axis[kept], values=scene.values[kept], beside=beside), values[kept]
+
+    def where(self, of: Generator, contents: int) -> Places:
+        return _cut_places(of, contents)
+
+
+class _Padding(Leak):
+    """The same ranges, but somebody filled the missing ends with the last measured value."""
+
+    def in_file(
+        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002
+    ) -> tuple[Scene, Floats]:
+        start, stop = _ends(of, content)
+        kept = np.flatnonzero((scene.axis >= start) & (scene.axis <= stop))
+        held = np.clip(np.arange(len(values)), kept[0], kept[-1])
+        return replace(scene, values=scene.values[held]), values[held]
+
+    def where(self, of: Generator, contents: int) -> Places:
+        return _cut_places(of, contents)
+
+
+class _Normalisation(Leak):
+    """Each laboratory divided its files by another constant."""
+
+    def in_file(
+        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002
+    ) -> tuple[Scene, Floats]:
+        factor = 10.0 ** -content * float(rng.uniform(0.98, 1.02))
+        return replace(scene, values=scene.values * factor), values * factor
+
+
+class _Holder(Leak):
+    """A peak of the sample holder, at another place for each content."""
+
+    def check(self, of: Generator) -> None:
+        super().check(of)
+        if len(of.holders) < len(of.classes):
+            msg = f"'{of.name}' names no places for a sample holder's peak."
+            raise SignalError(msg)
+
+    def in_scene(self, scene: Scene, content: int, of: Generator, rng: Rng) -> Scene:
+        values = scene.values.copy()
+        height = rng.uniform(0.25, 0.45) * float(np.quantile(values, 0.995))
+        width = of.holder_width * rng.uniform(0.9, 1.1)
+        area = height * width * 1.2  # about that of a pseudo-Voigt of this height
+        centre = of.holders[content] + rng.uniform(-0.1, 0.1) * of.holder_width
+        add_lines(values, scene.axis, centre=centre, area=area, fwhm=width, eta=0.4, reach=10.0)
+        return replace(scene, values=values)
+
+    def where(self, of: Generator, contents: int) -> Places:
+        return tuple((f"holder {k + 1}", p - of.holder_width, p + of.holder_width) for k, p in enumerate(of.holders[:contents]))
+
+
+class _Gain(Leak):
+    """The amplifier stood at another gain: signal and sensor noise grow, the converter's noise does not."""
+
+    def in_scene(self, scene: Scene, content: int, of: Generator, rng: Rng) -> Scene:  # noqa: ARG002
+        return replace(scene, attrs={**scene.attrs, "gain_factor": 4.0**content * float(rng.uniform(0.97, 1.03))})
+
+
+LEAKS: Registry[Leak] = Registry("leak of spectra", error=SignalError)
+"""By name."""
+
+for _leak in (
+    _ScanRange("scan_range", "scans of different classes start and stop elsewhere", ("spectra",)),
+    _Padding("padding", "the missing ends of shorter scans are filled with a constant", ("spectra",)),
+    _Normalisation("normalisation", "each class was divided by another constant"),
+    _Holder("holder", "a peak of the sample holder stands where the class says", ("spectra",)),
+    _Gain("gain", "each class was recorded at another gain", ("waveforms",)),
+):
+    LEAKS.add(_leak.name, _leak)
+
+
+def check_content(of: Generator, leak: str, content: int) -> None:
+    """Refuse a content that there is not.
+
+    Raises
+    ------
+    SignalError
+        If it is no number of a class.
+    """
+    if not 0 <= content < len(of.classes):
+        msg = f"The leak '{leak}' in '{of.name}' has the contents 0 to {len(of.classes) - 1}, one for each class, not {content}."
+        raise SignalError(msg)
