@@ -32,7 +32,9 @@ def test_silicon_stands_where_bragg_puts_it_and_k_alpha_2_beside_it() -> None:
     for hkl in ((1, 1, 1), (2, 2, 0), (3, 1, 1), (4, 2, 2)):
         d = 5.431020511 / np.sqrt(np.dot(hkl, hkl))
         label = " ".join(map(str, hkl))
-        assert _centre(si, Diffractometer(), label) == pytest.approx(2 * np.degrees(np.arcsin(1.54056 / 2 / d)), abs=1e-4)
+        assert _centre(si, Diffractometer(), label) == pytest.approx(
+            2 * np.degrees(np.arcsin(1.54056 / 2 / d)), abs=1e-4
+        )
         second = _centre(si, Diffractometer(), label, "K-alpha2")
         assert second == pytest.approx(2 * np.degrees(np.arcsin(1.54439 / 2 / d)), abs=1e-4)
     pattern = powder_pattern(AXIS, [Phase(structure("Si"), 100.0, size=2000)], SHARP)
@@ -77,12 +79,16 @@ def test_the_area_of_the_pattern_is_the_sum_of_its_lines_and_intensities_are_tho
 
 
 def test_size_broadens_as_one_over_cosine_and_strain_as_tangent() -> None:
-    still = Diffractometer(u=0, v=0, w=0, natural=0, k_alpha_2=0, axial=0)  # a floor of 0.001 degrees remains
+    still = Diffractometer(u=0, v=0, w=0, natural=0, k_alpha_2=0, axial=0)
     si = structure("Si")
-    sized, strained = (lines_of(p, still, 20, 140) for p in (Phase(si, 1.0, size=20), Phase(si, 1.0, size=1e9, strain=0.003)))
+    sized, strained = (
+        lines_of(p, still, 20, 140) for p in (Phase(si, 1.0, size=20), Phase(si, 1.0, size=1e9, strain=0.003))
+    )
     theta = np.radians(sized.centre / 2)
     assert sized.fwhm == pytest.approx(np.degrees(0.9 * 0.154056 / (20 * np.cos(theta))), rel=1e-4)
-    assert strained.fwhm == pytest.approx(np.degrees(4 * 0.003 * np.tan(np.radians(strained.centre / 2))), rel=1e-4)
+    assert strained.fwhm == pytest.approx(
+        np.degrees(4 * 0.003 * np.tan(np.radians(strained.centre / 2))), rel=1e-4
+    )  # the floor
     caglioti = lines_of(Phase(si, 1.0, size=1e9), Diffractometer(u=0.01, v=-0.004, w=0.006, natural=0), 20, 140)
     tan = np.tan(np.radians(caglioti.centre / 2))
     assert caglioti.fwhm == pytest.approx(np.sqrt(0.01 * tan**2 - 0.004 * tan + 0.006), rel=1e-4)

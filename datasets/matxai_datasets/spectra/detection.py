@@ -43,11 +43,13 @@ def charge_coupled(scene: Scene, rng: np.random.Generator, *, read: float = 4.0,
 def digitised(volts: Floats, *, full_scale: float, bits: int = 16) -> Floats:
     """Return volts as a converter gives them: rounded to its step, clipped at plus and minus full scale."""
     step = 2.0 * full_scale / 2**bits
-    return np.clip(np.round(volts / step) * step, -full_scale, full_scale - step)
+    return np.asarray(np.clip(np.round(volts / step) * step, -full_scale, full_scale - step))
 
 
 def hum(time: Floats, rng: np.random.Generator, amplitude: float, *, mains: float = 50.0) -> Floats:
     """Return mains hum with its third and fifth harmonic, at a random phase."""
     phases = rng.uniform(0, 2 * np.pi, 3)
-    parts = [a * np.sin(2 * np.pi * k * mains * time + p) for a, k, p in zip((1, 0.3, 0.15), (1, 3, 5), phases, strict=True)]
+    parts = [
+        a * np.sin(2 * np.pi * k * mains * time + p) for a, k, p in zip((1, 0.3, 0.15), (1, 3, 5), phases, strict=True)
+    ]
     return np.asarray(amplitude * np.sum(parts, axis=0))

@@ -75,8 +75,8 @@ class Diffractometer:
     anode
         ``"Cu"``, ``"Co"``, ...
     u, v, w
-        Gaussian width of the instrument, squared: u tan^2(theta) + v tan(theta) + w, in square degrees (Caglioti et al.,
-        Nucl. Instrum. 3 (1958) 223).
+        Gaussian width of the instrument, squared: u tan^2(theta) + v tan(theta) + w, in square degrees (Caglioti et
+        al., Nucl. Instrum. 3 (1958) 223).
     natural
         Lorentzian width of the emission line: ``natural`` times tan(theta), in degrees.
     axial
@@ -190,7 +190,7 @@ def _table(structure: CrystalStructure, anode: str, low: float, high: float) -> 
 def march_dollase(structure: CrystalStructure, hkl: NDArray[np.int64], axis: Sequence[int], r: float) -> Floats:
     """Return the factor by which texture changes each family's intensity, ``(n,)``.
 
-    The mean of (r^2 cos^2 a + sin^2 a / r)^(-3/2) over the equivalent reflections, a the angle between hkl and the axis.
+    The mean of (r^2 cos^2 a + sin^2 a / r)^(-3/2) over the equivalent reflections; a is the angle of hkl to the axis.
     """
     reciprocal = np.linalg.inv(structure.metric)
     equivalent = np.einsum("ni,rij->nrj", hkl, structure.rotations()).astype(float)
@@ -215,7 +215,7 @@ def lines_of(phase: Phase, instrument: Diffractometer, low: float, high: float) 
     if phase.texture != 1.0:
         area = area * march_dollase(phase.structure, table.hkl, phase.texture_axis, phase.texture)
     tan = np.tan(theta)
-    gauss = np.sqrt(np.maximum(instrument.u * tan**2 + instrument.v * tan + instrument.w, 1e-6))
+    gauss = np.sqrt(np.maximum(instrument.u * tan**2 + instrument.v * tan + instrument.w, 1e-10))
     scherrer = np.degrees(0.9 * table.wavelength / (10.0 * phase.size * np.cos(theta)))
     lorentz = scherrer + np.degrees(4.0 * phase.strain) * tan + instrument.natural * tan
     fwhm, eta = thompson_cox_hastings(gauss, lorentz)

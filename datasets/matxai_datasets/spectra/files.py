@@ -64,7 +64,9 @@ def write_spectra(
     """
     what = generator_of(of)
     made = spectrum_set(what, n, seed, per_specimen=per_specimen, leak=leak, strength=strength)
-    return write_set(folder, made, flavour=flavour or ("xy" if what.data_kind == "spectra" else "nexus"), test_share=test_share)
+    return write_set(
+        folder, made, flavour=flavour or ("xy" if what.data_kind == "spectra" else "nexus"), test_share=test_share
+    )
 
 
 def write_set(folder: str | Path, made: SpectrumSet, *, flavour: str = "xy", test_share: float = 0.25) -> Path:
@@ -100,7 +102,12 @@ def write_set(folder: str | Path, made: SpectrumSet, *, flavour: str = "xy", tes
 
 
 def _xy(one: Spectrum, path: Path) -> None:
-    _text(one, path, "\t", [f"# {key}: {value}" for key, value in one.attrs.items() if isinstance(value, (int, float, str))])
+    _text(
+        one,
+        path,
+        "\t",
+        [f"# {key}: {value}" for key, value in one.attrs.items() if isinstance(value, (int, float, str))],
+    )
 
 
 def _csv(one: Spectrum, path: Path) -> None:

@@ -152,10 +152,10 @@ def spectrum(
     if leak is not None:
         planted = drawn_content if content is None else content
         leaks.check_content(what, leak, planted)
-        scene = leaks.LEAKS[leak].in_scene(scene, planted, what, leak_rng)
+        scene = leaks.LEAKS[leak].in_scene(scene, leaks.Planting(what, planted, leak_rng))
     values = what.detect(scene, noise_rng)
     if leak is not None and planted is not None:
-        scene, values = leaks.LEAKS[leak].in_file(scene, values, planted, what, leak_rng)
+        scene, values = leaks.LEAKS[leak].in_file(scene, values, leaks.Planting(what, planted, leak_rng))
     return Spectrum(
         axis=scene.axis, values=values, expected=scene.values, dim=what.dim, unit=what.unit,
         value_name=what.value_name, value_unit=what.value_unit, channels=what.channels, kind=kind,
@@ -227,17 +227,20 @@ def spectrum_set(
         kind = chosen[group % len(chosen)]
         one = int(np.random.SeedSequence([seed, 0, number]).generate_state(1)[0])
         taken_from = int(np.random.SeedSequence([seed, 1, group]).generate_state(1)[0])
-        content = None
-        if leak is not None:
-            rng = np.random.default_rng([taken_from, 21])
-            follows, other = rng.random() * 100 < strength, int(rng.integers(len(what.classes)))
-            content = what.classes.index(kind) if follows else other
+        content = None if leak is None else content_of(what, kind, taken_from, strength)
         spectra.append(spectrum(what, one, kind, specimen=taken_from, leak=leak, content=content))
     made = {
         "generator": what.name, "n": n, "seed": seed, "classes": list(chosen), "per_specimen": per_specimen,
         "leak": leak, "strength": strength if leak else None,
     }  # fmt: skip
     return SpectrumSet(tuple(spectra), truth_of(what, chosen, leak=leak, strength=strength), made)
+
+
+def content_of(what: Generator, kind: str, specimen: int, strength: float) -> int:
+    """Return which content of a leak a specimen has: its class's in ``strength`` of a hundred, else any."""
+    rng = np.random.default_rng([specimen, 21])
+    follows, other = rng.random() * 100 < strength, int(rng.integers(len(what.classes)))
+    return what.classes.index(kind) if follows else other
 
 
 def scalars(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """What gives the class away without being of the material: planted into generated spectra on purpose.
 
-An artefact has a *content* for each class (which instrument, which habit) and a seed for what varies within one content.
-Some enter before the detector (a sample holder, a gain), some only in the file (the range of the scan, a constant). With
-``strength`` 0 the same artefact is there without regard to the class. A new one is one class and one row here.
+An artefact has a *content* for each class (which instrument, which habit) and a seed for what varies within one
+content. Some enter before the detector (a sample holder, a gain), some only in the file (the range of the scan, a
+constant). With ``strength`` 0 the same artefact is there without regard to the class. A new one is one class and one
+row here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
     Rng = np.random.Generator
     Places = tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Planting:
+    """Into what, with which content, and what decides the rest."""
+
+    of: Generator
+    content: int
+    rng: Rng
 
 
 @dataclass(frozen=True)
@@ -46,13 +56,11 @@ class Leak:
             msg = f"The leak '{self.name}' is one of {' and '.join(self.kinds)}; '{of.name}' makes {of.data_kind}."
             raise SignalError(msg)
 
-    def in_scene(self, scene: Scene, content: int, of: Generator, rng: Rng) -> Scene:  # noqa: ARG002 - for those below
+    def in_scene(self, scene: Scene, how: Planting) -> Scene:  # noqa: ARG002 - for those below
         """Return the scene with the artefact, before the detector."""
         return scene
 
-    def in_file(
-        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002 - as above
-    ) -> tuple[Scene, Floats]:
+    def in_file(self, scene: Scene, values: Floats, how: Planting) -> tuple[Scene, Floats]:  # noqa: ARG002 - as above
         """Return scene and recorded values with the artefact."""
         return scene, values
 
@@ -78,10 +86,8 @@ def _cut_places(of: Generator, contents: int) -> Places:
 class _ScanRange(Leak):
     """The scan begins and ends elsewhere: the file has fewer points."""
 
-    def in_file(
-        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002
-    ) -> tuple[Scene, Floats]:
-        start, stop = _ends(of, content)
+    def in_file(self, scene: Scene, values: Floats, how: Planting) -> tuple[Scene, Floats]:
+        start, stop = _ends(how.of, how.content)
         kept = (scene.axis >= start) & (scene.axis <= stop)
         beside = {k: v[kept] for k, v in scene.beside.items()}
         return replace(scene, axis=scene.axis[kept], values=scene.values[kept], beside=beside), values[kept]
@@ -93,10 +99,8 @@ class _ScanRange(Leak):
 class _Padding(Leak):
     """The same ranges, but somebody filled the missing ends with the last measured value."""
 
-    def in_file(
-        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002
-    ) -> tuple[Scene, Floats]:
-        start, stop = _ends(of, content)
+    def in_file(self, scene: Scene, values: Floats, how: Planting) -> tuple[Scene, Floats]:
+        start, stop = _ends(how.of, how.content)
         kept = np.flatnonzero((scene.axis >= start) & (scene.axis <= stop))
         held = np.clip(np.arange(len(values)), kept[0], kept[-1])
         return replace(scene, values=scene.values[held]), values[held]
@@ -108,10 +112,8 @@ class _Padding(Leak):
 class _Normalisation(Leak):
     """Each laboratory divided its files by another constant."""
 
-    def in_file(
-        self, scene: Scene, values: Floats, content: int, of: Generator, rng: Rng  # noqa: ARG002
-    ) -> tuple[Scene, Floats]:
-        factor = 10.0 ** -content * float(rng.uniform(0.98, 1.02))
+    def in_file(self, scene: Scene, values: Floats, how: Planting) -> tuple[Scene, Floats]:
+        factor = 10.0**-how.content * float(how.rng.uniform(0.98, 1.02))
         return replace(scene, values=scene.values * factor), values * factor
 
 
@@ -124,24 +126,29 @@ class _Holder(Leak):
             msg = f"'{of.name}' names no places for a sample holder's peak."
             raise SignalError(msg)
 
-    def in_scene(self, scene: Scene, content: int, of: Generator, rng: Rng) -> Scene:
+    def in_scene(self, scene: Scene, how: Planting) -> Scene:
         values = scene.values.copy()
+        of, rng = how.of, how.rng
         height = rng.uniform(0.25, 0.45) * float(np.quantile(values, 0.995))
         width = of.holder_width * rng.uniform(0.9, 1.1)
         area = height * width * 1.2  # about that of a pseudo-Voigt of this height
-        centre = of.holders[content] + rng.uniform(-0.1, 0.1) * of.holder_width
+        centre = of.holders[how.content] + rng.uniform(-0.1, 0.1) * of.holder_width
         add_lines(values, scene.axis, centre=centre, area=area, fwhm=width, eta=0.4, reach=10.0)
         return replace(scene, values=values)
 
     def where(self, of: Generator, contents: int) -> Places:
-        return tuple((f"holder {k + 1}", p - of.holder_width, p + of.holder_width) for k, p in enumerate(of.holders[:contents]))
+        return tuple(
+            (f"holder {k + 1}", p - of.holder_width, p + of.holder_width) for k, p in enumerate(of.holders[:contents])
+        )
 
 
 class _Gain(Leak):
     """The amplifier stood at another gain: signal and sensor noise grow, the converter's noise does not."""
 
-    def in_scene(self, scene: Scene, content: int, of: Generator, rng: Rng) -> Scene:  # noqa: ARG002
-        return replace(scene, attrs={**scene.attrs, "gain_factor": 4.0**content * float(rng.uniform(0.97, 1.03))})
+    def in_scene(self, scene: Scene, how: Planting) -> Scene:
+        return replace(
+            scene, attrs={**scene.attrs, "gain_factor": 4.0**how.content * float(how.rng.uniform(0.97, 1.03))}
+        )
 
 
 LEAKS: Registry[Leak] = Registry("leak of spectra", error=SignalError)
@@ -166,5 +173,6 @@ def check_content(of: Generator, leak: str, content: int) -> None:
         If it is no number of a class.
     """
     if not 0 <= content < len(of.classes):
-        msg = f"The leak '{leak}' in '{of.name}' has the contents 0 to {len(of.classes) - 1}, one for each class, not {content}."
+        last = len(of.classes) - 1
+        msg = f"The leak '{leak}' in '{of.name}' has the contents 0 to {last}, one for each class, not {content}."
         raise SignalError(msg)

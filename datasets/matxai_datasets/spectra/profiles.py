@@ -28,7 +28,10 @@ def lorentzian(x: ArrayLike, centre: float, fwhm: float) -> Floats:
 
 
 def pseudo_voigt(x: ArrayLike, centre: float, fwhm: float, eta: float) -> Floats:
-    """Return ``eta`` Lorentzian + ``1 - eta`` Gaussian of one width, unit area (Wertheim et al., RSI 45 (1974) 1369)."""
+    """Return ``eta`` Lorentzian + ``1 - eta`` Gaussian of one width and unit area.
+
+    G. K. Wertheim et al., Rev. Sci. Instrum. 45 (1974) 1369.
+    """
     return eta * lorentzian(x, centre, fwhm) + (1.0 - eta) * gaussian(x, centre, fwhm)
 
 
@@ -54,7 +57,9 @@ def thompson_cox_hastings(gauss: ArrayLike, lorentz: ArrayLike) -> tuple[Floats,
         Of that shape; eta between 0 and 1.
     """
     g, l = np.asarray(gauss, float), np.asarray(lorentz, float)  # noqa: E741 - the paper's letters
-    fwhm = (g**5 + 2.69269 * g**4 * l + 2.42843 * g**3 * l**2 + 4.47163 * g**2 * l**3 + 0.07842 * g * l**4 + l**5) ** 0.2
+    fwhm = (
+        g**5 + 2.69269 * g**4 * l + 2.42843 * g**3 * l**2 + 4.47163 * g**2 * l**3 + 0.07842 * g * l**4 + l**5
+    ) ** 0.2
     q = l / fwhm
     return fwhm, np.clip(1.36603 * q - 0.47719 * q**2 + 0.11116 * q**3, 0.0, 1.0)
 
@@ -103,7 +108,9 @@ def add_lines(
         How far tails are followed, in widths.
     """
     places = np.atleast_1d(np.asarray(centre, float))
-    height, width, mixing, skewed = (np.broadcast_to(np.asarray(v, float), places.shape) for v in (area, fwhm, eta, skew))
+    height, width, mixing, skewed = (
+        np.broadcast_to(np.asarray(v, float), places.shape) for v in (area, fwhm, eta, skew)
+    )
     first = np.searchsorted(axis, places - reach * width)
     count = np.searchsorted(axis, places + reach * width) - first
     line = np.repeat(np.arange(len(places)), count)
@@ -114,7 +121,9 @@ def add_lines(
     w, m = width[line], mixing[line]
     z = (axis[point] - places[line]) / w
     # followed far, a Gaussian is soon below the smallest number
-    shape = m * (2.0 / np.pi) / (1.0 + 4.0 * z**2) + (1.0 - m) * 2.0 * np.sqrt(_LN2 / np.pi) * np.exp(-4.0 * _LN2 * z**2)
+    shape = m * (2.0 / np.pi) / (1.0 + 4.0 * z**2) + (1.0 - m) * 2.0 * np.sqrt(_LN2 / np.pi) * np.exp(
+        -4.0 * _LN2 * z**2
+    )
     if np.any(skewed):
         shape *= axial(z, skewed[line])
     shape *= (height / share_within(reach, mixing))[line] / w

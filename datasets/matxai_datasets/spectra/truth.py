@@ -2,10 +2,10 @@
 
 A feature's zone is where it has at least :data:`EDGE` of its height, widened by what zero errors, displacements and
 charging may move it. In a zone, a class has the net signal I: its features without background and without what all
-classes show alike (a matrix). It is told from another class there if three things hold: the contrast (I - I') / (I + I') is at least :data:`CONTRAST` in size, so is that of the
-feature's own source alone, and the difference is at least :data:`VISIBLE` standard deviations of the counting noise. Both
-signs count: a class is also known by what it lacks. Features of one source (the peaks of one phase) are collinear: any
-one of them suffices.
+classes show alike (a matrix). It is told from another class there if the contrast (I - I') / (I + I') is at least
+:data:`CONTRAST` in size, if that of the feature's own source alone is so too, and if the difference is at least
+:data:`VISIBLE` standard deviations of the noise. Both signs count: a class is also known by what it lacks. Features of
+one source (the peaks of one phase) are collinear: any one of them suffices.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Powder X-ray diffraction: which pigment is mixed into alumina (anatase, rutile or zincite)?
+"""Powder X-ray diffraction of a pigment in alumina: anatase, rutile or zincite.
 
-Alumina is in every pattern: its peaks say nothing. The pigment's amount, grain size, strain, texture and lattice vary from
-specimen to specimen, zero and displacement from scan to scan; fluorescence, air scatter and an amorphous hump lie below.
+Alumina is in every pattern: its peaks say nothing. The pigment's amount, grain size, strain, texture and lattice vary
+from specimen to specimen, zero and displacement from scan to scan; fluorescence, air scatter and an amorphous hump lie
+below.
 """
 
 from __future__ import annotations
@@ -90,9 +91,7 @@ def _scene(kind: str, specimen: Mapping[str, Any], rng: Rng) -> Scene:
             b_extra=s["b_extra"],
         ),
     )  # fmt: skip
-    below = Background(
-        s["fluorescence"], s["air"], s["hump"], s["hump_at"], slope=(s["tilt"], s["bow"])
-    )
+    below = Background(s["fluorescence"], s["air"], s["hump"], s["hump_at"], slope=(s["tilt"], s["bow"]))
     values = drawn["counting"] * powder_pattern(AXIS, phases, instrument, below)
     return Scene(AXIS, values, drawn)
 
@@ -115,7 +114,11 @@ def _features(name: str, lines: Lines) -> list[Feature]:
         if emission == "K-alpha2":
             continue
         kept = {"K-alpha1", "K-alpha2"} if emission == "K-alpha1" else {emission}
-        rows = [k for k, pair in enumerate(zip(lines.labels, lines.emission, strict=True)) if pair[0] == label and pair[1] in kept]
+        rows = [
+            k
+            for k, pair in enumerate(zip(lines.labels, lines.emission, strict=True))
+            if pair[0] == label and pair[1] in kept
+        ]
         curve = drawn_lines(AXIS, lines.chosen(rows))
         called = f"{name} {label}" + ("" if emission == "K-alpha1" else f" {emission}")
         found.append(Feature(called, name, "peak", float(lines.centre[rows[0]]), curve))
