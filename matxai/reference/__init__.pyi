@@ -1,3 +1,4 @@
+from .cif import read_cif as read_cif
 from .crystals import CrystalStructure as CrystalStructure
 from .crystals import Site as Site
 from .diffraction import powder_lines as powder_lines
