@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,9 @@ def _document(file: Path) -> Any:
     try:
         return gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:
-        said = " ".join(str(error).removeprefix("string:").split())[:200]
-        msg = f"{file.name} is no CIF that can be read (line {said})."
+        said = " ".join(str(error).split())[:200]
+        said = re.sub(r"^string:(\d+):\d+\(\d+\): ", r"line \1: ", said)
+        msg = f"{file.name} is no CIF that can be read ({said})."
         raise FileError(msg) from error
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matxai.reference.crystals import CrystalStructure
-
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from matxai.reference.crystals import CrystalStructure
 
 TOLERANCE = 0.02
 """Angstrom by which an atom may miss its image."""
@@ -51,9 +51,7 @@ def with_symmetry(structure: CrystalStructure) -> CrystalStructure:
 
 def _kinds(structure: CrystalStructure) -> npt.NDArray[np.int64]:
     """A number for each kind of site: element, occupancy and displacement."""
-    names = [
-        (s.element, round(s.occupancy, 4), None if s.b_iso is None else round(s.b_iso, 3)) for s in structure.sites
-    ]
+    names = [(s.element, round(s.occupancy, 4), round(s.b_iso or 0.0, 3)) for s in structure.sites]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names])
 
@@ -62,7 +60,7 @@ def _kinds(structure: CrystalStructure) -> npt.NDArray[np.int64]:
 def _unimodular() -> npt.NDArray[np.int64]:
     """Every 3 x 3 matrix of -1, 0 and 1 whose determinant is 1 or -1."""
     every = np.array(list(itertools.product((-1, 0, 1), repeat=9)), dtype=np.int64).reshape(-1, 3, 3)
-    return every[np.abs(np.rint(np.linalg.det(every))) == 1]
+    return np.asarray(every[np.abs(np.rint(np.linalg.det(every))) == 1], np.int64)
 
 
 def _lattice_rotations(metric: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -71,7 +69,7 @@ def _lattice_rotations(metric: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]
     turned = np.swapaxes(rotations, 1, 2) @ metric @ rotations
     lengths = np.sqrt(np.diag(metric))
     error = np.abs(turned - metric) / np.maximum.outer(lengths, lengths)
-    return rotations[error.max(axis=(1, 2)) < 2 * TOLERANCE]
+    return np.asarray(rotations[error.max(axis=(1, 2)) < 2 * TOLERANCE], np.int64)
 
 
 def _translations(
