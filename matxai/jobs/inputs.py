@@ -117,7 +117,7 @@ def _files(source: str | Path, kind: str) -> tuple[list[Path], list[Path]]:
 
 
 def _content(folder: Path) -> tuple[list[Path], list[Path]]:
-    """What a folder holds for a model: files and stores that a reader announces by their suffix; and other folders.
+    """What a folder holds for a model: files and stores that a reader takes; and other folders.
 
     Sidecars, tables and notes lie beside images and are no inputs; nothing is said of them.
 
@@ -126,17 +126,16 @@ def _content(folder: Path) -> tuple[list[Path], list[Path]]:
     FileError
         If nothing is left.
     """
-    from matxai.signals.reader import readers
+    from matxai.signals.folders import announced
     from matxai.signals.reading import natural_key
 
-    suffixes = {suffix for reader in readers.values() for suffix in reader.suffixes}
     try:
         inside = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_key)
     except OSError as error:
         msg = f"The folder {folder} cannot be looked into: {error.strerror or error}."
         raise FileError(msg) from error
     folders = [p for p in inside if p.is_dir() and not is_store(p)]
-    files = [p for p in inside if p not in folders and p.suffix.lower() in suffixes]
+    files = [p for p in inside if p not in folders and announced(p)]
     if not files:
         names = ", ".join(p.name for p in inside[:5]) + (f" and {len(inside) - 5} more" if len(inside) > 5 else "")
         msg = f"The folder {folder} holds no files to explain; it has {names}." if inside else f"{folder} is empty."

@@ -126,17 +126,16 @@ def _of_folders(folder: Path) -> Listing:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files and stores below a folder that a reader announces by their suffix, in natural order."""
+    """Files and stores below a folder that a reader takes, in natural order."""
     from matxai.jobs.inputs import is_store
-    from matxai.signals.reader import readers
+    from matxai.signals.folders import announced
     from matxai.signals.reading import natural_key
 
-    suffixes = {suffix for reader in readers.values() for suffix in reader.suffixes}
     found: list[Path] = []
     for one in sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_key):
         if one.is_dir() and not is_store(one):
             found += _files(one)
-        elif one.suffix.lower() in suffixes:
+        elif announced(one):
             found.append(one)
     return found
 

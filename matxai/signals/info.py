@@ -96,9 +96,10 @@ def inspect(
 
         name = stack_name(source)
         signal = stack_files(where, options=options, reader=reader, name=name)
-        item = Item("stack", lambda: signal, signal.shape, str(signal.dtype))
+        stack = "sample" not in signal.dims
+        item = Item("stack" if stack else "set", lambda: signal, signal.shape, str(signal.dtype))
         notes = list(signal.attrs.get("notes", [])) + _nonfinite(signal)
-        kind = f"{len(where)} files as one stack"
+        kind = f"{len(where)} files as one {'stack' if stack else 'set of spectra'}"
         return FileInfo(name, str(signal.attrs["reader"]), kind, (_described(item, signal),), 0, tuple(notes))
     chosen_reader, items, notes = open_items(where, options, reader)
     return _file(where.name, chosen_reader, items, notes)

@@ -86,6 +86,9 @@ class Reader:
         Whether a file of this kind can be one slice of a stack.
     folders
         Whether a folder can be such a file (Zarr).
+    by_content
+        Whether the suffixes alone say nothing (``.txt``, ``.csv``): of such files a folder offers those that a reader
+        recognises by what they hold.
     """
 
     name: str
@@ -96,6 +99,7 @@ class Reader:
     priority: int = 0
     slices: bool = False
     folders: bool = False
+    by_content: bool = False
 
 
 readers: Registry[Reader] = Registry("reader", package="matxai.signals.formats", error=FileError)

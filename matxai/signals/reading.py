@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matxai.errors import FileError, MatxaiError, MatxaiWarning, nearest
+from matxai.signals.folders import members
 from matxai.signals.reader import HEAD_BYTES, Item, Reader, ReadOptions, by_priority, readers
 from matxai.signals.vendors.calibration import decoded
 from matxai.signals.vendors.sidecars import maker_of
@@ -38,15 +39,16 @@ def read(
     Parameters
     ----------
     source
-        A file; a folder, a glob (``"slices/*.tif"``) or a list of files, which are one stack ``(z, y, x)`` in the
-        natural order of their names (``slice_2`` before ``slice_10``; a list keeps its own order).
+        A file; a folder, a glob (``"slices/*.tif"``) or a list of files in the natural order of their names
+        (``slice_2`` before ``slice_10``; a list keeps its own order): images are one stack ``(z, y, x)``, spectra on
+        one axis one set ``(sample, axis)``.
     item
         Index or name of the signal, for a file that holds several of different shape. Without it the first measured
         one is taken, and a `MatxaiWarning` names the rest.
     dataset
         Path of the dataset inside an HDF5 or Zarr file.
     axis
-        The axis to use where the file offers several.
+        The axis to use where the file offers several, or what its axis is where it names none (``"two_theta"``).
     reader
         Name of the reader to use instead of the one that recognises the file (see `matxai.signals.readers`).
     limit
@@ -101,7 +103,7 @@ def locate(source: Source | object) -> Path | list[Path]:
         path = Path(source)
         _refuse_impossible(path)
         if path.is_dir():
-            return path if _folder_reader(path) else _single(_slices_of(path))
+            return path if _folder_reader(path) else _single(members(path, natural_key))
         if path.exists():
             return path
         text = os.fspath(source)
@@ -260,21 +262,6 @@ def _single(paths: list[Path]) -> Path | list[Path]:
 
 def _folder_reader(path: Path) -> Reader | None:
     return next((r for r in by_priority() if r.folders and r.recognises(path, b"")), None)
-
-
-def _slices_of(folder: Path) -> list[Path]:
-    suffixes = {s for r in readers.values() if r.slices for s in r.suffixes}
-    try:
-        files = sorted((p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")), key=natural_key)
-    except OSError as error:
-        msg = f"the folder {folder.name} cannot be looked into: {error.strerror or error}"
-        raise FileError(msg) from error
-    slices = [p for p in files if p.suffix.lower() in suffixes]
-    if not slices:
-        inside = f"it holds {', '.join(p.name for p in files[:5])}" if files else "it holds no files"
-        msg = f"the folder {folder.name} has no images that could be slices ({', '.join(sorted(suffixes))}): {inside}"
-        raise FileError(msg)
-    return slices
 
 
 def _missing(path: Path) -> str:

@@ -1,4 +1,7 @@
-"""Many files of one size as one lazy stack ``(z, y, x)``: a chunk is a slice, and a slice is read when it is used."""
+"""Many files of one size as one lazy stack ``(z, y, x)``: a chunk is a slice, and a slice is read when it is used.
+
+Files with spectra are a set instead (`matxai.signals.sets`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from matxai.errors import FileError, MatxaiWarning
 from matxai.signals.labelled import labelled
 from matxai.signals.lazy import lazy_stack
 from matxai.signals.reader import Item, Reader, ReadOptions
-from matxai.signals.reading import choose, loaded, open_items
+from matxai.signals.reading import choose, loaded, open_items, report_nonfinite
+from matxai.signals.sets import set_of
+from matxai.signals.spectra.curve import SAMPLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +34,13 @@ def stack_files(
     item: int | str | None = None,
     name: str = "",
 ) -> xr.DataArray:
-    """Return the slices in ``paths``, in that order, as one signal.
+    """Return the slices or spectra in ``paths``, in that order, as one signal.
 
     Parameters
     ----------
     paths
-        Files with one image each, of one size and one number of channels. Integers of different widths are widened.
+        Files with one image each, of one size and one number of channels (integers of different widths are widened),
+        or with spectra on one axis.
     options, reader, item
         As for `matxai.read`, the same for every file.
     name
@@ -44,21 +50,27 @@ def stack_files(
     -------
     xarray.DataArray
         Dims ``(z, y, x)``, with ``c`` behind for colour. Axes and metadata are the first slice's; the distance of the
-        slices stands in no file and is one ``pixel``.
+        slices stands in no file and is one ``pixel``. For spectra ``(sample, axis)``, in memory.
 
     Raises
     ------
     FileError
-        If sizes differ (the sentence lists them), or a file holds more than one slice.
+        If sizes differ (the sentence lists them), a file holds more than one slice, axes differ, or images and spectra
+        are mixed.
     """
     options = options or ReadOptions()
     name = name or f"{paths[0].name} ... {paths[-1].name}"
     opened: list[tuple[Path, Reader, Item]] = []
     for path in paths:
         kind, items, _ = open_items(path, options, reader)
-        opened.append((path, kind, choose(items, item, path.name)))
-    _refuse_different(name, opened)
+        with warnings.catch_warnings():
+            if opened:
+                warnings.simplefilter("ignore", MatxaiWarning)  # said of the first; the others are alike
+            opened.append((path, kind, choose(items, item, path.name)))
     first = loaded(opened[0][2], opened[0][1], opened[0][0].name)
+    if first.ndim == 1 or first.dims[0] == SAMPLE:
+        return _set(name, opened, first)
+    _refuse_different(name, opened)
     if first.dims not in (("y", "x"), ("y", "x", "c")):
         msg = (
             f"{paths[0].name} holds {first.dims} {first.shape} by itself and cannot be a slice of {name}; read it alone"
@@ -78,6 +90,14 @@ def stack_files(
     )
 
 
+def _set(name: str, opened: list[tuple[Path, Reader, Item]], first: xr.DataArray) -> xr.DataArray:
+    signals = [first, *(loaded(item, kind, path.name) for path, kind, item in opened[1:])]
+    found = set_of([path for path, _, _ in opened], signals, name)
+    found.attrs.update(source=name, reader=opened[0][1].name, files=len(opened))
+    report_nonfinite(found, name)
+    return found
+
+
 def _values(
     paths: list[Path], options: ReadOptions, reader: str | None, item: int | str | None, dtype: str, number: int
 ) -> np.ndarray[Any, Any]:
@@ -94,6 +114,13 @@ def _refuse_different(name: str, opened: list[tuple[Path, Reader, Item]]) -> Non
     sizes = Counter(i.shape for _, _, i in opened)
     if len(sizes) == 1:
         return
+    odd = next(((p, i) for p, _, i in opened if len(i.shape) == 1), None)
+    if odd is not None:
+        msg = (
+            f"{name} is a mixed set: {opened[0][0].name} holds an image {opened[0][2].shape} and {odd[0].name} a spectrum "
+            f"of {odd[1].shape[0]} points; read them apart"
+        )
+        raise FileError(msg)
     said = []
     for shape, count in sizes.most_common(6):
         example = next(p.name for p, _, i in opened if i.shape == shape)
