@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
 def announced(path: Path) -> bool:
     """Whether a reader takes a file: by its suffix, or, where that says nothing (``.txt``), by what it holds."""
-    suffix = path.suffix.lower()
-    if any(suffix in r.suffixes and not r.by_content for r in readers.values()):
-        return True
-    return any(suffix in r.suffixes for r in readers.values()) and _recognised(path)
+    takers = [r for r in readers.values() if path.suffix.lower() in r.suffixes]
+    return bool(takers) and (not any(r.by_content for r in takers) or _recognised(path))
 
 
 def members(folder: Path, key: Callable[[Path], object]) -> list[Path]:
@@ -32,7 +30,7 @@ def members(folder: Path, key: Callable[[Path], object]) -> list[Path]:
         If there are neither, or as many spectra as images.
     """
     try:
-        files = sorted((p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")), key=key)  # type: ignore[arg-type, type-var]
+        files = sorted((p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")), key=key)  # type: ignore[arg-type]
     except OSError as error:
         msg = f"the folder {folder.name} cannot be looked into: {error.strerror or error}"
         raise FileError(msg) from error
@@ -51,8 +49,8 @@ def members(folder: Path, key: Callable[[Path], object]) -> list[Path]:
     if not spectra:
         inside = f"it holds {', '.join(p.name for p in files[:5])}" if files else "it holds no files"
         msg = (
-            f"the folder {folder.name} has no images that could be slices ({', '.join(sorted(images))}) and no spectra: "
-            f"{inside}"
+            f"the folder {folder.name} has no images that could be slices ({', '.join(sorted(images))}) and no "
+            f"spectra: {inside}"
         )
         raise FileError(msg)
     return spectra

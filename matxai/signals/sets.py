@@ -95,8 +95,8 @@ def _refuse_others(paths: Sequence[Path], signals: Sequence[xr.DataArray], name:
         if one[:2] == other[:2] and np.array_equal(one[2], other[2]):
             continue
         msg = (
-            f"{name} is no set on one axis: {path.name} has {_said(other)}, {paths[0].name} has {_said(one)}; bring them "
-            f"onto one axis first (signal.interp), or read them one by one"
+            f"{name} is no set on one axis: {path.name} has {_said(other)}, {paths[0].name} has {_said(one)}; bring "
+            f"them onto one axis first (signal.interp), or read them one by one"
         )
         raise FileError(msg)
 

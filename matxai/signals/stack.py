@@ -117,8 +117,8 @@ def _refuse_different(name: str, opened: list[tuple[Path, Reader, Item]]) -> Non
     odd = next(((p, i) for p, _, i in opened if len(i.shape) == 1), None)
     if odd is not None:
         msg = (
-            f"{name} is a mixed set: {opened[0][0].name} holds an image {opened[0][2].shape} and {odd[0].name} a spectrum "
-            f"of {odd[1].shape[0]} points; read them apart"
+            f"{name} is a mixed set: {opened[0][0].name} holds an image {opened[0][2].shape} and {odd[0].name} a "
+            f"spectrum of {odd[1].shape[0]} points; read them apart"
         )
         raise FileError(msg)
     said = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from matxai.errors import FileError
 from matxai.signals.reader import Item, Reader, ReadOptions, readers, refuse_choices
 from matxai.signals.spectra.axes import KINDS
-from matxai.signals.spectra.columns import named_axis, unique
+from matxai.signals.spectra.columns import named_axis, unique, units_of
 from matxai.signals.spectra.curve import Curve, items_of
 from matxai.signals.spectra.headings import headings_of
 from matxai.signals.spectra.naming import Heading, slug
@@ -46,6 +46,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         msg = f"{path.name} is truncated or no BWTek file: it has {len(tables)} tables of numbers and should have one"
         raise FileError(msg)
     table = tables[0]
+    columns = table.columns
     heads = headings_of(table)
     place = _axis_column(heads, path.name, options.axis)
     dim, unit, _ = named_axis(heads[place], path.name, None)
@@ -53,11 +54,12 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     metadata = metadata_of(table.header)
     laser = number_of(str(metadata.get("laser_wavelength", "")))
     attrs = {"metadata": metadata, **facts_of(metadata), **({"laser_wavelength": laser} if laser else {})}
-    beside = {_coordinate(h): table.columns[:, i] for i, h in enumerate(heads) if h.text and i not in (place, *signals)}
+    beside = {_coordinate(h): columns[:, i] for i, h in enumerate(heads) if h.text and i not in (place, *signals)}
+    units = units_of([h for h in heads if h.kind])
     names = unique([heads[i].name for i in signals]) if len(signals) > 1 else [path.stem]
     notes = [f"the signal is '{heads[signals[0]].text}'; the file's other columns stand beside it"]
     curves = [
-        Curve(name, table.columns[:, place], table.columns[:, i], dim, unit, beside, _attrs(table, attrs, heads[i], notes))
+        Curve(name, columns[:, place], columns[:, i], dim, unit, beside, _attrs(table, attrs, heads[i], notes), units)
         for i, name in zip(signals, names, strict=True)
     ]
     return items_of(curves, path.name)

@@ -1,4 +1,4 @@
-"""Tables of text (``.xy .xye .csv .dat .txt .asc .tsv .prn`` and others): spectra in columns, pairs of columns or rows."""
+"""Tables of text (``.xy .xye .csv .dat .txt .asc .tsv .prn`` and others): spectra in columns, in pairs, in rows."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
 def title_of(table: Table) -> str:
     """Return what the lines above a block call it: a line with ``region`` or ``name`` in its key, or the first one."""
     for line in table.header:
-        match = re.match(r"(?:region|spectrum|sample|scan|block|title)(?: name)?\s*[:=]\s*(\S.{0,60})", line, re.IGNORECASE)
+        match = re.match(
+            r"(?:region|spectrum|sample|scan|block|title)(?: name)?\s*[:=]\s*(\S.{0,60})", line, re.IGNORECASE
+        )
         if match:
             return match[1].strip()
     first = next((line for line in table.header if re.search(r"[^\W\d_]", line)), "")

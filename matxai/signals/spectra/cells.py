@@ -85,9 +85,9 @@ class Dialect:
     def numbers(self, line: str) -> list[float] | None:
         """Return the numbers of a line (NaN for empty cells), or None where a cell is a word or all are empty."""
         cells = self.cells(line)
-        if self.decimal == "." and "_" not in line:
-            try:
-                return list(map(float, cells)) or None  # nearly every line, and ten times as fast
+        if "_" not in line and (self.decimal == "." or "." not in line):
+            try:  # nearly every line, and ten times as fast
+                return [float(cell.replace(",", ".")) if self.decimal == "," else float(cell) for cell in cells] or None
             except ValueError:
                 pass
         found: list[float] = []

@@ -31,7 +31,13 @@ _ROOTS_APART = 0.01
 
 
 def curves_of(
-    table: Table, *, file: str, name: str, axis: str | None = None, who: str = "the caller", third_is_sigma: bool = False
+    table: Table,
+    *,
+    file: str,
+    name: str,
+    axis: str | None = None,
+    who: str = "the caller",
+    third_is_sigma: bool = False,
 ) -> list[Curve]:
     """Return the curves of a table.
 
@@ -117,9 +123,11 @@ def _axis_column(columns: Numbers, heads: Sequence[Heading], file: str, axis: st
     if heads[0].role == "counter" and (place + 1 >= len(heads) or not runs_one_way(columns[:, place])):
         place = 0  # channel and counts: the channel is all there is
     if not runs_one_way(columns[:, place]):
+        values = columns[np.isfinite(columns[:, place]), place]
+        steps = np.diff(values) * np.sign(values[-1] - values[0] or 1)
         msg = (
-            f"{file} is a table of {columns.shape[0]} x {columns.shape[1]} numbers without an axis: its first column "
-            f"turns round and no column is named like an axis; put the axis into the first column"
+            f"{file} is a table of {columns.shape[0]} x {columns.shape[1]} numbers without an axis: column {place + 1} "
+            f"turns round or stands still after row {int(np.argmax(steps <= 0)) + 1}, and no other is named like one"
         )
         raise FileError(msg)
     return place
@@ -158,6 +166,7 @@ def _values(
         for i, role in enumerate(roles)
         if i not in (place, *values) and role != "sigma"
     }
+    units = units_of([heads[i] for i in range(len(roles)) if heads[i].kind and i != place])
     titles = unique([heads[i].name or (f"column {i + 1}" if len(values) > 1 else name) for i in values])
     found = []
     for i, title in zip(values, titles, strict=True):
@@ -169,8 +178,13 @@ def _values(
             said["value_name"] = heads[i].name
         if heads[i].unit:
             said["value_unit"] = heads[i].unit
-        found.append(Curve(title, columns[:, place], columns[:, i], axis[0], axis[1], own, said))
+        found.append(Curve(title, columns[:, place], columns[:, i], axis[0], axis[1], own, said, units))
     return found
+
+
+def units_of(heads: Sequence[Heading]) -> dict[str, str]:
+    """Return the units of axes that stand beside, by the kind of axis."""
+    return {h.kind: axis_unit(h.unit) or KINDS[h.kind].unit for h in heads if h.kind}
 
 
 def _value_columns(roles: Sequence[str], place: int) -> list[int]:
@@ -189,7 +203,7 @@ def _is_sigma(columns: Numbers, *, known: bool) -> bool:
 
 
 def _are_pairs(columns: Numbers, heads: Sequence[Heading]) -> bool:
-    """Whether columns are x, y, x, y, ...: every second one an axis by name, or by running evenly where it has values."""
+    """Whether columns are x, y, x, y, ...: every second one an axis by name or by its even steps."""
     width = columns.shape[1]
     if width < 4 or width % 2:
         return False

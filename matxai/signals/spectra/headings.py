@@ -19,7 +19,7 @@ EMPTY = Heading("", "", "", None, "value")
 
 def headings_of(table: Table) -> tuple[Heading, ...]:
     """Return a heading for every column; empty ones where no line above the table names its columns."""
-    width = table.columns.shape[1]
+    width = int(table.columns.shape[1])
     lines = [line for line in table.header if re.search(r"[^\W\d_]|°", line)][-_LOOKED_AT:][::-1]
     for i, line in enumerate(lines):
         cells = cells_over(line, width, table.dialect)
@@ -30,7 +30,7 @@ def headings_of(table: Table) -> tuple[Heading, ...]:
             if names is not None and not _are_units(names):
                 return tuple(heading(n, u) for n, u in zip(names, cells, strict=True))
         return tuple(heading(cell) for cell in cells)
-    return (EMPTY,) * width
+    return tuple([EMPTY] * width)
 
 
 def cells_over(line: str, width: int, dialect: Dialect) -> list[str] | None:

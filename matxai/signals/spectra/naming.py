@@ -117,7 +117,7 @@ def _measures(word: str, kind: str) -> bool:
 
 def _divided(text: str) -> tuple[str, str]:
     """Return a heading's name and unit: ``a (b)``, ``a [b]``, ``a / b``, ``a, b``, ``a_b``."""
-    if axis_unit(text) is not None:
+    if re.fullmatch(r"[\w/^°⁻¹-]+", text) and axis_unit(text) is not None:
         return text, ""
     match = re.fullmatch(r"(.*?)\s*[(\[<{]\s*([^()\[\]{}]*?)\s*[)\]>}]\s*:?", text)
     if match and match[1]:
@@ -126,7 +126,11 @@ def _divided(text: str) -> tuple[str, str]:
     if match and axis_unit(match[2]) is not None:
         return match[1], match[2]
     match = re.fullmatch(r"(.+?)[\s_]+(\S+)", text)
-    if match and not re.fullmatch(r"\d+", match[2]) and re.fullmatch(r"[k]?eV|nm|cm-1|deg|degrees?|°|Hz|s|ms|us", match[2]):
+    if (
+        match
+        and not re.fullmatch(r"\d+", match[2])
+        and re.fullmatch(r"[k]?eV|nm|cm-1|deg|degrees?|°|Hz|s|ms|us", match[2])
+    ):
         return match[1], match[2]
     return text, ""
 

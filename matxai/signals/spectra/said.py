@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 _MOST = 500
 _KEY = re.compile(r"\s*([^=:;\t]{1,80}?)\s*(?:[=:]\s*|[;\t]\s*)(.{1,400}?)\s*")
 _FACTS = (
-    ("photon_energy", r"(characteristic|excitation|photon|source|x-?ray) energy( ?\(?ev\)?)?|hv( ?\(?ev\)?)?", 5, 20_000),
+    (
+        "photon_energy",
+        r"(characteristic|excitation|photon|source|x-?ray) energy( ?\(?ev\)?)?|hv( ?\(?ev\)?)?",
+        5,
+        20_000,
+    ),
     ("work_function", r"(eff(ective|\.)? )?work ?function( ?\(?ev\)?)?", 0.5, 10),
     ("laser_wavelength", r"(laser|excitation)[ _]?(wave ?length)?( ?\(?nm\)?)?", 200, 1100),
     ("wavelength", r"(x-?ray )?(wave ?length|lambda)( ?\(?(å|a|angstroms?)\)?)?", 0.1, 5),

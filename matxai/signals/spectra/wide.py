@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.errors import FileError
-from matxai.signals.labelled import UNNAMED, labelled
+from matxai.signals.labelled import labelled
 from matxai.signals.spectra.cells import BLANKS, Dialect
 from matxai.signals.spectra.columns import named_axis, runs_one_way, unique
 from matxai.signals.spectra.curve import SAMPLE
@@ -101,7 +101,7 @@ def wide_in(text: Plain) -> Wide | None:
             rows = _rows(text, start + 1, dialect, len(cells), span)
             if rows is not None:
                 axis = np.array([float(v) for v in numbers[span] if v is not None])
-                return _decided(text, axis, cells, span, rows, dialect)
+                return _decided(axis, cells, span, rows, dialect)
     return None
 
 
@@ -145,7 +145,6 @@ def _rows(
 
 
 def _decided(
-    text: Plain,
     axis: npt.NDArray[np.float64],
     cells: list[str],
     span: slice,
