@@ -186,7 +186,7 @@ def _merged(
     if np.any(first < 0) or np.any(first + n > len(counts)):
         msg = f"'{name}' in {file}: a channeltron's shift reaches beyond the scan; export it merged, as text"
         raise FileError(msg)
-    return np.sum([counts[f : f + n, d] for d, f in enumerate(first)], axis=0)
+    return np.asarray(np.sum([counts[f : f + n, d] for d, f in enumerate(first)], axis=0))
 
 
 readers.add(
