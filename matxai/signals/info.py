@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 COUNTED_UP_TO = 2**30
 """Lazy arrays larger than this are not searched for NaN and Inf: it would read all of them."""
 
+FACTS: dict[str, str] = {
+    "wavelength": "angstrom",
+    "anode": "",
+    "photon_energy": "eV",
+    "work_function": "eV",
+    "e0": "eV",
+    "edge": "",
+    "laser_wavelength": "nm",
+    "sampling_rate": "Hz",
+    "value_name": "",
+    "value_unit": "",
+}
+"""What the attributes of a spectrum or waveform say beside its axis, and in which unit."""
+
 
 @dataclass(frozen=True)
 class AxisInfo:
@@ -34,7 +48,10 @@ class AxisInfo:
 
 @dataclass(frozen=True)
 class ItemInfo:
-    """One signal of a file; axes and what follows them only for those that were opened."""
+    """One signal of a file; axes and what follows them only for those that were opened.
+
+    ``facts`` are the attributes of `FACTS`: wavelength, anode, photon energy, what the values are.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -45,6 +62,7 @@ class ItemInfo:
     pixel_size_source: str = ""
     info_bar: tuple[int, int] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +150,7 @@ def _described(item: Item, signal: xr.DataArray) -> ItemInfo:
         pixel_size_source=str(signal.attrs.get("pixel_size_source", "")),
         info_bar=(int(bar[0]), int(bar[1])) if bar is not None else None,
         metadata=dict(signal.attrs.get("metadata", {})),
+        facts={k: signal.attrs[k] for k in FACTS if k in signal.attrs},
     )
 
 

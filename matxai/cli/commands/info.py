@@ -14,18 +14,39 @@ from matxai.errors import MatxaiError
 if TYPE_CHECKING:
     from matxai.signals.info import AxisInfo, FileInfo, ItemInfo
 
+IMAGE_DIMS = ("t", "z", "y", "x", "c")
+
 
 def _axis(axis: AxisInfo) -> str:
     step = "uneven steps" if axis.step is None else f"step {axis.step:.6g}"
     if axis.size < 2 or axis.dim == "c":
         step = "one value" if axis.size < 2 else "channels"
     unit = axis.unit or "no unit"
-    return f"  {axis.dim:<10} {axis.size} points, {step}{'' if step == 'channels' else ' ' + unit}"
+    return f"  {axis.dim:<10} {axis.size} points, {step}{'' if step == 'channels' else ' ' + unit}{_range(axis)}"
+
+
+def _range(axis: AxisInfo) -> str:
+    """Return where an axis of a spectrum begins and ends; those of images begin at 0 and need no word."""
+    if axis.dim in IMAGE_DIMS or axis.size < 2 or isinstance(axis.first, str) or isinstance(axis.last, str):
+        return ""
+    return f", {axis.first:.6g} to {axis.last:.6g}"
+
+
+def _facts(item: ItemInfo) -> list[str]:
+    """Return what a spectrum's file says beside its axis: wavelength, anode, what the values are."""
+    from matxai.signals.info import FACTS
+
+    said = {k: " ".join(str(w) for w in (v, FACTS[k]) if w != "") for k, v in item.facts.items()}
+    value = " in ".join(said.pop(k) for k in ("value_name", "value_unit") if k in said)
+    rows = [("values", value)] if value else []
+    rows += [(name.replace("_", " "), text) for name, text in said.items()]
+    return [f"  {name:<10} {text}" for name, text in rows]
 
 
 def _item(item: ItemInfo) -> list[str]:
     lines = [f"  shape      {' x '.join(map(str, item.shape))} {item.dtype}"]
     lines += [_axis(axis) for axis in item.axes]
+    lines += _facts(item)
     if item.pixel_size_source:
         known = not item.pixel_size_source.startswith("uncalibrated")
         lines.append(f"  {'calibrated by ' if known else ''}{item.pixel_size_source}")

@@ -46,6 +46,7 @@ KINDS: dict[str, AxisKind] = {
         AxisKind("wavenumber", "1/cm", "wavenumber", descends=True),
         AxisKind("wavelength", "nm", "wavelength"),
         AxisKind("time", "s", "time"),
+        AxisKind("time_of_flight", "us", "time of flight"),
         AxisKind("frequency", "Hz", "frequency"),
         AxisKind("field", "A/m", "H"),
         AxisKind("temperature", "kelvin", "temperature"),
