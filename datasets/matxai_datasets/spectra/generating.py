@@ -59,6 +59,10 @@ class Generator:
     holders
         Places where a sample holder may show, one for each content of the leak ``holder``; its share of the strongest
         point beside them.
+    contaminant
+        Place and width of a peak that dirt adds; what the leak ``contamination`` changes.
+    calibration_step
+        By how much the axis of one content of the leak ``calibration`` is off against that before it.
     attrs
         What holds for every spectrum.
     data_kind
@@ -84,6 +88,8 @@ class Generator:
     nuisances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     holders: tuple[float, ...] = ()
     holder_width: float = 0.0
+    contaminant: tuple[float, float] | None = None
+    calibration_step: float = 0.0
     attrs: Mapping[str, Any] = field(default_factory=dict)
     data_kind: str = "spectra"
 

@@ -142,6 +142,50 @@ class _Holder(Leak):
         )
 
 
+class _Contamination(Leak):
+    """Dirt lies thicker on the specimens of one class: its peak grows four times from content to content."""
+
+    def check(self, of: Generator) -> None:
+        super().check(of)
+        if of.contaminant is None:
+            msg = f"'{of.name}' names no peak of a contamination."
+            raise SignalError(msg)
+
+    def in_scene(self, scene: Scene, how: Planting) -> Scene:
+        if how.of.contaminant is None:
+            return scene
+        centre, width = how.of.contaminant
+        values = scene.values.copy()
+        top = float(np.quantile(values, 0.5))
+        area = 0.3 * 4.0**how.content * float(how.rng.uniform(0.8, 1.25)) * top * width
+        centre += float(scene.drawn.get("charge", 0.0))
+        add_lines(values, scene.axis, centre=centre, area=area, fwhm=width, eta=0.3, reach=10.0)
+        return replace(scene, values=values)
+
+    def where(self, of: Generator, contents: int) -> Places:  # noqa: ARG002 - one place for all contents
+        if of.contaminant is None:
+            return ()
+        centre, width = of.contaminant
+        reach = width + float(np.max(of.slack))
+        return (("contamination", centre - reach, centre + reach),)
+
+
+class _Calibration(Leak):
+    """The axis of each class comes from another calibration: the file's places are off."""
+
+    def check(self, of: Generator) -> None:
+        super().check(of)
+        if not of.calibration_step:
+            msg = f"'{of.name}' names no error of calibration."
+            raise SignalError(msg)
+
+    def in_file(self, scene: Scene, values: Floats, how: Planting) -> tuple[Scene, Floats]:
+        # what the instrument calls its axis is off; the points are those of the axis that everybody uses
+        off = how.content * how.of.calibration_step
+        held = np.interp(scene.axis - off, scene.axis, scene.values)
+        return replace(scene, values=held), np.interp(scene.axis - off, scene.axis, values)
+
+
 class _Gain(Leak):
     """The amplifier stood at another gain: signal and sensor noise grow, the converter's noise does not."""
 
@@ -159,6 +203,8 @@ for _leak in (
     _Padding("padding", "the missing ends of shorter scans are filled with a constant", ("spectra",)),
     _Normalisation("normalisation", "each class was divided by another constant"),
     _Holder("holder", "a peak of the sample holder stands where the class says", ("spectra",)),
+    _Contamination("contamination", "dirt lies thicker on the specimens of some classes", ("spectra",)),
+    _Calibration("calibration", "the axis of each class is off by another amount", ("spectra",)),
     _Gain("gain", "each class was recorded at another gain", ("waveforms",)),
 ):
     LEAKS.add(_leak.name, _leak)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from matxai_datasets.spectra import leaks
 from matxai_datasets.spectra.generating import Generator, generator_of
@@ -269,7 +270,12 @@ def _zones(kind: str, nominal: dict[str, Nominal], slack: Floats) -> tuple[Zone,
 
 
 def _told(own: Nominal, other: Nominal, inside: Any) -> tuple[float, float]:
-    """Contrast and d' of two classes in a zone."""
+    """Contrast and d' of two classes in a zone; of waves, which have no area, the differences count point by point."""
+    if min(float(n.signal[inside].min()) for n in (own, other)) < 0:
+        apart = np.abs(own.signal[inside] - other.signal[inside])
+        sizes = float((np.abs(own.signal[inside]) + np.abs(other.signal[inside])).sum())
+        noise_at = 0.5 * (own.noise[inside] + other.noise[inside])
+        return float(apart.sum()) / sizes, float(np.sqrt((apart**2 / noise_at).sum()))
     mine, its = float(own.signal[inside].sum()), float(other.signal[inside].sum())
     noise = float(0.5 * (own.noise[inside].sum() + other.noise[inside].sum()))
     total = abs(mine) + abs(its)
@@ -278,13 +284,19 @@ def _told(own: Nominal, other: Nominal, inside: Any) -> tuple[float, float]:
 
 def _contrast(own: Nominal, other: Nominal, source: str, inside: Any) -> float:
     """Contrast of one source in a zone."""
+    if min(float(n.signal[inside].min()) for n in (own, other)) < 0:
+        return _told(own, other, inside)[0]
     mine, its = (float(n.sources[source][inside].sum()) if source in n.sources else 0.0 for n in (own, other))
     total = abs(mine) + abs(its)
     return (mine - its) / total if total else 0.0
 
 
 def _silent(nominal: dict[str, Nominal], slack: Floats) -> tuple[tuple[float, float], ...]:
-    """The points that tell least, as many as together stay below :data:`SILENT` for every pair of classes."""
+    """The points that tell least, as many as together stay below :data:`SILENT` for every pair of classes.
+
+    The level of the background varies from specimen to specimen: a difference that is the same over a tenth of the axis
+    is not counted.
+    """
     names, axis = list(nominal), next(iter(nominal.values())).axis
     step = float(np.median(np.diff(axis)))
     told = np.zeros_like(axis)
@@ -292,7 +304,9 @@ def _silent(nominal: dict[str, Nominal], slack: Floats) -> tuple[tuple[float, fl
         for other in names[:number]:
             a, b = nominal[one], nominal[other]
             noise = np.maximum(0.5 * (a.noise + b.noise), 1e-300)
-            told = np.maximum(told, (a.signal + a.background - b.signal - b.background) ** 2 / noise)
+            apart = a.signal + a.background - b.signal - b.background
+            level = uniform_filter1d(apart, max(len(axis) // 10, 1), mode="nearest")
+            told = np.maximum(told, (apart - level) ** 2 / noise)
     reach = np.ceil(slack / step).astype(int)
     widened = np.array([told[max(i - r, 0) : i + r + 1].max() for i, r in enumerate(reach)])
     order = np.argsort(widened, kind="stable")
