@@ -127,7 +127,7 @@ def _file(name: str, reader: Reader, items: list[Item], notes: list[str]) -> Fil
     chosen = next((i for i, item in enumerate(items) if item.measured), 0)
     signal = loaded(items[chosen], reader, name)
     problems = [*notes, *signal.attrs.get("notes", []), *_nonfinite(signal)]
-    if len(items) > 1:
+    if sum(not item.derived for item in items) > 1:
         problems.append(f"{len(items)} signals: item={chosen} is read unless another one is asked for")
     described = tuple(
         _described(item, signal)

@@ -53,6 +53,9 @@ class Item:
         False for previews, thumbnails, photographs of the stage: never chosen unless asked for.
     note
         What a user should know of it: ``"JPEG preview"``.
+    derived
+        True for another reading of numbers that the first item has already (an absorption of the reference): `item=`
+        takes it and `matxai info` lists it, and no warning names it.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Item:
     dtype: str
     measured: bool = True
     note: str = ""
+    derived: bool = False
 
 
 @dataclass(frozen=True)

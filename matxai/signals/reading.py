@@ -185,7 +185,11 @@ def choose(items: list[Item], item: int | str | None, name: str) -> Item:
     """Return the item asked for, else the first measured one with a warning that names the rest."""
     if item is None:
         one = next((i for i in items if i.measured), items[0])
-        rest = [f"{i}: '{other.name}' {other.shape}" for i, other in enumerate(items) if other is not one]
+        rest = [
+            f"{i}: '{other.name}' {other.shape}"
+            for i, other in enumerate(items)
+            if other is not one and not other.derived
+        ]
         if rest:
             shown = ", ".join(rest[:8]) + (f" and {len(rest) - 8} more" if len(rest) > 8 else "")
             text = f"{name} holds {len(items)} signals; '{one.name}' {one.shape} was read. With item= there is {shown}."

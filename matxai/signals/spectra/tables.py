@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matxai.signals.spectra.plain import Plain
 
 COMMENTS = ("#", "%", "!", "*", "//")
-_SAMPLED = 150
+_MARKED = "".join(mark[0] for mark in COMMENTS)
+_SAMPLED = 60
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,8 @@ def _blocks(text: Plain, dialect: Dialect) -> list[_Block]:
     for number, line in enumerate(text.lines):
         if not line.strip():
             continue
-        said, comment = bare(line)
-        row = None if comment and dialect.delimiter != "*" else dialect.numbers(line)
+        said, comment = bare(line) if line.lstrip()[0] in _MARKED else (line.strip(), False)
+        row = None if comment else dialect.numbers(line)
         if row is None:
             if block is not None:
                 _refuse_damaged(text, block, number, line, dialect, comment=comment)
