@@ -62,12 +62,16 @@ class Nominal:
         What is there besides, ``(n,)``.
     variance
         Of the noise at each point, ``(n,)``; the background and features themselves where it counts events.
+    along
+        Where the axis of the truth is not that of the files: name, start, stop on the files' axis and ``presence`` or
+        ``nuisance``: where the class's evidence lies, and where none can be.
     """
 
     axis: Floats
     features: tuple[Feature, ...]
     background: Floats
     variance: Floats | None = None
+    along: tuple[tuple[str, float, float, str], ...] = ()
 
     @cached_property
     def sources(self) -> dict[str, Floats]:

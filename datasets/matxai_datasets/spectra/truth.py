@@ -10,7 +10,7 @@ one source (the peaks of one phase) are collinear: any one of them suffices.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,6 +102,8 @@ class Truth:
         Where it lies; empty if it changes every point (``everywhere``).
     everywhere
         Whether the leak changes every point.
+    along
+        For each class, places on the files' own axis where that is not the axis of the truth: a burst in time.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Truth:
     strength: float | None = None
     planted: tuple[Zone, ...] = ()
     everywhere: bool = False
+    along: dict[str, tuple[Zone, ...]] = field(default_factory=dict)
 
     def distinguishing(self, kind: str, *, evidence: str | None = None) -> tuple[Zone, ...]:
         """Return the zones that tell a class from all the others, of one kind of evidence or both."""
@@ -180,6 +183,11 @@ def truth_of(
         strength if leak is not None else None,
         tuple(Zone(n, "band", leak or "", (a + b) / 2, a, b, "leak") for n, a, b in planted),
         leak is not None and not planted,
+        {
+            kind: tuple(Zone(n, "band", n, (a + b) / 2, a, b, what_is) for n, a, b, what_is in one.along)
+            for kind, one in nominal.items()
+            if one.along
+        },
     )
 
 
@@ -266,7 +274,9 @@ def _zones(kind: str, nominal: dict[str, Nominal], slack: Floats) -> tuple[Zone,
                     share=share,
                 )
             )
-    return tuple(sorted(found, key=lambda z: (-len(z.against), z.evidence == "absence", -abs(z.d_prime))))
+    # a feature that two other classes share is one zone
+    once = {(z.name, z.evidence, z.against): z for z in found}.values()
+    return tuple(sorted(once, key=lambda z: (-len(z.against), z.evidence == "absence", -abs(z.d_prime))))
 
 
 def _told(own: Nominal, other: Nominal, inside: Any) -> tuple[float, float]:
