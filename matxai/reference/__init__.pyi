@@ -4,6 +4,10 @@ from .crystals import Site as Site
 from .diffraction import powder_lines as powder_lines
 from .lines import ReferenceLine as ReferenceLine
 from .lines import ReferenceLines as ReferenceLines
+from .match_record import ExpectedLine as ExpectedLine
+from .match_record import Match as Match
+from .match_record import MatchedPeak as MatchedPeak
+from .matching import match as match
 from .phases import structure as structure
 from .phases import structures as structures
 from .tubes import anodes as anodes

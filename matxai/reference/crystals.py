@@ -119,10 +119,7 @@ class CrystalStructure:
     @property
     def metric(self) -> npt.NDArray[np.float64]:
         """The metric tensor ``a_i . a_j`` in square angstrom, shape ``(3, 3)``."""
-        lengths = np.array(self.cell[:3])
-        ca, cb, cg = np.cos(np.radians(self.cell[3:]))
-        cosines = np.array([[1, cg, cb], [cg, 1, ca], [cb, ca, 1]])
-        return np.asarray(np.outer(lengths, lengths) * cosines, float)
+        return metric_of(self.cell)
 
     @property
     def operations_or_standard(self) -> tuple[str, ...]:
@@ -180,6 +177,14 @@ class CrystalStructure:
             raise MatxaiError(msg)
         a, b, c = (float(x) for x in np.array(self.cell[:3]) * factors)
         return replace(self, cell=(a, b, c, *self.cell[3:]))
+
+
+def metric_of(cell: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return the metric tensor ``a_i . a_j`` in square angstrom of a cell of three lengths and three angles."""
+    lengths = np.asarray(cell[:3], float)
+    ca, cb, cg = np.cos(np.radians(cell[3:]))
+    cosines = np.array([[1, cg, cb], [cg, 1, ca], [cb, ca, 1]])
+    return np.asarray(np.outer(lengths, lengths) * cosines, float)
 
 
 def _check_cell(name: str, cell: Sequence[float]) -> None:
