@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "objects": ["Localised", "localised", "map_objects"],
         "partitions": ["consecutive", "superpixels", "zones"],
         "spectral": ["edges", "peaks", "shoulders"],
+        "zonings": ["CurveZones", "divided"],
     },
 )

@@ -52,6 +52,14 @@ KINDS = (
     "edge",
     "interval",
     "complement",
+    "doublet",
+    "band",
+    "pre_edge",
+    "white_line",
+    "post_edge",
+    "exafs",
+    "line",
+    "background",
     *ARTEFACTS,
 )
 """The kinds of region that exist so far; the artefacts are named as the reports name them."""

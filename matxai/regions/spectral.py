@@ -81,6 +81,7 @@ def peaks(
     least: float = 8.0,
     smooth: float = 1.0,
     height: float = 0.5,
+    noise: Curve | None = None,
 ) -> list[Region]:
     """Return the peaks of a curve, the most prominent first.
 
@@ -97,6 +98,8 @@ def peaks(
     height
         The region goes from flank to flank at this share of the prominence below the top; 0.5 is the full width at
         half maximum.
+    noise
+        Standard deviation of the noise at each point, ``(L,)``; by default it is taken from the curve.
 
     Returns
     -------
@@ -113,7 +116,8 @@ def peaks(
     where = _axis(axis, len(curve))
     smoothed = ndimage.gaussian_filter1d(curve, smooth) if smooth > 0 else curve
     # smoothing by a Gaussian of s points leaves white noise of 1 / sqrt(2 sqrt(pi) s)
-    noise = noise_of(curve) * (min(1.0, (2 * np.sqrt(np.pi) * smooth) ** -0.5) if smooth > 0 else 1.0)
+    gain = min(1.0, (2 * np.sqrt(np.pi) * smooth) ** -0.5) if smooth > 0 else 1.0
+    noise = (noise_of(curve) if noise is None else noise) * gain
     tops, about = signal.find_peaks(smoothed, prominence=np.maximum(least * noise, 1e-12 * np.ptp(curve)))
     if not len(tops):
         return []
@@ -147,7 +151,12 @@ def _vertex(curve: Curve, top: int) -> float:
 
 
 def shoulders(
-    values: npt.NDArray[Any], axis: npt.NDArray[Any] | None = None, *, width: int = 9, least: float = 5.0
+    values: npt.NDArray[Any],
+    axis: npt.NDArray[Any] | None = None,
+    *,
+    width: int = 9,
+    least: float = 5.0,
+    noise: Curve | None = None,
 ) -> list[Region]:
     """Return shoulders: places where a flank bends like a peak and has no top of its own; the most bent first.
 
@@ -161,6 +170,8 @@ def shoulders(
         Points of the smoothing window, odd, about a peak's width.
     least
         Curvature in standard deviations of what the noise makes of it.
+    noise
+        Standard deviation of the noise at each point, ``(L,)``; by default it is taken from the curve.
 
     Returns
     -------
@@ -178,7 +189,7 @@ def shoulders(
         raise RegionError(f"The window for shoulders is an odd number of points from 5 to {len(curve)}, not {width}.")
     bend = signal.savgol_filter(curve, width, 3, deriv=2)
     gain = float(np.linalg.norm(signal.savgol_coeffs(width, 3, deriv=2)))
-    noise = np.maximum(noise_of(curve) * gain, 1e-12 * np.ptp(curve))
+    noise = np.maximum((noise_of(curve) if noise is None else noise) * gain, 1e-12 * np.ptp(curve))
     smoothed = signal.savgol_filter(curve, width, 3)
     tops = signal.argrelmax(smoothed, order=1, mode="clip")[0]
     found = []
