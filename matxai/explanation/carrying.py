@@ -71,6 +71,8 @@ class Carried:
         The same in full, for the provenance.
     axes
         Where the map keeps a layer's own cells: position of each cell along each axis, in the signal's coordinate.
+    by_channel
+        The same map with the signal's channels apart, ``(T, L, C, *spatial)``, where the method's map has them.
     """
 
     key: str
@@ -79,6 +81,14 @@ class Carried:
     attrs: dict[str, Any]
     record: dict[str, Any]
     axes: tuple[Floats, ...] | None = field(default=None)
+    by_channel: Floats | None = field(default=None)
+
+    @property
+    def channelled(self) -> Floats:
+        """Return the map of the first target with its layers first, ``(L, *spatial)``, and with its channels last."""
+        if self.by_channel is None or self.by_channel.shape[2] == 1:
+            return np.asarray(self.values[0])
+        return np.moveaxis(self.by_channel[0], 1, -1)
 
 
 def quantity(method: Method, key: str) -> str:
@@ -144,6 +154,7 @@ def _on_signal(
     net = value.shape[-ndim:]
     kind, error = quantity(method, key), is_error(method, key)
     lost = 0.0
+    apart: Floats | None = None
     if error and kind != "cam":
         named = layers
         sizes = np.abs(value).reshape(targets, -1, prepared.tensor.shape[1], *net)
@@ -159,12 +170,15 @@ def _on_signal(
         if kind == "relevance":
             x = prepared.tensor[0].double().numpy() if proportional(method) else None
             returned = placement.to_source_adjoint(flat, values=x, unseen=0.0)
-            maps, lost = returned.values.sum(2), returned.lost
+            apart, lost = returned.values, returned.lost
+            maps = apart.sum(2)
         elif kind == "change":
             maps = placement.to_source_interpolated(flat.sum(2), unseen=0.0)
         elif kind == "magnitude":
-            maps = np.abs(placement.to_source_transposed(flat, unseen=0.0)).max(2)
+            apart = np.abs(placement.to_source_transposed(flat, unseen=0.0))
+            maps = apart.max(2)
         else:
+            apart = placement.to_source_transposed(flat, unseen=0.0)
             maps = placement.to_source_transposed(flat.sum(2, keepdims=True), unseen=0.0)[:, :, 0]
     attrs = _attrs(key, method, kind, maps, layers)
     sums = [float(v.sum()) for v in value.reshape(targets, -1)]
@@ -189,7 +203,10 @@ def _on_signal(
         record["cell"] = _extents(cell)
     empty = " ".join(dict.fromkeys(e.sentence for e in result.empty if e.method == method.key))
     attrs["empty"] = empty
-    return Carried(key, np.where(placement.seen, maps, np.nan), named, attrs, record)
+    if apart is not None:
+        same = apart.shape[2] == placement.source.shape[0]  # a mixture of channels has none of the signal's
+        apart = np.where(placement.seen, apart, np.nan) if same else None
+    return Carried(key, np.where(placement.seen, maps, np.nan), named, attrs, record, by_channel=apart)
 
 
 def _error(sizes: Floats, kind: str, placement: Placement) -> Floats:

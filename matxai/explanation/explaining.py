@@ -93,7 +93,8 @@ def explain(
     Explanation
         Data variables are the maps, in the order asked for, with the signal's spatial dims and coordinates; ``layer``
         and ``class`` are further dims where there are several. What the network never saw is NaN. Relevance is summed
-        over channels, ``saliency`` is the largest magnitude over them. See :func:`provenance` for the rest.
+        over the channels of an image, ``saliency`` is the largest magnitude over them; spectra and waveforms of
+        several channels keep them as a dim ``c``. See :func:`provenance` for the rest.
 
     Raises
     ------
@@ -263,7 +264,8 @@ def _dataset(maps: Sequence[Carried], prepared: Prepared, targets: Sequence[dict
     variables: dict[str, Any] = {}
     for c in maps:
         name = identifier(c.key, {*taken, *variables})
-        values = c.values.astype(np.float32)
+        keeps = len(dims) == 1 and c.by_channel is not None and c.by_channel.shape[2] > 1
+        values = (c.by_channel if keeps and c.by_channel is not None else c.values).astype(np.float32)
         lead = ["class"] if len(targets) > 1 else []
         values = values if lead else values[0]
         if len(c.layers) > 1 and c.axes is None:
@@ -277,6 +279,10 @@ def _dataset(maps: Sequence[Carried], prepared: Prepared, targets: Sequence[dict
             own = tuple(f"{identifier(c.layers[0], (), prefix='layer')}_{d}" for d in dims)
             for o, d, at, unit in zip(own, dims, c.axes, prepared.placement.units, strict=True):
                 coords[o] = (o, at, {"units": unit, "axis": d} if unit else {"axis": d})
+        attrs = dict(c.attrs)
+        if keeps:
+            lead.append("c")
+            attrs["reduction"] = "none, channels are kept"
         label = ", ".join(t["class"] for t in targets)
-        variables[name] = ((*lead, *own), values, flat_attrs({**c.attrs, "class": label}))
+        variables[name] = ((*lead, *own), values, flat_attrs({**attrs, "class": label}))
     return Explanation(variables, coords)

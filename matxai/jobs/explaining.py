@@ -336,8 +336,11 @@ def _evidence(
     spatial = [d for d in signal.dims if d != "c"]
     maps: dict[str, np.ndarray[Any, np.dtype[Any]]] = {}
     for name, variable in explanation.data_vars.items():
-        if list(variable.dims) == spatial and "error_of" not in variable.attrs:
-            maps[str(variable.attrs.get("method", name))] = np.asarray(variable.values)
+        if "error_of" in variable.attrs:
+            continue
+        whole = variable.sum("c", skipna=False) if "c" in variable.dims else variable
+        if list(whole.dims) == spatial:
+            maps[str(variable.attrs.get("method", name))] = np.asarray(whole.values)
     if not isinstance(index, int):
         why = "The target is no single class, so no score was removed from."
         return [{"method": method, "sentence": why} for method in maps]

@@ -26,7 +26,7 @@ def shared_limits(explanations: Sequence[xr.Dataset], options: Options) -> dict[
 def parts(explanation: xr.Dataset) -> Iterator[tuple[str, dict[str, int], str]]:
     """Each map with one value for each pixel: its name, the entry of its leading dims, and a stem for its files."""
     for name, variable in explanation.data_vars.items():
-        leading = [str(d) for d in variable.dims if str(d).split("_")[0] in ("layer", "class", "target")]
+        leading = [str(d) for d in variable.dims if str(d).split("_")[0] in ("layer", "class", "target", "c")]
         for index in np.ndindex(*(variable.sizes[d] for d in leading)):
             at = {d: int(i) for d, i in zip(leading, index, strict=True)}
             yield str(name), at, "_".join([str(name), *(f"{d}{i}" for d, i in at.items())])

@@ -199,7 +199,7 @@ def _split(
     """Take one entry of a leading dim, or all of them where the image does not have it and none was named."""
     array, signal, place = part
     size = array.sizes[dim]
-    stacked = dim not in signal.dims
+    stacked = dim not in signal.dims or dim == "c"
     names = [str(v) for v in array[dim].values] if dim in array.coords else [str(i) for i in range(size)]
     if entry is None:
         picked = list(range(size)) if stacked else [size // 2]
@@ -209,9 +209,9 @@ def _split(
         picked = [_position(entry, names, dim)]
     parts = []
     for i in picked:
-        image = signal if stacked else signal.isel({dim: i})
+        image = signal if dim not in signal.dims else signal.isel({dim: i})
         label = names[i] if stacked else f"{i + 1} of {size}"
-        said = "layer" if dim.startswith("layer_") else dim
+        said = {"c": "channel"}.get(dim, "layer" if dim.startswith("layer_") else dim)
         parts.append((array.isel({dim: i}), image, {**place, said: label}))
     return parts
 

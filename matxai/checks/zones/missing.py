@@ -1,0 +1,83 @@
+"""Zones where a curve has nothing: what another class shows there, and what a reference expects there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from matxai.checks.zones.assigning import expected_lines, usual_tolerance
+from matxai.errors import RegionError
+from matxai.regions import CurveZones, Region, divided
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
+
+    from matxai.reference import ReferenceLines
+
+
+def absent(cut: CurveZones, signal: xr.DataArray, contrast: Sequence[xr.DataArray]) -> list[Region]:
+    """Return the zones of a contrast class's mean that lie where this curve has none.
+
+    Raises
+    ------
+    RegionError
+        If a signal of the contrast does not lie on the same axis.
+    """
+    if not len(contrast):
+        return []
+    dim = str(signal.dims[0])
+    for one in contrast:
+        if one.shape != signal.shape or not np.allclose(one.coords[dim].values, signal.coords[dim].values, rtol=1e-6):
+            raise RegionError("A signal of the contrast class lies on another axis than this one; bring them onto one.")
+    mean = np.mean([np.asarray(c.values, np.float64) for c in contrast], axis=0)
+    theirs = divided(mean, cut.axis, how="peaks" if cut.how == "edge" else cut.how)
+    found = []
+    for zone in theirs.zones:
+        if not cut.labels[zone.mask].any() and zone.evidence["snr"] > 0:
+            said = {**zone.evidence, "name": f"absent {zone.evidence['position']:.6g}"}
+            found.append(Region(zone.mask, zone.kind, "contrast", evidence=said))
+    return found
+
+
+def without_zone(cut: CurveZones, reference: ReferenceLines, dim: str, tolerance: float | None = None) -> list[Region]:
+    """Return a zone of kind ``line`` for each line of a reference that lies on the background of a curve.
+
+    It is as wide as the tolerance on both sides; lines that lie closer than that share one.
+
+    Raises
+    ------
+    RegionError
+        If the reference lies on another axis, or outside of the curve.
+    """
+    near = usual_tolerance(cut) if tolerance is None else tolerance
+    taken = cut.labels != 0
+    found: list[Region] = []
+    for number in expected_lines(reference, cut, dim):
+        line = reference.lines[number]
+        mask = np.abs(cut.axis - line.position) <= near
+        if not mask.any() or taken[mask].any():
+            continue
+        taken = taken | mask
+        inside = np.flatnonzero(mask)
+        at = int(np.argmin(np.abs(cut.axis - line.position)))
+        evidence = {
+            "name": f"line {line.position:.6g}", "position": line.position, "fwhm": near, "channel": at,
+            "height": 0.0, "snr": 0.0, "left": float(cut.axis[inside[0]]), "right": float(cut.axis[inside[-1]]),
+        }  # fmt: skip
+        found.append(Region(mask, "line", reference.name, evidence=evidence))
+    return found
+
+
+def with_zones(cut: CurveZones, more: Sequence[Region]) -> CurveZones:
+    """Return a division with more zones, which lie on its background."""
+    if not more:
+        return cut
+    zones = sorted((*cut.zones, *more), key=lambda z: float(z.evidence["position"]))
+    labels = np.zeros_like(cut.labels)
+    for number, zone in enumerate(zones, start=1):
+        labels[zone.mask] = number
+    return replace(cut, labels=labels, zones=tuple(zones))
