@@ -22,6 +22,7 @@ from matxai.jobs import outputs
 if TYPE_CHECKING:
     import xarray as xr
 
+    from matxai.checks.zones import ZoneTable
     from matxai.jobs.inputs import Input
     from matxai.modelcard import Model
     from matxai.regions import Region
@@ -59,6 +60,14 @@ class Options:
         Whether a method's overlays have one colour scale over all inputs.
     budget, tolerance
         For methods that sample: copies at most, and the relative standard error at which they stop.
+    zones
+        Whether spectra and waveforms get a table of their zones.
+    redraws
+        Of the noise of a spectrum, for the errors in that table; 0 for none.
+    reference
+        What its zones are compared with: a structure's name or a CIF file.
+    contrast
+        A folder or file with spectra of another class: what they have and this one has not is asked about too.
     seed
         As everywhere.
     """
@@ -74,12 +83,25 @@ class Options:
     common_scale: bool = False
     budget: int | None = None
     tolerance: float | None = None
+    zones: bool = True
+    redraws: int = 50
+    reference: str | None = None
+    contrast: str | None = None
     seed: int = 0
 
 
-def default_methods(model: Model) -> tuple[str, ...]:
-    """Return the methods that nobody has to ask for: those of a network, or of what only predicts."""
-    return BLACK_BOX_METHODS if model.black_box else DEFAULT_METHODS
+def default_methods(model: Model, *, contrast: bool = False) -> tuple[str, ...]:
+    """Return the methods that nobody has to ask for: those of a network, of one for curves, or of what only predicts.
+
+    With a contrast class a curve is compared with its mean as well.
+    """
+    if model.black_box:
+        return BLACK_BOX_METHODS
+    if model.kind != "1d":
+        return DEFAULT_METHODS
+    from matxai.jobs.zoning import CONTRASTING, CURVE_METHODS
+
+    return (*CURVE_METHODS, *(CONTRASTING if contrast else ()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +120,8 @@ class Done:
         What the instrument states of the picture: its info bar.
     seconds
         How long it took; 0 where it had been done before.
+    zones
+        Of a spectrum its zones, or the sentence that says why there is no table of them; None for images.
     """
 
     name: str
@@ -106,6 +130,7 @@ class Done:
     evidence: tuple[dict[str, Any], ...]
     regions: tuple[Region, ...]
     seconds: float
+    zones: ZoneTable | str | None = None
 
 
 @dataclass(eq=False)
@@ -171,6 +196,7 @@ def explain_files(
 
     options = options or Options()
     _check(model, options)
+    contrast = contrast_of(options.contrast, model.kind)
     results = writable(out) / "results"
     run = Run(out, failures=list(failures))
     for number, one in enumerate(inputs):
@@ -181,7 +207,7 @@ def explain_files(
             progress(number, len(inputs), one.name)
         try:
             inside = _inside(progress, number, len(inputs), one.name)
-            run.done.append(_explain_one(model, one, results / one.stem, options, command, inside, cancel))
+            run.done.append(_explain_one(model, one, results / one.stem, options, command, inside, cancel, contrast))
             run.left_out.update(provenance(run.done[-1].explanation).get("left_out") or {})
         except (Cancelled, MethodError, LayerError):
             raise  # a method or layer that this model does not have is missing for every input
@@ -204,6 +230,26 @@ def explain_files(
 
         write_run(run, model, options, command=command, truths=truths or {}, limits=limits)
     return run
+
+
+def contrast_of(given: str | None, kind: str) -> list[xr.DataArray]:
+    """Return the signals of a contrast class: those of a folder, a file or a pattern; none where none is named.
+
+    Raises
+    ------
+    FileError
+        If they cannot be read.
+    """
+    if given is None:
+        return []
+    from matxai.jobs.inputs import expand
+
+    inputs, failures = expand([given], kind)
+    if failures or not inputs:
+        why = failures[0][1] if failures else "it holds no file that can be read."
+        msg = f"The contrast class {given} cannot be used: {why}"
+        raise FileError(msg)
+    return [one.load().compute() for one in inputs]
 
 
 def _inside(progress: Progress | None, number: int, total: int, name: str) -> Progress | None:
@@ -266,12 +312,20 @@ def _methods(options: Options) -> list[str]:
 
 
 def _explain_one(
-    model: Model, one: Input, folder: Path, options: Options, command: str, progress: Progress | None, cancel: Any
+    model: Model,
+    one: Input,
+    folder: Path,
+    options: Options,
+    command: str,
+    progress: Progress | None,
+    cancel: Any,
+    contrast: Sequence[xr.DataArray],
 ) -> Done:
     from matxai.explanation import explain, load, save
-    from matxai.jobs import resuming
+    from matxai.jobs import resuming, zoning
 
-    key = resuming.key_of(model, one, asdict(options))
+    beside = [resuming.content(Path(p)) for p in (options.reference, options.contrast) if p and Path(p).exists()]
+    key = resuming.key_of(model, one, {**asdict(options), "files": beside})
     record = resuming.read_record(folder)
     if key is not None and record.get("key") == key and isinstance(record.get("evidence"), list):
         try:
@@ -280,24 +334,32 @@ def _explain_one(
             log.info("%s is made anew: %s", one.name, error)
         else:
             regions = tuple(_regions(explanation.coords["signal"]))
-            return Done(one.name, folder, explanation, tuple(record["evidence"]), regions, 0.0)
+            kept = zoning.from_record(record.get("zones"))
+            return Done(one.name, folder, explanation, tuple(record["evidence"]), regions, 0.0, kept)
     started = time.monotonic()
     signal = one.load()
+    named = _methods(options)
+    layered = bool(options.layers)
+    methods = zoning.methods_for_curve(model, signal, named, layers=layered) if model.kind == "1d" else [*named]
     explanation = explain(
         model,
         signal,
-        methods=_methods(options),
+        methods=methods,
         target=options.target,
         layers=list(options.layers) if options.layers else None,
         budget=options.budget,
         tolerance=options.tolerance,
         seed=options.seed,
+        references=contrast or None,
         leave_out=options.methods == ("all",),
         command=command,
         progress=progress,
         cancel=cancel,
     )
     evidence = _evidence(model, signal, explanation, options, cancel) if options.evidence else []
+    zones = zoning.table_of(
+        model, explanation, options, methods=methods, contrast=contrast, progress=progress, cancel=cancel
+    )
     writable(folder)
     try:
         others = resuming.clear(folder)
@@ -307,12 +369,12 @@ def _explain_one(
             outputs.write_overlays(explanation, folder, options, {})
         # last, since it says that all the rest is there
         overlays = {f"{stem}.{kind}" for _, _, stem in outputs.parts(explanation) for kind in options.figures}
-        resuming.write_record(folder, key, one.name, evidence, others, overlays)
+        resuming.write_record(folder, key, one.name, evidence, others, overlays, zoning.to_record(zones))
     except OSError as error:
         msg = f"The results of {one.name} cannot be written to {folder}: {error.strerror or error}."
         raise FileError(msg) from error
     seconds = time.monotonic() - started
-    return Done(one.name, folder, explanation, tuple(evidence), tuple(_regions(signal)), seconds)
+    return Done(one.name, folder, explanation, tuple(evidence), tuple(_regions(signal)), seconds, zones)
 
 
 def _regions(signal: xr.DataArray) -> list[Region]:

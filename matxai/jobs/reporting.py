@@ -77,6 +77,7 @@ def report_items(done: list[Done], truths: dict[str, str]) -> list[ReportItem]:
             evidence=[e for e in one.evidence if "top_drop" in e] or None,
             regions=one.regions,
             truth=truths.get(one.name),
+            zones=None if isinstance(one.zones, str) else one.zones,
         )
         for one in done
     ]
@@ -124,5 +125,8 @@ def write_run(
         repeat=repeated(model, options.seed),
         limits=limits or {},
     )
-    run.tables = tuple(write_table(tidy_table(items, left_out=run.left_out), run.out))
+    from matxai.jobs.zoning import write_tables
+
+    zones = write_tables(((i.title, i.zones) for i in items if i.zones is not None), run.out)
+    run.tables = (*write_table(tidy_table(items, left_out=run.left_out), run.out), *zones)
     run.report = write_report(report, run.out / "report.html")

@@ -62,11 +62,18 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def write_record(
-    folder: Path, key: str | None, name: str, evidence: list[dict[str, Any]], before: set[str], later: set[str]
+    folder: Path,
+    key: str | None,
+    name: str,
+    evidence: list[dict[str, Any]],
+    before: set[str],
+    later: set[str],
+    zones: Any = None,
 ) -> None:
     """Write the record that says that a result is complete, with the files that belong to it, now or ``later``."""
     files = sorted(later | {p.name for p in folder.iterdir() if p.is_file() and p.name not in before})
     content = {"format": FORMAT, "version": VERSION, "key": key, "name": name, "files": files, "evidence": evidence}
+    content |= {} if zones is None else {"zones": zones}
     (folder / RECORD).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 

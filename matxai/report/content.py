@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from matxai.checks.verdict import Verdict
+    from matxai.checks.zones import ZoneTable
     from matxai.regions.region import Region
     from matxai.report.colours import Limits
     from matxai.report.curves.style import CurveStyle
@@ -46,6 +47,8 @@ class ReportItem:
         Of a spectrum: how its plot looks.
     received
         Of a spectrum: what the network got of it, on the axis that it was given.
+    zones
+        Of a spectrum: which of its zones decided.
     """
 
     title: str
@@ -57,6 +60,7 @@ class ReportItem:
     rows: Sequence[Mapping[str, Any]] = ()
     style: CurveStyle | None = None
     received: xr.DataArray | None = None
+    zones: ZoneTable | None = None
 
     @property
     def evidences(self) -> tuple[Evidence, ...]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matxai.checks.zones import ZoneTable
 
 LANGUAGE = "en"
 
@@ -294,3 +298,26 @@ def in_words(value: object) -> str:
         options = ", ".join(f"{k} {v}" for k, v in rest.items() if v not in (None, "", [], {}))
         return f"{name} ({options})" if name and options else name or options
     return str(value)
+
+
+ZONES_NOTE = (
+    "Cells of methods are shares of the map's positive relevance, and behind the stroke of its negative relevance "
+    "where it has any; the two are never added. What is lost and the ranks are evidence, and no proof."
+)
+EXPECTED_LINES = "What {reference} expects"
+NO_ZONE_DECIDED = "No single zone holds a twentieth of the positive relevance and more than its share of the points."
+
+
+def zones_lead(table: ZoneTable) -> str:
+    """Return which zones decided, in a sentence: the first three, with their assignments where there are some."""
+    from matxai.checks.zones.records import positive
+
+    said = []
+    for zone in table.relevant[:3]:
+        own = f", {zone.assignment}" if zone.assignment else ""
+        said.append(f"{zone.name}{own} ({100 * positive(zone):.0f} %)")
+    if not said:
+        return NO_ZONE_DECIDED
+    more = len(table.relevant) - 3
+    rest = f" and {counted(more, 'more zone')}" if more > 0 else ""
+    return f"Most of what speaks for {table.target} lies in {listed(said)}{rest}, on average over the maps."

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.checks.asking import check_asked
+from matxai.checks.zones.again import again, redrawn_shares
 from matxai.checks.zones.assigning import with_reference
 from matxai.checks.zones.missing import absent, with_zones, without_zone
 from matxai.checks.zones.records import Removal, Share, Zone, ZoneTable, positive
-from matxai.checks.zones.redrawing import FEWEST, redraws, sigma_of
+from matxai.checks.zones.redrawing import FEWEST, sigma_of
 from matxai.checks.zones.removing import removals
-from matxai.checks.zones.shares import by_zone, shares
-from matxai.errors import MatxaiError, RegionError
+from matxai.checks.zones.shares import shares
+from matxai.errors import RegionError
 from matxai.regions import divided
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     import xarray as xr
@@ -47,6 +48,7 @@ def zone_table(
     reference: ReferenceLines | None = None,
     tolerance: float | None = None,
     contrast: Sequence[xr.DataArray] = (),
+    methods: Sequence[str | Method] = (),
     redrawn: int = FEWEST,
     removal: bool = True,
     controls: int = 19,
@@ -73,6 +75,9 @@ def zone_table(
     contrast
         Signals of another class on the same axis: what their mean shows and this signal does not is a zone, too, since
         an absence may decide.
+    methods
+        The methods as they were given to :func:`matxai.explain`, where some were objects with options of their own;
+        by default the explanation's names of them say enough.
     redrawn
         Redraws of the noise, 50 or more; 0 for none. Methods that run copies of their own are left out of them.
     removal
@@ -109,9 +114,10 @@ def zone_table(
         missing, cut = [*missing, *unseen], with_zones(cut, unseen)
     maps, notes = _maps(explanation, dim)
     seen = np.any([np.isfinite(m).reshape(len(m), -1).any(axis=1) for m in maps.values()], axis=0)
-    redone, said = _redrawn(
-        model, signal, explanation, maps, cut, target, redrawn, contrast, noise, seed, progress, cancel
-    )
+    redone, said = redrawn_shares(
+        model, signal, again(explanation, methods), maps, cut, target, redrawn, contrast=contrast, sigma=noise,
+        seed=seed, progress=progress, cancel=cancel,
+    )  # fmt: skip
     found = shares(maps, redone, cut.labels, len(cut.zones) + 1)
     curve = np.asarray(signal.values, np.float64)
     curve = curve if curve.ndim == 1 else curve.mean(axis=1)
@@ -164,6 +170,8 @@ def _maps(explanation: xr.Dataset, dim: str) -> tuple[dict[str, Floats], list[st
         if "error_of" in variable.attrs:
             continue
         method = str(variable.attrs.get("method", name))
+        if method.endswith(":layers"):
+            continue  # what a fused map was made of
         lead = [str(d) for d in variable.dims if d not in (dim, "c")]
         if dim not in variable.dims or any(not d.startswith("layer") for d in lead):
             notes.append(f"{method} has no value for each point of the curve, so it has no shares.")
@@ -176,67 +184,6 @@ def _maps(explanation: xr.Dataset, dim: str) -> tuple[dict[str, Floats], list[st
     if not maps:
         raise RegionError("The explanation holds no map with a value for each point of the curve.")
     return maps, notes
-
-
-def _redrawn(
-    model: Model,
-    signal: xr.DataArray,
-    explanation: xr.Dataset,
-    maps: Mapping[str, Floats],
-    cut: CurveZones,
-    target: int,
-    count: int,
-    contrast: Sequence[xr.DataArray],
-    sigma: npt.NDArray[np.float64] | None,
-    seed: int,
-    progress: Progress | None,
-    cancel: Any,
-) -> tuple[dict[str, list[Floats]], list[str]]:
-    """Shares of every method for each redraw of the noise, and what is to be said of them."""
-    from matxai.explanation.baselines import prepared_references
-    from matxai.explanation.versions_of_a_signal import maps_of_versions
-
-    if not count:
-        return {}, []
-    again, layers, left = _again(explanation)
-    notes = [f"{', '.join(left)}: run copies of their own and were not redrawn."] if left else []
-    found: dict[str, list[Floats]] = {method: [] for method in maps}
-    if not again:
-        return found, notes
-    versions, word = redraws(signal, count, seed, sigma)
-    made = maps_of_versions(
-        model, signal, versions, again, target, layers=layers, references=prepared_references(model, contrast or None),
-        seed=seed, progress=progress, cancel=cancel,
-    )  # fmt: skip
-    for one in made:
-        for key, values in one.items():
-            names = [m for m in maps if m == key or m.startswith(f"{key}[")]
-            for name, part in zip(names, values, strict=False):
-                found[name].append(by_zone(part, cut.labels, len(cut.zones) + 1))
-    return found, [*notes, f"Errors are over {count} redraws of the {word}."]
-
-
-def _again(explanation: xr.Dataset) -> tuple[list[Method], list[str] | None, list[str]]:
-    """The methods that may be run again for each redraw, the layers of the CAMs, and the methods left out."""
-    from matxai.methods import resolve
-
-    names = dict.fromkeys(
-        str(v.attrs.get("method", n)) for n, v in explanation.data_vars.items() if "error_of" not in v.attrs
-    )
-    again: list[Method] = []
-    left: list[str] = []
-    for name in names:
-        try:
-            method = resolve([name])[0]
-        except MatxaiError:
-            left.append(name)  # an object with options of its own, of which a name says too little
-            continue
-        if method.samples and method.kind != "deep_lift":
-            left.append(name)
-        else:
-            again.append(method)
-    layers = [str(v) for v in explanation.coords["layer"].values] if "layer" in explanation.coords else None
-    return again, layers, left
 
 
 def _zone(cut: CurveZones, curve: Floats, number: int, own: tuple[Share, ...], missing: Sequence[Region]) -> Zone:

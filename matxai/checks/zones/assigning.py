@@ -101,6 +101,8 @@ def with_reference(
     zones = list(table.zones)
     for k, n in enumerate(named):
         line = reference.lines[numbers[of_zone[k]]] if k in of_zone else None
+        if line is None and zones[n].absent:
+            continue  # nothing is there that would need an explanation
         zones[n] = replace(
             zones[n],
             assignment=UNEXPLAINED if line is None else line.label,

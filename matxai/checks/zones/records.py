@@ -219,7 +219,8 @@ class ZoneTable:
             own, removal = tuple(Share(**s) for s in z["shares"]), z["removal"]
             if removal is not None:
                 removal = Removal(**{**removal, "fills": tuple(removal["fills"])})
-            zones.append(Zone(**{**z, "shares": own, "removal": removal}))
+            places = {k: float("nan") if z[k] is None else z[k] for k in ("position", "height", "left", "right")}
+            zones.append(Zone(**{**z, **places, "shares": own, "removal": removal}))
         expected = tuple(ExpectedLine(**e) for e in said["expected"])
         return cls(**{**said, "zones": tuple(zones), "expected": expected, "notes": tuple(said["notes"])})
 

@@ -50,6 +50,9 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
         "controls": options.controls,
         "budget": options.budget,
         "tolerance": options.tolerance,
+        "redraws": options.redraws,
+        "reference": options.reference,
+        "contrast": options.contrast,
         "seed": options.seed,
         "slice": others["slices"],
         **{name: others[name] for name in ("dataset", "arch", "limit", "out", "command")},
@@ -58,6 +61,7 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
         if value is not None:
             words += [f"--{name}", str(value)]
     words.append("--evidence" if options.evidence else "--no-evidence")
+    words += [] if options.zones else ["--no-zones"]
     flags = {"csv": options.csv, "common-scale": options.common_scale, "trust": others["trust"]}
     words += [f"--{name}" for name, given in flags.items() if given]
     return shlex.join(words)
@@ -80,6 +84,8 @@ def summary(run: Run) -> tuple[str, dict[str, Any]]:
     """Return what a run found, for a person and for a program."""
     from matxai.explanation import provenance
     from matxai.jobs.reporting import bar_sentences
+    from matxai.jobs.zoning import to_record
+    from matxai.report.sentences import zones_lead
 
     lines: list[str] = []
     rows: list[dict[str, Any]] = []
@@ -91,10 +97,13 @@ def summary(run: Run) -> tuple[str, dict[str, Any]]:
         lines.append(f"{one.name}: {top.get('class', 'no class')}{said}")
         lines += [f"  {e['method']}: {e['sentence']}" for e in one.evidence]
         lines += [f"  {sentence}" for sentence in bar_sentences(one)]
+        if one.zones is not None:
+            lines.append(f"  zones: {one.zones if isinstance(one.zones, str) else zones_lead(one.zones)}")
         if one.seconds == 0:
             lines.append("  (taken up from an earlier run)")
         rows.append(
             {"file": one.name, "scores": known.get("scores"), "evidence": list(one.evidence), "folder": str(one.folder)}
+            | ({} if one.zones is None else {"zones": to_record(one.zones)})
         )
     lines += [f"{name}: not done. {why}" for name, why in run.failures]
     lines += [f"{name}: left out. {why}" for name, why in run.left_out.items()]
@@ -140,6 +149,21 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(help="Stop sampling at this standard error, as a share of the map's largest."),
         ] = None,
+        zones: Annotated[bool, typer.Option(help="Of spectra: a table of which zones decided.")] = True,
+        redraws: Annotated[
+            int,
+            typer.Option(
+                min=0, help="Redraws of a spectrum's noise, 50 or more, for the errors of its zones; 0: none."
+            ),
+        ] = 50,
+        reference: Annotated[
+            str | None,
+            typer.Option(help="What a spectrum's zones are compared with: a structure's name or FILE.cif."),
+        ] = None,
+        contrast: Annotated[
+            str | None,
+            typer.Option(help="Folder of spectra of another class: what they have and this one lacks is asked about."),
+        ] = None,
         command: Annotated[
             str | None,
             typer.Option(help="A program in the place of the model: 'python predict.py {input} {output}'."),
@@ -177,7 +201,7 @@ def register(app: typer.Typer) -> None:
             talk.say(f"assumed: {assumption}")
         found, failures = expand(files, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
         options = Options(
-            methods=tuple(comma_list(methods) or default_methods(loaded)),
+            methods=tuple(comma_list(methods) or default_methods(loaded, contrast=contrast is not None)),
             target=_whole(target),
             layers=tuple(_whole(name) for name in comma_list(layers) or ()) or None,
             figures=kinds,
@@ -188,6 +212,10 @@ def register(app: typer.Typer) -> None:
             common_scale=common_scale,
             budget=budget,
             tolerance=tolerance,
+            zones=zones,
+            redraws=redraws,
+            reference=reference,
+            contrast=contrast,
             seed=seed,
         )
         run = explain_files(
