@@ -55,5 +55,5 @@ def facts_of(metadata: Mapping[str, Any]) -> dict[str, float]:
 
 def number_of(text: str) -> float | None:
     """Return the number with which a text begins (decimal point or comma), or None."""
-    match = re.match(r"\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)(?![\d.,])", text)
-    return float(match[1].replace(",", ".")) if match else None
+    match = re.match(r"\s*([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eEdD][+-]?\d+)?)(?![\d.,])", text)
+    return float(match[1].replace(",", ".").lower().replace("d", "e")) if match else None
