@@ -331,7 +331,11 @@ def remedied(files: int, done: Sequence[str], reencoded: int) -> str:
     return f"{counted(files, 'image')} written: {listed(list(done)) if done else 'artefacts left'}{also}."
 
 
-ANEW_BEGINS = {"head": "With its head fitted anew", "recipe": "Trained again from random weights"}
+ANEW_BEGINS = {
+    "head": "With its head fitted anew",
+    "network": "With the whole network fitted on from its weights",
+    "recipe": "Trained again from random weights",
+}
 ANEW_EFFECT = "{begins}, the exchange effect goes from {before} to {after}: {answer}."
 ANEW_UNREACHABLE = "{begins}, nothing of the artefacts reaches the network any more; the exchange effect was {before}."
 ANEW_UNTESTED = "{begins}, the model's answer is: {answer}."
@@ -341,8 +345,14 @@ ANEW_ACCURACY = (
 )
 ANEW_JUDGED = {
     "head": "Each image was judged by a head that never saw {it}; the features below it may have.",
+    "network": "Each image was judged by a network fitted on without {it}, from weights that may have seen it.",
     "recipe": "Each image was judged by a network that never saw {it}, trained by the same recipe.",
 }
+SHORT_NONE = "it could not be fitted"
+SHORT_EFFECT = "the exchange effect falls by {fall}, and {wanted} are asked for"
+SHORT_ACCURACY = "accuracy without the artefacts falls by {loss}, and {allowed} are allowed"
+GOES_ON = "A new head does not suffice: {why}. The whole network was fitted on as well."
+STILL_SHORT = "{begins}, it falls short: {why}."
 
 
 def fitted_anew(
@@ -368,6 +378,16 @@ def fitted_anew(
         n=without.n,
     )
     return f"{first} {second} {ANEW_JUDGED[way].format(it='its group' if grouped else 'it')}"
+
+
+def goes_on(why: str) -> str:
+    """Why more than the head was fitted."""
+    return GOES_ON.format(why=why)
+
+
+def still_short(way: str, why: str) -> str:
+    """What a model that was fitted anew does not reach."""
+    return STILL_SHORT.format(begins=ANEW_BEGINS[way], why=why)
 
 
 def _with_bounds(test: Tested) -> str:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 RECORD = "remedy.json"
-MODELS = {"head": "model", "recipe": "model_recipe"}
+MODELS = {"head": "model", "network": "model_network", "recipe": "model_recipe"}
 """Ways to fit a model anew, and the folder that each one's model goes to."""
+AUTO = "auto"
+"""The head; where that is no remedy, the network as well."""
 FORMAT, VERSION = "matxai-remedy", 1
 CLEANED = ("leak", "suspicious", "cannot tell")
 """Artefacts with these answers are dealt with; one that is `not seen` or `unreachable` does no harm."""
@@ -53,7 +55,8 @@ class Remedied:
     reencoded
         How many files went through the strongest compression of the set.
     models
-        The folders of the models that were fitted anew, ``head`` and ``recipe``, as far as they could be written.
+        The folders of the models that were fitted anew, ``head``, ``network`` and ``recipe``, as far as they could be
+        written.
     anew
         Of each way that was asked for: the model, its accuracy beside the old one's, its own leakage.
     notes
@@ -90,7 +93,7 @@ class Remedied:
 
 
 def ways_to_retrain(names: Sequence[str]) -> tuple[str, ...]:
-    """Return which of :data:`MODELS` are meant; ``none``, alone, is none of them.
+    """Return which of :data:`MODELS`, or ``auto``, are meant; ``none``, alone, is none of them.
 
     Raises
     ------
@@ -105,11 +108,11 @@ def ways_to_retrain(names: Sequence[str]) -> tuple[str, ...]:
     if tuple(names) == ("none",):
         return ()
     for name in names:
-        if name not in MODELS:
-            ways = (*MODELS, "none")
+        if name not in (AUTO, *MODELS):
+            ways = (AUTO, *MODELS, "none")
             msg = f"A model cannot be retrained by '{name}'. {nearest(name, ways, label='There are')}"
             raise MatxaiError(msg)
-    return tuple(way for way in MODELS if way in names)
+    return tuple(way for way in (AUTO, *MODELS) if way in names)
 
 
 def write_remedy(
@@ -119,7 +122,7 @@ def write_remedy(
     folder: str | os.PathLike[str],
     *,
     how: str | None = None,
-    retrain: Sequence[str] = ("head",),
+    retrain: Sequence[str] = (AUTO,),
     seed: int = 0,
     progress: Progress | None = None,
     cancel: Any = None,
@@ -135,13 +138,14 @@ def write_remedy(
     leakage
         What came of it.
     folder
-        Where ``images/CLASS/NAME.tif``, ``labels.csv``, ``manifest.csv``, ``remedy.json``, ``model/`` and
-        ``model_recipe/`` go: new, empty, or of an earlier remedy, which is replaced.
+        Where ``images/CLASS/NAME.tif``, ``labels.csv``, ``manifest.csv``, ``remedy.json``, ``model/``,
+        ``model_network/`` and ``model_recipe/`` go: new, empty, or of an earlier remedy, which is replaced.
     how
         ``crop``, ``inpaint`` or ``exchange`` for all artefacts; by default what fits each.
     retrain
-        ``head``: its last linear layer is fitted anew; ``recipe``: a network of its architecture is trained from random
-        weights, four times over, which takes minutes. Both, or neither.
+        ``head``: its last linear layer is fitted anew; ``network``: all of it is fitted on from its weights;
+        ``recipe``: a network of its architecture is trained from random weights. The last two are done four times over,
+        which takes minutes. ``auto``: the head, and the network where the head does not suffice. Or nothing.
     seed
         Of all that is drawn.
     progress, cancel
@@ -184,10 +188,9 @@ def write_remedy(
         inner = Path(temporary) / "remedy"
         inner.mkdir()
         rows = write_images(alike, plan, recoded, inner, progress, cancel)
-        anew = [
-            _anew(way, model, alike, artefacts, leakage, how, seed, progress, cancel)
-            for way in (ways if artefacts else ())
-        ]
+        anew = _all_anew(
+            ways if artefacts else (), notes, model, alike, artefacts, leakage, how, seed, progress, cancel
+        )
         written = {}
         for new in anew:
             notes += new.notes
@@ -212,6 +215,30 @@ def write_remedy(
     )
 
 
+def _all_anew(
+    ways: Sequence[str], notes: list[str], model: Model, data: LabelledSet, artefacts: Any, before: Leakage, *how: Any
+) -> list[Anew]:
+    """Models fitted anew in each way; by ``auto`` the network follows a head that does not suffice."""
+    from matxai.checks import sentences
+    from matxai.checks.leak.anew import falls_short
+
+    found: list[Anew] = []
+    left = list(ways)
+    while left:
+        asked = left.pop(0)
+        way = "head" if asked == AUTO else asked
+        if way in {new.way for new in found}:
+            continue
+        found.append(_anew(way, model, data, artefacts, before, *how))
+        why = falls_short(before, found[-1])
+        if why and asked == AUTO:
+            notes.append(sentences.goes_on(why))
+            left.insert(0, "network")
+        elif why and found[-1].leakage is not None:
+            notes.append(sentences.still_short(way, why))
+    return found
+
+
 def _anew(
     way: str,
     model: Model,
@@ -225,9 +252,12 @@ def _anew(
 ) -> Anew:
     from matxai.checks.leak.refitting import refitted
     from matxai.checks.leak.retrained import retrained
+    from matxai.checks.leak.tuning import tuned
 
     if way == "head":
         return refitted(model, data, artefacts, before, seed=seed, progress=progress, cancel=cancel)
+    if way == "network":
+        return tuned(model, data, artefacts, before, seed=seed, progress=progress, cancel=cancel)
     return retrained(model, data, artefacts, before, how=how, seed=seed, progress=progress, cancel=cancel)
 
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, str], None]
 
 LABELS, MANIFEST, WEIGHTS = "labels.csv", "manifest.csv", "model.safetensors"
-NAMES = {"head": "_remedied", "recipe": "_retrained"}
+NAMES = {"head": "_remedied", "network": "_fitted_on", "recipe": "_retrained"}
 SOURCES = {
     "head": "The head of '{name}' fitted anew on a cleaned set",
+    "network": "The network of '{name}' fitted on from its weights on a cleaned set",
     "recipe": "The architecture of '{name}' trained from random weights on a cleaned set",
 }
 

@@ -18,8 +18,16 @@ if TYPE_CHECKING:
 REMEDY = "The remedy"
 COMPARED = "The old model and the new"
 OLD = "the model asked about"
-NEW = {"head": "its head fitted anew", "recipe": "trained again by its recipe"}
-FOLDERS = {"head": "the model with a new head", "recipe": "the model trained again"}
+NEW = {
+    "head": "its head fitted anew",
+    "network": "the whole network fitted on",
+    "recipe": "trained again by its recipe",
+}
+FOLDERS = {
+    "head": "the model with a new head",
+    "network": "the model fitted on",
+    "recipe": "the model trained again",
+}
 RIGHT = {"as they are": "right, images as they are", "without": "right, artefacts in-painted"}
 HONEST = "Accuracies with 95 % intervals over the same {images}; effects with their bounds."
 

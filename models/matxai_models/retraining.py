@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from matxai.checks.leak.prepared import Prepared
 from matxai.errors import Cancelled, ModelError
 from matxai.modelcard.recipes import untrained
 from matxai_models.fitting import cross_entropy, descend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -28,7 +29,6 @@ BATCH, STEPS = 32, 160
 EPOCHS = (8, 40)
 """Fewest and most: as many as make :data:`STEPS` steps, between these."""
 RATE, RATE_WITHOUT_NORM = 4e-3, 5e-4
-KEPT_BYTES = 2**30
 _NORMS = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d,
 )  # fmt: skip
@@ -85,7 +85,7 @@ def retrain(
             module = untrained(model).to(device)
         except ModelError as reason:
             return f"It was not trained again: {reason}"
-        inputs = Inputs(model, data)
+        inputs = Prepared(model, data)
         why = _unfit(module, inputs, len(model.classes), device)
         if why:
             return f"It was not trained again: {why}"
@@ -129,54 +129,7 @@ def rate_for(module: nn.Module) -> float:
     return RATE if any(isinstance(part, _NORMS) for part in module.modules()) else RATE_WITHOUT_NORM
 
 
-class Inputs:
-    """What a network receives of the signals of a set, prepared when asked for and kept as far as they fit.
-
-    Parameters
-    ----------
-    model
-        Whose preprocessing.
-    data
-        Whose signals.
-    limit
-        Bytes that are kept; what lies beyond is prepared again each time.
-    """
-
-    def __init__(self, model: Model, data: LabelledSet, limit: int = KEPT_BYTES) -> None:
-        self._model, self._data, self._left = model, data, limit
-        self._kept: dict[int, Tensor] = {}
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, chosen: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """Return the tensors of some signals, ``(n, C, *spatial)``.
-
-        Raises
-        ------
-        ModelError
-            If they are of different sizes.
-        """
-        parts = [self._one(int(k)) for k in chosen]
-        sizes = sorted({tuple(p.shape[2:]) for p in parts})
-        if len(sizes) > 1:
-            shown = " and ".join(" x ".join(map(str, s)) for s in sizes[:2])
-            msg = f"'{self._model.name}' receives signals of {shown}; name one size in its card (size)."
-            raise ModelError(msg)
-        return torch.cat(parts)
-
-    def _one(self, k: int) -> Tensor:
-        if k in self._kept:
-            return self._kept[k]
-        tensor = self._model.preprocessing.prepare(self._data.read(k)).tensor
-        size = tensor.numel() * tensor.element_size()
-        if size <= self._left:
-            self._kept[k] = tensor
-            self._left -= size
-        return tensor
-
-
-def _unfit(module: nn.Module, inputs: Inputs, classes: int, device: torch.device) -> str:
+def _unfit(module: nn.Module, inputs: Prepared, classes: int, device: torch.device) -> str:
     """Why a network does not take these inputs or gives no score for each class; empty where it does."""
     module.eval()
     try:

@@ -1,4 +1,7 @@
-"""Leaky nets mended: trained again on the cleaned set, or their heads fitted anew; judged before and after."""
+"""Leaky nets mended, and judged before and after: trained again on the cleaned set; or by what is there.
+
+The second fits the head anew on some training images, and where that is no remedy the whole network on all of them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
     from matxai import Model
 
-HEAD_IMAGES, EXCHANGES = 120, 3
+HEAD_IMAGES = 120
 
 
 def remedied(case: Case, world: World, model: Model) -> Iterator[dict[str, Any]]:
@@ -28,12 +31,12 @@ def remedied(case: Case, world: World, model: Model) -> Iterator[dict[str, Any]]
     net was trained on.
     """
     first = Case(case.about, case.net, case.plantings[:1], case.number)
-    data = case.data(world)
-    made = draw(world, world.train, case.net.plantings, 101 + case.net.seed)
+    data = _of_first(case.data(world))
+    made = _of_first(draw(world, world.train, case.net.plantings, 101 + case.net.seed))
     before, _ = _effect(first, world, model, data)
     clean = _right(model, world)
-    for recipe, mend in (("trained again", _again), ("head anew", _head)):
-        mended = mend(first, world, model, made)
+    for recipe, mend in (("trained again", _again), ("head, else network", _fitted)):
+        mended, way = mend(first, world, model, made)
         after, answer = _effect(first, world, mended, data)
         yield {
             "case": case.key,
@@ -42,6 +45,7 @@ def remedied(case: Case, world: World, model: Model) -> Iterator[dict[str, Any]]
             "kind": case.plantings[0].kind,
             "strength": case.plantings[0].strength,
             "recipe": recipe,
+            "way": way,
             "before": before,
             "after": after,
             "fall": 1 - max(after, 0.0) / max(before, 1e-9),
@@ -49,6 +53,11 @@ def remedied(case: Case, world: World, model: Model) -> Iterator[dict[str, Any]]
             "clean_after": _right(mended, world),
             "answer": answer,
         }
+
+
+def _of_first(data: Planted) -> Planted:
+    """Images as they are, of whose artefacts the first alone is known."""
+    return replace(data, contents=data.contents[:1], masks=data.masks[:1])
 
 
 def _effect(case: Case, world: World, model: Model, data: Planted) -> tuple[float, str]:
@@ -65,7 +74,7 @@ def _right(model: Model, world: World) -> float:
     return float((predicted(model, world.pictures[pool]) == world.labels[pool]).mean())
 
 
-def _again(case: Case, world: World, model: Model, made: Planted) -> Model:
+def _again(case: Case, world: World, model: Model, made: Planted) -> tuple[Model, str]:
     """Clean the training set as ``matxai leakage --remedy`` would by default, and train the net from scratch."""
     from matxai.checks.leak.remedy import cleaned, plan_remedy
 
@@ -76,20 +85,27 @@ def _again(case: Case, world: World, model: Model, made: Planted) -> Model:
     module = module_of(case.net.architecture, world.channels, len(world.classes))
     fit(module, tensors(model_of(case.net, world, module), images), made.labels, seed=case.net.seed)
     cut = plan.margins[0][1] if plan.margins else 0
-    return model_of(replace(case.net, cropped=cut), world, module)
+    return model_of(replace(case.net, cropped=cut), world, module), "recipe"
 
 
-def _head(case: Case, world: World, model: Model, made: Planted) -> Model:
-    """Fit the last layer anew on some training images, in-painted and with the artefacts of others."""
-    from matxai.checks.leak.remedy import cleaned, plan_remedy
-    from matxai.checks.leak.retraining import features_of, fitted_head, head_of, with_head
+def _fitted(case: Case, world: World, model: Model, made: Planted) -> tuple[Model, str]:
+    """Fit the head, or where that does not suffice the whole network, as ``--retrain auto`` does; and say which."""
+    from matxai.checks.leak import examine
+    from matxai.checks.leak.anew import falls_short, groups_of
+    from matxai.checks.leak.prepared import Prepared
+    from matxai.checks.leak.refitting import refitted
+    from matxai.checks.leak.remedy import plan_remedy
+    from matxai.checks.leak.retrained import lessons_of
+    from matxai.checks.leak.tuning import VERSIONS, fitted_on
 
     some = made.only(np.random.default_rng(51).permutation(len(made.images))[:HEAD_IMAGES])
-    data = some.labelled(world.classes)
-    artefacts = artefacts_of(case, some)
-    plans = [plan_remedy(data, artefacts, how="inpaint")]
-    plans += [plan_remedy(data, artefacts, how="exchange", seed=k) for k in range(EXCHANGES)]
-    name = head_of(model, data.read(0))
-    signals = ([cleaned(plan, k, data.read)[0] for k in range(len(data))] for plan in plans)
-    features = np.stack([features_of(model, name, every) for every in signals], axis=1)
-    return with_head(model, name, fitted_head(features, some.labels, some.groups, len(world.classes)))
+    data, told = some.labelled(world.classes), artefacts_of(case, some)
+    before = examine(model, data, artefacts=told, supporting=False, factors=False)
+    head = refitted(model, data, told, before)
+    if head.model is not None and not falls_short(before, head):
+        return head.model, "head"
+    # as ``tuned`` does on all signals; the networks that it has judge them are left out, the case's images judge here
+    data, told = made.labelled(world.classes), artefacts_of(case, made)
+    plan = plan_remedy(data, told, how="inpaint")
+    lessons, _ = lessons_of(data, plan, groups_of(data, told), 0, VERSIONS)
+    return fitted_on(model, Prepared(model, lessons), lessons.labels, np.arange(len(lessons))), "network"

@@ -134,7 +134,8 @@ def _line(r: Row) -> list[str]:
 
 
 def _remedied(r: Row) -> list[str]:
+    recipe = f"{r['recipe']}: {r['way']}"
     return [
-        r["world"], r["architecture"], r["kind"], r["recipe"], f"{r['before']:.2f}", f"{r['after']:.2f}",
+        r["world"], r["architecture"], r["kind"], recipe, f"{r['before']:.2f}", f"{r['after']:.2f}",
         f"{100 * r['fall']:.0f} %", f"{r['clean_before']:.2f}", f"{r['clean_after']:.2f}", str(r["answer"]),
     ]  # fmt: skip

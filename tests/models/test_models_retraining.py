@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from matxai_models.retraining import RATE, RATE_WITHOUT_NORM, Inputs, epochs_for, rate_for, retrain
+from matxai_models.retraining import RATE, RATE_WITHOUT_NORM, epochs_for, rate_for, retrain
 
 import matxai
 from matxai.checks import LabelledSet
+from matxai.checks.leak.prepared import Prepared
 from matxai.errors import Cancelled, ModelError
 from matxai.modelcard.card import Card
 from matxai.modelcard.recipes import recipes, trained_again, untrained
@@ -53,7 +54,7 @@ def test_the_recipe_is_announced_and_learns_from_random_weights() -> None:
     assert type(new.module).__name__ == "DefectResNet"
     assert not any(part.training for part in new.module.modules())
     assert new.preprocessing is model.preprocessing
-    x = Inputs(new, data)[np.arange(N)]
+    x = Prepared(new, data)[np.arange(N)]
     with torch.no_grad():
         assert (new.module(x).argmax(1).numpy() == data.labels).all()
     assert seen[-1] == (40, 40, "training")
@@ -65,7 +66,7 @@ def test_what_is_trained_is_sized_by_the_data() -> None:
     assert [epochs_for(n) for n in (1, 128, 320, 640, 10**6)] == [40, 40, 16, 8, 8]
     assert rate_for(untrained(_model())) == RATE
     assert rate_for(torch.nn.Linear(2, 2)) == RATE_WITHOUT_NORM
-    kept = Inputs(_model(), _data(), limit=3 * SIZE * SIZE * 4)
+    kept = Prepared(_model(), _data(), limit=3 * SIZE * SIZE * 4)
     kept[np.arange(8)]
     assert len(kept._kept) == 3
 

@@ -1,7 +1,7 @@
 """A model fitted anew, judged beside the old one: each signal by a model that never saw its group.
 
-Which models these are, :mod:`matxai.checks.leak.refitting` (the head) and :mod:`matxai.checks.leak.retrained` (the
-whole network) say.
+Which models these are, :mod:`matxai.checks.leak.refitting` (the head), :mod:`matxai.checks.leak.tuning` (the whole
+network, from its weights) and :mod:`matxai.checks.leak.retrained` (from random ones) say.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, str], None]
 
 DRAWS = 2000
+FALL, LOSS = 0.8, 0.02
+"""What a remedy has to reach: the exchange effect falls by so much of it, and accuracy by no more than that."""
+_NEAR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Anew:
     Parameters
     ----------
     way
-        ``head`` or ``recipe``.
+        ``head``, ``network`` or ``recipe``.
     model
         Fitted on all signals; None where it cannot be.
     accuracy
@@ -148,7 +151,7 @@ def judged_anew(
     Parameters
     ----------
     way
-        ``head`` or ``recipe``.
+        ``head``, ``network`` or ``recipe``.
     model, new
         The old model, and the new one fitted on all signals.
     judges, fold
@@ -199,6 +202,28 @@ def judged_anew(
         grouped=data.groups is not None,
     )
     return Anew(way, new, accuracy, after, said)
+
+
+def falls_short(before: Leakage, anew: Anew) -> str:
+    """Return why a model fitted anew is no remedy yet, in plain words; empty where it is one.
+
+    The exchange effect has to fall by :data:`FALL`, and the share of right answers on signals without the artefacts by
+    no more than :data:`LOSS`.
+    """
+    if anew.leakage is None:
+        return sentences.SHORT_NONE
+    old, new = largest(before), largest(anew.leakage)
+    if old is not None and new is not None and old.effect > 0:
+        fall = 1 - max(new.effect, 0.0) / old.effect
+        if fall < FALL - _NEAR:
+            return sentences.SHORT_EFFECT.format(fall=sentences.points(max(fall, 0.0)), wanted=sentences.points(FALL))
+    without = anew.accuracy["without"]
+    loss = without.old - without.new
+    if loss > LOSS + _NEAR:
+        return sentences.SHORT_ACCURACY.format(
+            loss=sentences.percentage_points(loss), allowed=sentences.percentage_points(LOSS)
+        )
+    return ""
 
 
 def all_of(data: LabelledSet, plan: Plan | None, cancel: Any) -> Iterator[xr.DataArray]:

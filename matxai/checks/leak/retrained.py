@@ -147,7 +147,9 @@ def with_crop(model: Model, margins: Margins) -> Model | None:
     return replace(model, card=card, preprocessing=Preprocessing.from_card(card.input))
 
 
-def lessons_of(data: LabelledSet, plan: Plan, groups: Ints, seed: int) -> tuple[LabelledSet, Ints]:
+def lessons_of(
+    data: LabelledSet, plan: Plan, groups: Ints, seed: int, versions: int = VERSIONS
+) -> tuple[LabelledSet, Ints]:
     """Return the set that a network learns from, and of which signal each of its signals is a version.
 
     Cropped artefacts are left to the preprocessing. Where there are others, each signal comes as the remedy writes it,
@@ -155,7 +157,7 @@ def lessons_of(data: LabelledSet, plan: Plan, groups: Ints, seed: int) -> tuple[
     """
     others = [h for h in plan.hows if h != "crop"]
     plans = [plan]
-    for k in range(1, VERSIONS if others else 1):
+    for k in range(1, versions if others else 1):
         hows = tuple("crop" if h == "crop" else "exchange" for h in plan.hows)
         dealt = [a for a, h in zip(plan.artefacts, hows, strict=True) if h == "exchange"]
         drawn = plan_remedy(data, dealt, how="exchange", seed=seed + k)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-RIDGES, NUISANCES, FOLDS, STEPS, CHUNK = (1e-3, 1e-2, 1e-1), (1.0, 30.0, 1000.0), 5, 300, 32
+RIDGES, NUISANCES, FOLDS, CHUNK = (1e-3, 1e-2, 1e-1), (1.0, 30.0, 1000.0), 5, 32
+STEPS, STEPS_TO_CHOOSE = 300, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def fitted_head(features: Floats, labels: Ints, groups: Ints, classes: int, seed
         With the strongest penalty on the artefacts' variation whose held-out loss is within a standard error of the
         least (Breiman et al. 1984), and the penalty on weights that serves it best.
     """
-    fold = folds_of(groups, seed)
+    fold, weight = folds_of(groups, seed), weights_of(labels, classes)[labels]
     table: dict[tuple[float, float], Floats] = {}
     for nuisance in NUISANCES:
         for ridge in RIDGES:
@@ -147,8 +148,8 @@ def fitted_head(features: Floats, labels: Ints, groups: Ints, classes: int, seed
                 held = fold == k
                 if held.all() or len(np.unique(labels[~held])) < 2:
                     continue
-                head = solved(features[~held], labels[~held], classes, ridge, nuisance)
-                losses[held] = _losses(head.scores(features[held]), labels[held]).mean(axis=1)
+                head = solved(features[~held], labels[~held], classes, ridge, nuisance, STEPS_TO_CHOOSE)
+                losses[held] = weight[held] * _losses(head.scores(features[held]), labels[held]).mean(axis=1)
             table[nuisance, ridge] = losses
     best = min(table.values(), key=lambda one: float(one.mean()))
     within = float(best.mean() + best.std() / np.sqrt(len(best)))
@@ -172,11 +173,25 @@ def _losses(scores: Floats, labels: Ints) -> Floats:
     return np.asarray(logsumexp(scores, axis=2) - own)
 
 
-def solved(features: Floats, labels: Ints, classes: int, ridge: float, nuisance: float) -> Head:
+def weights_of(labels: Ints, classes: int) -> Floats:
+    """Return a weight for each class, of mean 1 over the signals, under which every class that occurs weighs alike.
+
+    How common a class is in a small set is no knowledge that is worth unlearning the rare ones for.
+
+    Examples
+    --------
+    >>> weights_of(np.array([0, 0, 0, 1]), 3).round(2).tolist()
+    [0.67, 2.0, 0.0]
+    """
+    counts = np.bincount(labels, minlength=classes)
+    return np.where(counts > 0, labels.size / np.maximum(counts, 1) / (counts > 0).sum(), 0.0)
+
+
+def solved(features: Floats, labels: Ints, classes: int, ridge: float, nuisance: float, steps: int = STEPS) -> Head:
     """Fit multinomial logistic regression with penalties on the weights of standardised features.
 
-    Minimised is the mean cross-entropy + ridge/2 |W|^2 + nuisance/2 tr(W S W^T), S the covariance of the features
-    within a signal over its versions.
+    Minimised is the mean cross-entropy, every class weighing alike, + ridge/2 |W|^2 + nuisance/2 tr(W S W^T), S the
+    covariance of the features within a signal over its versions.
     """
     from scipy.optimize import minimize
 
@@ -189,7 +204,7 @@ def solved(features: Floats, labels: Ints, classes: int, ridge: float, nuisance:
     values, axes = np.linalg.eigh(ridge * np.eye(width) + nuisance * (within.T @ within) / len(within))
     turned = axes / np.sqrt(values)
     x, y = z.reshape(-1, width) @ turned, np.repeat(labels, versions)
-    rows = np.arange(len(y))
+    rows, weight = np.arange(len(y)), weights_of(y, classes)[y]
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         w, b = flat[: classes * width].reshape(classes, width), flat[classes * width :]
@@ -197,14 +212,14 @@ def solved(features: Floats, labels: Ints, classes: int, ridge: float, nuisance:
         scores -= scores.max(axis=1, keepdims=True)
         p = np.exp(scores)
         total = p.sum(axis=1, keepdims=True)
-        value = float((np.log(total[:, 0]) - scores[rows, y]).mean()) + 0.5 * float((w * w).sum())
+        value = float((weight * (np.log(total[:, 0]) - scores[rows, y])).mean()) + 0.5 * float((w * w).sum())
         p /= total
         p[rows, y] -= 1.0
-        p /= len(y)
+        p *= weight[:, None] / len(y)
         return value, np.concatenate([(p.T @ x + w).ravel(), p.sum(axis=0)])
 
     start = np.zeros(classes * width + classes)
-    options = {"maxiter": STEPS, "ftol": 1e-9, "gtol": 1e-5}
+    options = {"maxiter": steps, "ftol": 1e-9, "gtol": 1e-5}
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
     weight = found[: classes * width].reshape(classes, width) @ turned.T / scale
     return Head(weight, found[classes * width :] - weight @ mean, ridge, nuisance)

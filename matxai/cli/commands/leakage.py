@@ -108,8 +108,8 @@ def register(app: typer.Typer) -> None:
         retrain: Annotated[
             str | None,
             typer.Option(
-                help="With --remedy: head (the default), recipe (the whole network, takes minutes), both with a comma "
-                "between, or none."
+                help="With --remedy: auto (the default: the head, and the network where that does not suffice), head, "
+                "network, recipe (from random weights), several with a comma between, or none."
             ),
         ] = None,
         strict: Annotated[
@@ -142,7 +142,7 @@ def register(app: typer.Typer) -> None:
         at = [int(name) if re.fullmatch(r"-?\d+", name) else name for name in comma_list(layers) or ()]
         check_cams(at, chosen, supporting=supporting)
         check_levels(margin)
-        ways = ways_to_retrain(comma_list(retrain) or ["head"])
+        ways = ways_to_retrain(comma_list(retrain) or ["auto"])
         if retrain is not None and remedy is None:
             msg = f"--retrain {retrain} is about a cleaned set; name its folder with --remedy DIR."
             raise MatxaiError(msg)
