@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from matxai.checks.leak.prepared import Prepared
 from matxai.errors import Cancelled, ModelError
+from matxai.modelcard.prepared import Prepared
 from matxai.modelcard.recipes import untrained
 from matxai_models.fitting import cross_entropy, descend
 

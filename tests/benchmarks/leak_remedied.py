@@ -92,11 +92,11 @@ def _fitted(case: Case, world: World, model: Model, made: Planted) -> tuple[Mode
     """Fit the head, or where that does not suffice the whole network, as ``--retrain auto`` does; and say which."""
     from matxai.checks.leak import examine
     from matxai.checks.leak.anew import falls_short, groups_of
-    from matxai.checks.leak.prepared import Prepared
     from matxai.checks.leak.refitting import refitted
     from matxai.checks.leak.remedy import plan_remedy
     from matxai.checks.leak.retrained import lessons_of
     from matxai.checks.leak.tuning import VERSIONS, fitted_on
+    from matxai.modelcard.prepared import Prepared
 
     some = made.only(np.random.default_rng(51).permutation(len(made.images))[:HEAD_IMAGES])
     data, told = some.labelled(world.classes), artefacts_of(case, some)

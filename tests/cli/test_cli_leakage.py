@@ -107,7 +107,8 @@ def test_bad_files_are_named_and_the_rest_is_done_remedy_included(few, tmp_path,
     broken.write_bytes(b"II*\0")
     out = tmp_path / "o"
     cleaned = tmp_path / "cleaned"
-    line = ["leakage", "defects_leaky", str(few), "--split", "all", "--out", str(out), *BARE, "--remedy", str(cleaned)]
+    keep = ["--remedy", str(cleaned), "--retrain", "head"]
+    line = ["leakage", "defects_leaky", str(few), "--split", "all", "--out", str(out), *BARE, *keep]
     assert main(line) == 3
     said = capsys.readouterr().out
     assert broken.name in said

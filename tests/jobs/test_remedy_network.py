@@ -14,11 +14,11 @@ import matxai
 from matxai.checks import LabelledSet
 from matxai.checks.leak import Artefact, Leakage, examine
 from matxai.checks.leak.anew import Anew, Beside, falls_short
-from matxai.checks.leak.prepared import Prepared
 from matxai.checks.leak.retraining import weights_of
 from matxai.checks.leak.tuning import fitted_on, tuned
 from matxai.errors import Cancelled
 from matxai.jobs.remedy import ways_to_retrain, write_remedy
+from matxai.modelcard.prepared import Prepared
 from matxai.regions import Boxed
 from matxai.signals import labelled
 

@@ -12,9 +12,9 @@ from matxai_models.retraining import RATE, RATE_WITHOUT_NORM, epochs_for, rate_f
 
 import matxai
 from matxai.checks import LabelledSet
-from matxai.checks.leak.prepared import Prepared
 from matxai.errors import Cancelled, ModelError
 from matxai.modelcard.card import Card
+from matxai.modelcard.prepared import Prepared
 from matxai.modelcard.recipes import recipes, trained_again, untrained
 from matxai.signals import labelled
 

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from matxai.checks.asking import stop_if_set
 from matxai.checks.leak.anew import Anew, groups_of, held_out, judged_anew
-from matxai.checks.leak.prepared import Prepared
 from matxai.checks.leak.remedy import plan_remedy
 from matxai.checks.leak.retrained import lessons_of
 from matxai.checks.leak.retraining import weights_of
 from matxai.checks.perturbation import evaluating
 from matxai.errors import ModelError, SignalError
+from matxai.modelcard.prepared import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
