@@ -97,5 +97,6 @@ readers.add(
         read=read,
         describes="CasaXPS text export",
         priority=5,
+        by_content=True,
     ),
 )

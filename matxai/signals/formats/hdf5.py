@@ -14,12 +14,14 @@ from matxai.signals.formats.hdf5_file import Tree, attribute, is_numeric, opened
 from matxai.signals.formats.hspy import find_hspy
 from matxai.signals.formats.layouts import Found, item_of
 from matxai.signals.formats.nexus import MAX_AXIS, find_exchange, find_nexus, nxdata
+from matxai.signals.formats.sampling import axis_name, placed, rate_of, timed
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+MOST_NAMES = 1000
 LAYOUTS = (find_velox, find_berkeley, find_hspy, find_nexus, find_exchange)
 
 
@@ -92,6 +94,9 @@ def _only(file: Any, tree: Tree, path: Path) -> Found:
         shape = file[arrays[0]].shape
         if all(file[n].shape[0] in shape for n in names if n != arrays[0]):
             names = arrays
+    values = [n for n in names if axis_name(n) is None]
+    if len(values) == 1 and all(file[n].shape[0] in file[values[0]].shape for n in names):
+        names = values  # energies beside counts
     if len(names) == 1:
         return plain_array(file, names[0], path)
     if not names:
@@ -151,7 +156,47 @@ def plain_array(file: Any, name: str, path: Path) -> Found:
         colours = rank == 3 and dataset.shape[0] == 3 and dataset.dtype == np.uint8
         dims = (("c" if colours else "z"), "x", "y")[3 - rank :]
     metadata = {"units": text(dataset, "units")} if text(dataset, "units") else {}
-    return Found(name, tuple(axes), "HDF5 dataset", name, dims=dims, metadata=metadata)
+    attrs: dict[str, Any] = {}
+    if dims is None and all(a == Axis() for a in axes):
+        axes, dims, attrs = _by_names(file, dataset)
+    return Found(name, tuple(axes), "HDF5 dataset", name, dims=dims, metadata=metadata, attrs=attrs)
+
+
+def _own(group: Any, key: str) -> Any:
+    """Return a dataset of numbers whose data lie in the file itself, or None."""
+    import h5py
+
+    if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+        return None
+    found = group[key]
+    own = isinstance(found, h5py.Dataset) and found.shape is not None and not found.is_virtual and not found.external
+    return found if own and found.dtype.kind in "iuf" else None
+
+
+def _by_names(file: Any, dataset: Any) -> tuple[list[Axis], tuple[str, ...] | None, dict[str, Any]]:
+    """Return axes that names beside a dataset tell: lists of places, else a sampling rate in attributes or numbers."""
+    group = dataset.parent
+    lists: dict[str, int] = {}
+    facts: dict[str, Any] = {}
+    for owner in (file, group, dataset):
+        facts |= {str(k): attribute(owner, k) for k in list(owner.attrs)[:MOST_NAMES]}
+    for key in list(group)[:MOST_NAMES]:
+        beside = _own(group, key)
+        if beside is None or beside.name == dataset.name:
+            continue
+        if beside.size == 1:
+            facts[str(key)] = np.asarray(beside[()]).item()
+        elif beside.ndim == 1 and beside.size <= MAX_AXIS:
+            lists[str(key)] = int(beside.size)
+    found = placed(dataset.shape, lists)
+    axes = [Axis() for _ in dataset.shape]
+    for i, key in found.items():
+        axes[i] = Axis(axis_name(key), text(group[key], "units"), values=np.asarray(group[key][...]))
+    rate = rate_of(facts, dataset.ndim)
+    if found or rate is None or (sampled := timed(dataset.shape, rate)) is None:
+        return axes, None, {}
+    axes, dims, note = sampled
+    return axes, dims, {"sampling_rate": rate, **({"notes": [note]} if note else {})}
 
 
 def _scale(dataset: Any, axis: int) -> Axis:

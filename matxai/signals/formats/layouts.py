@@ -45,6 +45,8 @@ class Found:
         As in `Item`.
     metadata
         The instrument's words.
+    attrs
+        What else the signal says of itself: ``sampling_rate``, ``notes``.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class Found:
     measured: bool = True
     note: str = ""
     metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+    attrs: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def item_of(found: Found, dataset: Any, path: Path, limit: int | None) -> Item:
@@ -88,7 +91,7 @@ def item_of(found: Found, dataset: Any, path: Path, limit: int | None) -> Item:
         data = whole_or_lazy(stored, slice_axis=found.slice_axis)
         if found.drop:
             data = data.squeeze(axis=found.drop)
-        attrs = {"layout": found.layout, "dataset": found.dataset, "metadata": dict(found.metadata)}
+        attrs = {"layout": found.layout, "dataset": found.dataset, "metadata": dict(found.metadata), **found.attrs}
         return signal_of(data, axes, source=f"{found.layout} axes", dims=dims, attrs=attrs, name=found.name)
 
     return Item(

@@ -1,4 +1,7 @@
-"""NumPy's own files: ``.npy`` and ``.npz``. Arrays of objects are refused: reading them would unpickle them."""
+"""NumPy's own files: ``.npy`` and ``.npz``. Arrays of objects are refused: reading them would unpickle them.
+
+In an archive, a number called ``fs`` or ``dt`` is a sampling rate, a list called like an axis the places of that axis.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.errors import FileError, UnsafeFileError
-from matxai.signals.formats.axes import Axis, dims_of, signal_of
+from matxai.signals.formats.axes import Axis, dims_of, shape_after, signal_of
 from matxai.signals.formats.pieces import MappedArray, bytes_of, whole_or_lazy
+from matxai.signals.formats.sampling import axis_name, placed, rate_of, timed
 from matxai.signals.formats.zarr_metadata import checked_members
+from matxai.signals.labelled import UNNAMED
 from matxai.signals.limits import check_held
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import xarray as xr
@@ -54,7 +60,8 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
 
 
 def _archive(path: Path, limit: int | None) -> list[Item]:
-    items = []
+    arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any], Any]] = {}
+    facts: dict[str, Any] = {}
     for member in checked_members(path, limit):
         if not member.filename.endswith(".npy"):
             continue
@@ -65,13 +72,36 @@ def _archive(path: Path, limit: int | None) -> list[Item]:
             offset = file.tell()
         if dtype.hasobject:
             _refuse_objects(where)
-        if dtype.kind not in "biufc" or not shape or 0 in shape:
-            continue  # words and single numbers that were saved beside the arrays
+        if dtype.kind not in "biufc" or 0 in shape:
+            continue  # words that were saved beside the arrays
         check_held(where, bytes_of(shape, dtype.itemsize), member.file_size - offset, what=f"array {shape}")
-        items.append(_item(name, _member(path, member, shape, dtype, offset, fortran=fortran), shape, dtype))
+        stored = _member(path, member, shape, dtype, offset, fortran=fortran)
+        if shape in ((), (1,)):
+            if dtype.kind in "iuf":
+                facts[name] = stored().item()
+            continue
+        arrays[name] = (shape, dtype, stored)
+    items = _placed(arrays, facts)
     if not items:
         msg = f"{path.name} holds no array of numbers"
         raise FileError(msg)
+    return items
+
+
+def _placed(arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any], Any]], facts: dict[str, Any]) -> list[Item]:
+    """Return the arrays of an archive; lists of places and a sampling rate among them become the axes of the rest."""
+    lists = {n: shape[0] for n, (shape, dtype, _) in arrays.items() if len(shape) == 1 and dtype.kind in "iuf"}
+    lists = {n: length for n, length in lists.items() if axis_name(n) is not None}
+    uses = {n: placed(shape, lists) for n, (shape, _, _) in arrays.items() if n not in lists}
+    used = {place for found in uses.values() for place in found.values()}
+    items = []
+    for name, (shape, dtype, stored) in arrays.items():
+        if name in used:
+            continue
+        places = {axis: (axis_name(n) or UNNAMED, arrays[n][2]) for axis, n in uses.get(name, {}).items()}
+        items.append(
+            _item(name, stored, shape, dtype, places=places, rate=None if places else rate_of(facts, len(shape)))
+        )
     return items
 
 
@@ -133,16 +163,35 @@ def _refuse_objects(name: str) -> None:
     raise UnsafeFileError(msg)
 
 
-def _item(name: str, stored: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Item:
+def _item(
+    name: str,
+    stored: Any,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    places: Mapping[int, tuple[str, Any]] | None = None,
+    rate: float | None = None,
+) -> Item:
     native = dtype.newbyteorder("=")
     axes = [Axis() for _ in shape]
-    dims = dims_of(axes, shape, native)
+    for i, (kind, _) in (places or {}).items():
+        axes[i] = Axis(kind)  # NumPy keeps no units: an axis with a name has none of them
+    attrs: dict[str, Any] = {}
+    sampled = timed(shape, rate) if rate is not None else None
+    if sampled is not None and rate is not None:
+        axes, dims, note = sampled
+        attrs = {"sampling_rate": rate, **({"notes": [note]} if note else {})}
+    else:
+        dims = dims_of(axes, shape, native)
 
     def load() -> xr.DataArray:
         data = whole_or_lazy(stored()).astype(native, copy=False)
-        return signal_of(data, axes, source="", dims=dims, name=name)
+        listed = [Axis(a.name, a.unit, a.step, a.origin) for a in axes]
+        for i, (kind, values) in (places or {}).items():
+            listed[i] = Axis(kind, values=np.asarray(values()))
+        return signal_of(data, listed, source="", dims=dims, attrs=attrs, name=name)
 
-    return Item(name, load, shape, str(native))
+    return Item(name, load, shape_after(shape, dims), str(native))
 
 
 readers.add(

@@ -65,7 +65,9 @@ _SEARCHED = 64 * 2**20
 
 def recognises(path: Path, head: bytes) -> bool:
     """Whether the suffix is one of an instrument's format that no other reader here knows."""
-    return bool(head) and path.suffix.lower() in _PLUGINS and path.suffix.lower() not in _ASKED_ONLY
+    suffix = path.suffix.lower()
+    jobin_yvon = suffix == ".xml" and b"<LSX_Data" in head[:400]
+    return bool(head) and (jobin_yvon or (suffix in _PLUGINS and suffix not in _ASKED_ONLY))
 
 
 def read(path: Path, options: ReadOptions) -> list[Item]:
@@ -243,7 +245,7 @@ readers.add(
     "rosetta",
     Reader(
         name="rosetta",
-        suffixes=tuple(s for s in _PLUGINS if s not in _ASKED_ONLY),
+        suffixes=(*(s for s in _PLUGINS if s not in _ASKED_ONLY), ".xml"),
         recognises=recognises,
         read=read,
         describes="instrument files through RosettaSciIO",

@@ -138,5 +138,6 @@ readers.add(
         read=read,
         describes="Scienta text (SES)",
         priority=5,
+        by_content=True,
     ),
 )

@@ -123,5 +123,6 @@ readers.add(
         read=read,
         describes="SPECS text (SpecsLab, Prodigy)",
         priority=5,
+        by_content=True,
     ),
 )

@@ -198,5 +198,6 @@ readers.add(
         read=read,
         describes="SPECS XML (SpecsLab 2)",
         priority=5,
+        by_content=True,
     ),
 )

@@ -11,6 +11,7 @@ from matxai.errors import FileError, SignalError
 from matxai.signals.labelled import UNNAMED, labelled
 from matxai.signals.reader import Item
 from matxai.signals.spectra.axes import KINDS
+from matxai.signals.units import convert, same_kind, unit_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ class Curve:
         stays as it is; metadata on which they differ become lists in the order of the samples.
     beside_units
         Units of columns beside, as words that pint reads.
+    channels
+        Names of the channels of values ``(n, c)``; without them they are counted.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Curve:
     beside: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
     beside_units: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
 
     def signal(self) -> xr.DataArray:
         """Return it as a signal whose axis ascends.
@@ -133,21 +137,31 @@ def _signal(group: Sequence[Curve]) -> xr.DataArray:
         raise SignalError(msg)
     unit = first.unit if first.unit is not None or first.dim not in KINDS else KINDS[first.dim].unit
     attrs = _attrs(group)
+    if first.dim == "time" and "sampling_rate" not in attrs and (rate := _sampled(axis[has_place], unit)):
+        attrs["sampling_rate"] = rate
     if missing := int((~has_place).sum()):
         attrs["left_out"] = missing
         said = "1 row without a place on the axis was" if missing == 1 else f"{missing} rows without a place were"
         attrs["notes"] = [*attrs.get("notes", []), f"{said} left out"]
     if len(group) == 1:
         data, dims = first.values[has_place], (first.dim, "c")[: first.values.ndim]
-        found = labelled(
-            data, dims, units={first.dim: unit}, coords={first.dim: axis[has_place]}, attrs=attrs, name=first.name
-        )
+        coords = {first.dim: axis[has_place], **({"c": np.array(first.channels)} if first.channels else {})}
+        found = labelled(data, dims, units={first.dim: unit}, coords=coords, attrs=attrs, name=first.name)
     else:
         data = np.stack([c.values[has_place] for c in group])
         names = np.array([c.name for c in group])
         coords = {first.dim: axis[has_place], SAMPLE: names}
         found = labelled(data, (SAMPLE, first.dim), units={first.dim: unit}, coords=coords, attrs=attrs)
     return _with_columns(found, group, has_place)
+
+
+def _sampled(axis: npt.NDArray[Any], unit: str | None) -> float | None:
+    """Return the sampling rate in Hz of an axis of time with even steps, or None."""
+    steps = np.abs(np.diff(axis))
+    word = unit_word(unit)
+    if word is None or not same_kind(word, "s") or not np.allclose(steps, steps.mean(), rtol=1e-3, atol=0):
+        return None
+    return float(f"{1 / convert(float(steps.mean()), word, 's'):.10g}") if steps.mean() > 0 else None
 
 
 def _attrs(group: Sequence[Curve]) -> dict[str, Any]:
