@@ -46,7 +46,7 @@ class Found:
     metadata
         The instrument's words.
     attrs
-        What else the signal says of itself: ``sampling_rate``, ``notes``.
+        What else the signal says of itself: ``sampling_rate``, ``wavelength``, ``anode``, ``notes``.
     """
 
     dataset: str

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.errors import FileError
-from matxai.signals.formats.axes import Axis
+from matxai.signals.formats.axes import Axis, clean
 from matxai.signals.formats.hdf5_file import Tree, attribute, is_numeric, plain, resolve, text
 from matxai.signals.formats.layouts import Found
+from matxai.signals.formats.nexus_radiation import DIFFRACTION, radiation_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,12 @@ def nxdata(file: Any, name: str, path: Path) -> Found | None:
     dims = None
     if interpretation in ("rgb-image", "rgba-image") and rank > 2:
         dims = (*("t", "z")[5 - rank :], "y", "x", "c") if rank <= 5 else None
+    metadata = metadata_of(file, name, dataset, path)
+    attrs: dict[str, Any] = {}
+    if any(clean(axis.name) in DIFFRACTION for axis in axes):
+        found = radiation_of(file, name, path)
+        metadata |= found.pop("metadata")
+        attrs = found
     return Found(
         dataset=dataset.name.strip("/"),
         axes=tuple(axes),
@@ -86,7 +93,8 @@ def nxdata(file: Any, name: str, path: Path) -> Found | None:
         name=text(dataset, "long_name") or name or signal,
         spectral=interpretation == "spectrum",
         dims=dims,
-        metadata=metadata_of(file, name, dataset, path),
+        metadata=metadata,
+        attrs=attrs,
     )
 
 

@@ -110,7 +110,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         inside = "a crystal structure" if any(b.find_value("_cell_length_a") for b in blocks) else "no pattern"
         msg = (
             f"{path.name} holds {inside} and no measured powder pattern (no _pd_meas_ or _pd_proc_ intensities with "
-            "places); matxai.reference reads structures"
+            "places); matxai.reference.read_cif reads structures"
         )
         raise FileError(msg)
     return items_of_scans(scans, path.name, options.axis)
