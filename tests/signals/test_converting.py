@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ def test_energy_becomes_wavelength_and_densities_get_their_jacobian() -> None:
     counts = matxai.convert_axis(spectrum("energy", energy, values, value_unit="counts"), "wavelength")
     np.testing.assert_array_equal(counts, values[::-1])
     assert "count per channel (in counts)" in counts.attrs["notes"][-1]
-    told = matxai.convert_axis(spectrum("energy", energy, values), "wavelength", density=True)
+    plain = spectrum("energy", energy, values).assign_coords(sigma=("energy", values / 10))
+    told = matxai.convert_axis(plain, "wavelength", density=True)
+    np.testing.assert_allclose(told.sigma, told / 10)
     np.testing.assert_allclose(told, density)
     back = matxai.convert_axis(density, "energy")
     np.testing.assert_allclose(back, values, rtol=1e-12, atol=1e-300)
@@ -106,14 +109,28 @@ def test_kinetic_becomes_binding_energy_with_photon_energy_work_function_and_shi
     np.testing.assert_allclose(found.binding_energy, [281.8, 286.8, 291.8])
     np.testing.assert_array_equal(found, [3, 2, 1])
     assert found.attrs["charge_shift"] == -0.3
-    assert found.attrs["work_function"] == 4.5
+    assert found.attrs["subtracted_work_function"] == 4.5
     moved = matxai.convert_axis(found, "binding_energy", shift=0.1)
     assert moved.attrs["charge_shift"] == pytest.approx(-0.2)
     back = matxai.convert_axis(moved, "kinetic_energy")
     np.testing.assert_allclose(back.kinetic_energy, signal.kinetic_energy, rtol=1e-14)
     assert "charge_shift" not in back.attrs
-    silent = matxai.convert_axis(signal, "binding_energy")
-    assert any("no work function is known" in n for n in silent.attrs["notes"])
+
+
+def test_the_analysers_own_work_function_is_not_subtracted_again() -> None:
+    """Files name it, and their kinetic energies hold it already."""
+    signal = spectrum("kinetic_energy", [1190.0, 1200.0], photon_energy=1486.6, work_function=4.3)
+    found = matxai.convert_axis(signal, "binding_energy")
+    np.testing.assert_allclose(found.binding_energy, [286.6, 296.6])
+    assert any("referred to the Fermi level" in n for n in found.attrs["notes"])
+    np.testing.assert_allclose(matxai.convert_axis(found, "kinetic_energy").kinetic_energy, [1190, 1200])
+
+
+def test_real_binding_energies_become_the_kinetic_energies_of_the_file(data_dir: Path) -> None:
+    signal = matxai.read(data_dir / "raw_xrd_xps" / "xps" / "MgFe2O4_small.xy", item=0)
+    found = matxai.convert_axis(signal, "kinetic_energy")
+    beside = np.sort(signal.kinetic_energy.values)
+    np.testing.assert_allclose(found.kinetic_energy, beside, rtol=0, atol=1e-8)
 
 
 def test_raman_shift_becomes_wavelength_with_the_laser() -> None:
@@ -136,6 +153,18 @@ def test_a_set_keeps_its_samples_and_a_mesh_its_other_axis() -> None:
     np.testing.assert_array_equal(d, data.values[:, ::-1])
     np.testing.assert_array_equal(d.counts, [3, 2, 1])
     assert list(d.sample.values) == ["a", "b"]
+
+
+def test_samples_of_different_radiation_are_converted_one_by_one() -> None:
+    data = xr.DataArray(
+        np.ones((2, 2)),
+        dims=("sample", "two_theta"),
+        coords={"two_theta": ("two_theta", [10.0, 20.0], {"units": "degree"}), "wavelength": ("sample", [CU, 0.7093])},
+    )
+    with pytest.raises(SignalError, match="wavelength differs from sample to sample"):
+        matxai.convert_axis(data, "q")
+    one = matxai.convert_axis(data.isel(sample=1), "q")
+    np.testing.assert_allclose(one.q, 4 * np.pi / 0.7093 * np.sin(np.radians([5, 10])))
 
 
 def explanation() -> xr.Dataset:

@@ -70,7 +70,7 @@ def test_a_range_alone_makes_the_axis(tmp_path: Path) -> None:
     found = cif(tmp_path, RANGE)
     np.testing.assert_allclose(found.two_theta, [5, 5.1, 5.2, 5.3], rtol=1e-12)
     np.testing.assert_array_equal(found, [100.5, 90, 1500, 70])
-    np.testing.assert_allclose(found.uncertainty, [1.2, 9, 200, np.nan], rtol=1e-12)
+    np.testing.assert_allclose(found.sigma, [1.2, 9, 200, np.nan], rtol=1e-12)
     with pytest.raises(FileError, match=r"make 4 places and the loop has 3 intensities"):
         cif(tmp_path, RANGE.replace("90(9)\n", ""))
 

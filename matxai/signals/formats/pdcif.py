@@ -161,7 +161,7 @@ def _pattern(name: str, block: Any, blocks: Sequence[Any], loop: Any, columns: d
         raise SignalError(msg)
     beside = {word: column(tag)[0] for tag, word in BESIDE.items() if tag in columns}
     if np.isfinite(errors).any():
-        beside["uncertainty"] = errors
+        beside["sigma"] = errors
     attrs = _radiation(block, blocks, notes)
     if gaps := int(np.isnan(values).sum()):
         notes.append(f"{gaps} of {rows} points have no intensity ('.' or '?') and are NaN")

@@ -44,7 +44,8 @@ class Setting:
     name
         As `convert_places` takes it.
     attr
-        What readers call it in ``attrs`` of a signal.
+        What it is called in ``attrs`` of a signal. A file's own ``work_function`` is none of these: the kinetic
+        energies that instruments write are referred to the Fermi level and hold the analyser's work function already.
     unit
         Its unit.
     low, high
@@ -63,6 +64,11 @@ class Setting:
     default: float | None
     needed: str
 
+    @property
+    def words(self) -> str:
+        """How sentences call it."""
+        return {"laser": "laser wavelength", "shift": "charge shift"}.get(self.name, self.name.replace("_", " "))
+
 
 SETTINGS: dict[str, Setting] = {
     s.name: s
@@ -70,7 +76,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("wavelength", "wavelength", "angstrom", *WAVELENGTHS, None, "two_theta depends on the wavelength"),
         Setting("laser", "laser_wavelength", "nm", *LASERS, None, "a Raman shift is counted from the laser's line"),
         Setting("photon_energy", "photon_energy", "eV", 1.0, 1e6, None, "binding energies are counted from it"),
-        Setting("work_function", "work_function", "eV", 0.0, 20.0, 0.0, "it lies between analyser and Fermi level"),
+        Setting("work_function", "subtracted_work_function", "eV", 0.0, 20.0, 0.0, "some energies still hold it"),
         Setting("shift", "charge_shift", "eV", -1e4, 1e4, 0.0, "charging moves all lines alike"),
         Setting("e0", "e0", "eV", 1.0, 1e6, None, "relative energies are counted from the edge"),
     )
@@ -203,7 +209,7 @@ def checked(name: str, value: Any) -> float:
         If it is none, or one that cannot be.
     """
     setting = SETTINGS[name]
-    said = f"the {setting.attr.replace('_', ' ')}"
+    said = f"the {setting.words}"
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -277,9 +283,7 @@ def with_slopes(places: Places, kind: str, to: str, settings: Mapping[str, float
 
 def _asked(setting: Setting) -> str:
     given = "wavelength" if setting.name == "laser" else setting.name
-    return (
-        f"the {setting.attr.replace('_', ' ')}, which the file does not hold; give it with {given}= in {setting.unit}"
-    )
+    return f"the {setting.words}, which the file does not hold; give it with {given}= in {setting.unit}"
 
 
 def _refuse_impossible(places: Places, kind: str) -> None:

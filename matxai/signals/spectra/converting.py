@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FAR = 0.01
 """A given wavelength or photon energy that differs from the file's by more than this share is warned of."""
 
+SIGMA = "sigma"
+"""What readers call the column of uncertainties beside the values; it changes as they do."""
+
 UNBOUND = -50.0
 """Below this binding energy (eV) no electron is found; an axis that reaches it has a wrong photon energy."""
 
@@ -56,7 +59,8 @@ def convert_axis(
     wavelength
         Of the radiation in angstrom (diffraction), of the laser in nm (Raman).
     photon_energy, work_function
-        In eV. Without a work function kinetic energies count as measured from the Fermi level, which is noted.
+        In eV. Kinetic energies count as referred to the Fermi level, as instruments write them, whatever work function
+        of the analyser the file names; one that they still lack is subtracted where it is given here.
     shift
         What is added to binding energies (eV), or what `fit_shift` found. On the way to kinetic energies: what the
         binding energies contain.
@@ -72,9 +76,9 @@ def convert_axis(
     -------
     xarray.DataArray or xarray.Dataset
         As given, with an ascending coordinate in the unit of `matxai.signals.spectra.axes.KINDS`. What a keyword does
-        not say is taken from ``attrs`` (``wavelength``, ``laser_wavelength``, ``photon_energy``, ``work_function``,
-        ``charge_shift``, ``e0``), and what was used stands there. ``attrs["notes"]`` tells what was done. Points
-        without a counterpart (2-theta 0 has no d) are left out and counted.
+        not say is taken from ``attrs`` (``wavelength``, ``laser_wavelength``, ``photon_energy``, ``charge_shift``,
+        ``subtracted_work_function``, ``e0``), and what was used stands there. ``attrs["notes"]`` tells what was done.
+        Points without a counterpart (2-theta 0 has no d) are left out and counted.
 
     Raises
     ------
@@ -144,9 +148,15 @@ def _dim(signal: xr.DataArray | xr.Dataset, to: str) -> str:
 
 
 def _attrs(signal: xr.DataArray | xr.Dataset) -> dict[str, Any]:
-    """Return where the instrument's numbers stand: those of an explanation stand on its coordinate ``signal``."""
+    """Return where the instrument's numbers stand: in attrs, of an explanation on its coordinate ``signal``.
+
+    In a set whose spectra were measured differently they are coordinates along ``sample``, one of which is left when
+    one spectrum is taken out.
+    """
     inner = signal.coords["signal"].attrs if "signal" in signal.coords else {}
-    return {**signal.attrs, **inner}
+    known = {s.attr for s in SETTINGS.values()} - set(signal.sizes)
+    beside = {k: np.asarray(signal.coords[k].values) for k in known if k in signal.coords}
+    return {**signal.attrs, **inner, **{k: v[()] if v.ndim == 0 else v for k, v in beside.items()}}
 
 
 def _choose(given: Mapping[str, Any], dim: str, to: str, attrs: Mapping[str, Any]) -> _Choice:
@@ -168,17 +178,20 @@ def _choose(given: Mapping[str, Any], dim: str, to: str, attrs: Mapping[str, Any
         if mine is None and theirs is None:
             if name == "work_function":
                 choice.notes.append(
-                    "no work function is known: kinetic energies count as measured from the Fermi level (0 eV); "
-                    "a missing one moves all lines alike"
+                    "kinetic energies count as referred to the Fermi level, as instruments write them; where they are "
+                    "not, work_function= subtracts what is missing"
                 )
             continue
+        if mine is None and isinstance(theirs, np.ndarray):
+            msg = f"the {setting.words} differs from sample to sample; convert them one by one: signal.isel(sample=0)"
+            raise SignalError(msg)
         value = choice.settings[name] = checked(name, theirs if mine is None else mine)
-        words = setting.attr.replace("_", " ")
+        words = setting.words
         choice.used.append(
             f"the {words} {value:.8g}{beyond} {setting.unit} ({'the file' if mine is None else 'given'})"
         )
         choice.attrs[setting.attr] = value
-        if mine is not None and theirs is not None and name != "shift":
+        if mine is not None and theirs is not None and not isinstance(theirs, np.ndarray) and name != "shift":
             _compare(words, value, checked(name, theirs), setting.unit, choice.notes)
     _bookkeep_shift(choice, dim, to, attrs, moved="shift" in given)
     return choice
@@ -307,6 +320,9 @@ def _scaled(
     attrs = signal.attrs
     signal = (signal * factor).transpose(*signal.dims)
     signal.attrs = {**attrs, **new_unit}
+    if SIGMA in signal.coords and dim in signal.coords[SIGMA].dims:
+        column = signal.coords[SIGMA].variable
+        signal = signal.assign_coords({SIGMA: (column * factor.variable).transpose(*column.dims)})
     return signal, f"the values are densities and now per {UNITS[to]} (multiplied by the slope of the axes)"
 
 
