@@ -50,7 +50,8 @@ class AxisInfo:
 class ItemInfo:
     """One signal of a file; axes and what follows them only for those that were opened.
 
-    ``facts`` are the attributes of `FACTS`: wavelength, anode, photon energy, what the values are.
+    ``facts`` are the attributes of `FACTS`: wavelength, anode, photon energy, what the values are; ``beside`` names the
+    coordinates that are no axis: raw columns, other axes, uncertainties.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ItemInfo:
     info_bar: tuple[int, int] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def _described(item: Item, signal: xr.DataArray) -> ItemInfo:
         pixel_size_source=str(signal.attrs.get("pixel_size_source", "")),
         info_bar=(int(bar[0]), int(bar[1])) if bar is not None else None,
         metadata=dict(signal.attrs.get("metadata", {})),
+        beside=tuple(str(k) for k in signal.coords if k not in signal.dims),
         facts={k: signal.attrs[k] for k in FACTS if k in signal.attrs},
     )
 

@@ -59,6 +59,11 @@ def set_of(paths: Sequence[Path], signals: Sequence[xr.DataArray], name: str) ->
         attrs=_shared([signal.attrs for signal in signals]),
     )
     counts = [1 if signal.ndim == 1 else signal.sizes[SAMPLE] for signal in signals]
+    several = [path.name for path, count in zip(paths, counts, strict=True) if count > 1]
+    if several:
+        shown = ", ".join(several[:3]) + (f" and {len(several) - 3} more" if len(several) > 3 else "")
+        note = f"{shown}: several spectra in a file, each a sample of its own"
+        found.attrs["notes"] = [*found.attrs.get("notes", []), note]
     for key in _OF_ONE:
         each = [signal.attrs.get(key) for signal in signals]
         if key not in found.attrs and any(value is not None for value in each):

@@ -18,6 +18,8 @@ IMAGE_DIMS = ("t", "z", "y", "x", "c")
 
 
 def _axis(axis: AxisInfo) -> str:
+    if isinstance(axis.first, str):
+        return f"  {axis.dim:<10} {axis.size}, {axis.first} to {axis.last}"
     step = "uneven steps" if axis.step is None else f"step {axis.step:.6g}"
     if axis.size < 2 or axis.dim == "c":
         step = "one value" if axis.size < 2 else "channels"
@@ -46,6 +48,8 @@ def _facts(item: ItemInfo) -> list[str]:
 def _item(item: ItemInfo) -> list[str]:
     lines = [f"  shape      {' x '.join(map(str, item.shape))} {item.dtype}"]
     lines += [_axis(axis) for axis in item.axes]
+    if item.beside:
+        lines.append(f"  beside     {', '.join(item.beside)}")
     lines += _facts(item)
     if item.pixel_size_source:
         known = not item.pixel_size_source.startswith("uncalibrated")
@@ -72,8 +76,13 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def info(
-        files: Annotated[list[Path], typer.Argument(help="Files, or folders of slices.", show_default=False)],
+        files: Annotated[
+            list[Path], typer.Argument(help="Files, or folders of slices or spectra.", show_default=False)
+        ],
         dataset: Annotated[str | None, typer.Option(help="Path of the dataset inside an HDF5 or Zarr file.")] = None,
+        axis: Annotated[
+            str | None, typer.Option(help="What the axis is where a file names none (two_theta), or which of several.")
+        ] = None,
         metadata: Annotated[bool, typer.Option("--metadata", help="The instrument's own words as well.")] = False,
         artefacts: Annotated[
             bool, typer.Option("--artefacts", help="What lies in the picture and is not of the specimen: bars, text.")
@@ -92,7 +101,7 @@ def register(app: typer.Typer) -> None:
         texts, failures = [], []
         for path in files:
             try:
-                found = inspect(path, dataset=dataset, limit=parse_bytes(limit))
+                found = inspect(path, dataset=dataset, axis=axis, limit=parse_bytes(limit))
                 rows = artefacts_in(path, dataset=dataset, limit=parse_bytes(limit)) if artefacts else []
             except MatxaiError as error:
                 if len(files) == 1:

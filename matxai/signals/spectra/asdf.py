@@ -2,7 +2,7 @@
 
 McDonald and Wilks, Appl. Spectrosc. 42, 151 (1988): in SQZ the first digit of an ordinate carries its sign (``@A-I``
 for +0 to +9, ``a-i`` for -1 to -9); in DIF (``%J-R``, ``j-r``) an ordinate is the difference from the one before it,
-and the first of the next line repeats the last of this one; DUP (``S-Z``, ``s``) says how often the one before it stands.
+and the first of the next line repeats the last of this one; DUP (``S-Z``, ``s``) says how often the one before stands.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _NEEDS_UNIT = {"e", "en", "d", "t", "f", "h", "q", "wl", "temp"}
 """Words so short that they count only with a unit of that kind behind them."""
 _SIGMA = re.compile(r"sigma|e\.?s\.?d\.?s?|err(or)?s?|(y )?err(or)?|std( ?dev)?|stdev|(statistical )?uncertainty|dy|σ")
 _COUNTER = re.compile(
-    r"pixel|channel|ch|point|pt|index|idx|no|nr|number|#|row|step|n|i|data ?point|unnamed( 0)?|chan|sample ?no"
+    r"pixel|channel|ch|point|pt|index|idx|no|nr|number|#|row|step|data ?point|unnamed( 0)?|chan|sample ?no"
 )
 _UNITS = {
     "cm-1": "1/cm", "cm^-1": "1/cm", "cm⁻¹": "1/cm", "1/cm": "1/cm", "cm−1": "1/cm", "rel. 1/cm": "1/cm",

@@ -47,7 +47,8 @@ def split_run_on(lines: Sequence[str], rows: Sequence[Sequence[float]]) -> tuple
     if np.abs(steps - np.median(steps)).max() > 2.01 * 10.0**-digits:
         return None
     count = sum(len(row) == 1 for row in rows)
-    return found, f"in {count} lines the columns run into one another; they were divided after character {width}"
+    lines_said = "1 line" if count == 1 else f"{count} lines"
+    return found, f"in {lines_said} the columns run into one another; they were divided after character {width}"
 
 
 def _first(line: str) -> re.Match[str] | None:
