@@ -190,6 +190,8 @@ class DatasetCard:
         Its classes, where it has a fixed list.
     digest
         SHA-256 over names and contents of the listed files, of the version that was seen.
+    make
+        Writes the set into a folder, ``(folder, n, seed=, leak=, strength=)``; ``None`` for sets got elsewhere.
     """
 
     name: str
@@ -204,10 +206,13 @@ class DatasetCard:
     rows: Callable[[Path], Sequence[Row]] = field(repr=False, compare=False)
     classes: tuple[str, ...] = ()
     digest: str | None = None
+    make: Callable[..., Path] | None = field(default=None, repr=False, compare=False)
 
     @property
     def checksum_policy(self) -> str:
         """What is compared with what, in one sentence."""
+        if self.make is not None:
+            return "No checksum: the same seed makes the same set again."
         if self.digest is None:
             return "No checksum: its parts are used one by one."
         return (
@@ -218,7 +223,8 @@ class DatasetCard:
         """Return what the card says, as words and lists of words."""
         words = ("name", "title", "kind", "source", "licence", "citation", "groups", "checksum_policy")
         said: dict[str, Any] = {word: getattr(self, word) for word in words}
-        return {**said, "classes": list(self.classes), "caveats": list(self.caveats), "digest": self.digest}
+        more = {"digest": self.digest, "can_be_made": self.make is not None}
+        return {**said, "classes": list(self.classes), "caveats": list(self.caveats), **more}
 
     def recognises(self, folder: Path) -> bool:
         """Whether a folder looks like this set."""

@@ -98,3 +98,21 @@ def test_sizes_and_lists() -> None:
     assert comma_list("") is None
     with pytest.raises(MatxaiError, match="--limit many is no size"):
         parse_bytes("many")
+
+
+def test_generated_data_are_made_from_the_command_line_and_others_are_not(tmp_path, capsys) -> None:
+    folder = tmp_path / "powder"
+    made = ["datasets", "powder_phases", "--make", str(folder), "-n", "6", "--leak", "holder", "--strength", "0"]
+    assert main(made) == 0
+    assert "6 files of 'powder_phases'" in capsys.readouterr().out
+    assert len(list((folder / "files").iterdir())) == 6
+    assert json.loads((folder / "generated.json").read_text())["leak"] == "holder"
+    for argv, said in (
+        (["datasets", "xsdd_steel_strip", "--make", str(folder)], "is got from"),
+        (["datasets", "--make", str(folder)], "no name is given"),
+        (["datasets", "powder_phases", "--make", str(folder), "--leak", "gian"], "leak"),
+    ):
+        assert main(argv) == 2
+        assert said in capsys.readouterr().err
+    assert main(["datasets", "powder_phases", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["powder_phases"]["can_be_made"] is True

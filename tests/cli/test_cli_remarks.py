@@ -48,7 +48,8 @@ def test_every_command_can_be_quiet_and_verbose_and_those_that_read_files_have_a
     for name in ("explain", "info", "model check", "model show", "model init"):
         assert "--limit" in found[name], name
     for name in ("methods", "datasets", "doctor", "model list"):
-        assert not {"--out", "--seed", "--device"} & found[name], name
+        assert not {"--out", "--device"} & found[name], name
+        assert ("--seed" in found[name]) == (name == "datasets"), "generated data are made by a seed"
 
 
 def speak() -> None:

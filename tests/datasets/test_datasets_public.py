@@ -37,7 +37,7 @@ REAL = {
 
 def test_the_catalogue_has_a_full_card_for_every_set() -> None:
     cards = catalogue()
-    assert set(cards) == set(REAL)
+    assert {name for name, card in cards.items() if card.make is None} == set(REAL)
     for name, card in cards.items():
         assert card.name == name
         for words in (

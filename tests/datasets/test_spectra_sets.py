@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matxai_datasets import catalogue
 from matxai_datasets.spectra import GENERATORS, spectrum, spectrum_set, truth_of, write_spectra
 from matxai_datasets.spectra.generating import content_of
 from numpy.typing import NDArray
@@ -180,7 +181,7 @@ def test_other_ranges_are_held_at_their_ends_when_stacked() -> None:
 
 
 def test_a_written_set_reads_back_and_says_what_was_drawn(tmp_path: Path) -> None:
-    folder = write_spectra(tmp_path / "set", POWDER, 12, 4, per_specimen=1, leak="holder", strength=100)
+    folder = write_spectra(tmp_path / "set", of=POWDER, n=12, seed=4, per_specimen=1, leak="holder", strength=100)
     made = spectrum_set(POWDER, 12, 4, per_specimen=1, leak="holder", strength=100)
     rows = list(csv.DictReader((folder / "labels.csv").open(encoding="utf-8")))
     assert [r["class"] for r in rows] == [s.kind for s in made]
@@ -218,16 +219,52 @@ def test_bad_requests_are_one_sentence(call: object, sentence: str) -> None:
 def test_a_folder_that_cannot_be_written_and_a_flavour_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(FileError, match="taken cannot be written"):
-        write_spectra(tmp_path / "taken", POWDER, 1)
+        write_spectra(tmp_path / "taken", of=POWDER, n=1)
     with pytest.raises(SignalError, match="xy"):
-        write_spectra(tmp_path / "set", POWDER, 1, flavour="raw")
+        write_spectra(tmp_path / "set", of=POWDER, n=1, flavour="raw")
 
 
 def test_nexus_reads_back_with_its_axis(tmp_path: Path) -> None:
-    folder = write_spectra(tmp_path / "set", POWDER, 1, flavour="nexus")
+    folder = write_spectra(tmp_path / "set", of=POWDER, n=1, flavour="nexus")
     one = spectrum_set(POWDER, 1).spectra[0]
     signal = matxai.read(folder / "files" / "0000.h5")
     assert signal.dims == ("two_theta",)
     assert signal["two_theta"].attrs["units"] == "degree"
     assert np.allclose(signal["two_theta"], one.axis)
     assert np.array_equal(np.asarray(signal), one.values)
+
+
+def test_generated_sets_have_cards_that_make_list_and_recognise_them(tmp_path: Path) -> None:
+    cards = {name: card for name, card in catalogue().items() if card.make is not None}
+    assert set(cards) == set(GENERATORS)
+    card = cards["xps_molybdenum"]
+    assert card.make is not None
+    folder = card.make(tmp_path / "made", 6, 2, leak="contamination", strength=0)
+    table = card.load(folder)
+    assert len(table) == 6
+    assert table.classes == ("Mo", "MoS2")
+    assert {row.more["leak"] for row in table} == {"contamination"}
+    assert table.read(table.rows[0]).dims == ("binding_energy",)
+    with pytest.raises(FileError, match="'xps_molybdenum', not 'raman_titania'"):
+        cards["raman_titania"].load(folder)
+    (folder / "generated.json").write_text("no json")
+    with pytest.raises(FileError, match=r"generated\.json"):
+        card.load(folder)
+
+
+@pytest.mark.parametrize("name", list(GENERATORS))
+def test_written_files_are_read_with_the_axis_and_facts_that_were_written(tmp_path: Path, name: str) -> None:
+    folder = write_spectra(tmp_path, 1, of=name)
+    one = spectrum_set(name, 1).spectra[0]
+    signal = matxai.read(next((folder / "files").iterdir()))
+    assert signal.dims == ((one.dim, "c") if one.channels else (one.dim,))
+    assert signal[one.dim].attrs["units"] == one.unit
+    assert np.allclose(signal[one.dim], one.axis)
+    assert np.allclose(np.asarray(signal), one.values, rtol=1e-6, atol=1e-7)
+    for fact in ("wavelength", "photon_energy", "laser_wavelength"):
+        assert signal.attrs.get(fact) == one.attrs.get(fact)
+
+
+def test_several_channels_are_not_written_as_two_columns(tmp_path: Path) -> None:
+    with pytest.raises(SignalError, match="nexus"):
+        write_spectra(tmp_path, 1, of="barkhausen_steels", flavour="xy")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def catalogue() -> dict[str, DatasetCard]:
-    """Return the cards of all known data sets by name.
+    """Return the cards of all known data sets by name: the public ones, then those that are generated.
 
     Examples
     --------
@@ -20,5 +20,6 @@ def catalogue() -> dict[str, DatasetCard]:
     'Apache-2.0'
     """
     from matxai_datasets.card import SETS
+    from matxai_datasets.spectra.cards import generated
 
-    return {name: SETS[name] for name in sorted(SETS)}
+    return {**{name: SETS[name] for name in sorted(SETS)}, **generated()}

@@ -1,3 +1,4 @@
+from .cards import generated as generated
 from .files import write_spectra as write_spectra
 from .generating import GENERATORS as GENERATORS
 from .generating import Generator as Generator

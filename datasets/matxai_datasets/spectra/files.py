@@ -27,10 +27,10 @@ COLUMNS = ("file", "class", "group", "split", "leak", "content", "seed")
 
 def write_spectra(
     folder: str | Path,
-    of: str | Generator,
     n: int,
     seed: int = 0,
     *,
+    of: str | Generator,
     per_specimen: int = 3,
     leak: str | None = None,
     strength: float = 100.0,
@@ -43,7 +43,7 @@ def write_spectra(
     ----------
     folder
         Made if it is not there.
-    of, n, seed, per_specimen, leak, strength
+    n, seed, of, per_specimen, leak, strength
         As in :func:`matxai_datasets.spectra.spectrum_set`.
     flavour
         A name in :data:`FLAVOURS`; by default ``xy`` for spectra and ``nexus`` for waveforms.
@@ -76,6 +76,9 @@ def write_set(folder: str | Path, made: SpectrumSet, *, flavour: str = "xy", tes
         raise SignalError(msg)
     if not 0 <= test_share <= 1:
         msg = f"The share of test specimens lies between 0 and 1, not at {test_share:g}."
+        raise SignalError(msg)
+    if flavour != "nexus" and made.spectra[0].channels:
+        msg = f"Spectra of several channels ({', '.join(made.spectra[0].channels)}) are written as 'nexus' alone."
         raise SignalError(msg)
     suffix, put = FLAVOURS[flavour]
     folder, test = Path(folder), _test_specimens(made, test_share)
@@ -134,7 +137,9 @@ def _nexus(one: Spectrum, path: Path) -> None:
         signal.attrs["units"] = one.value_unit
         data.create_dataset(one.dim, data=one.axis).attrs["units"] = one.unit
         data.attrs["signal"] = one.value_name
-        data.attrs["axes"] = [one.dim, "."][: one.values.ndim]
+        data.attrs["axes"] = [one.dim, "c"][: one.values.ndim]
+        if one.channels:
+            data.create_dataset("c", data=np.arange(len(one.channels))).attrs["long_name"] = ", ".join(one.channels)
         for name, values in one.beside.items():
             data.create_dataset(name, data=values)
         for name, value in one.attrs.items():

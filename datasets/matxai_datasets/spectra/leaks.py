@@ -56,6 +56,14 @@ class Leak:
             msg = f"The leak '{self.name}' is one of {' and '.join(self.kinds)}; '{of.name}' makes {of.data_kind}."
             raise SignalError(msg)
 
+    def fits(self, of: Generator) -> bool:
+        """Whether it makes sense for what a generator makes."""
+        try:
+            self.check(of)
+        except SignalError:
+            return False
+        return True
+
     def in_scene(self, scene: Scene, how: Planting) -> Scene:  # noqa: ARG002 - for those below
         """Return the scene with the artefact, before the detector."""
         return scene
