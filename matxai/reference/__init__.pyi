@@ -1,7 +1,10 @@
+from .by_name import reference_lines as reference_lines
 from .cif import read_cif as read_cif
 from .crystals import CrystalStructure as CrystalStructure
 from .crystals import Site as Site
 from .diffraction import powder_lines as powder_lines
+from .levels import edges as edges
+from .levels import emission as emission
 from .lines import ReferenceLine as ReferenceLine
 from .lines import ReferenceLines as ReferenceLines
 from .match_record import ExpectedLine as ExpectedLine
@@ -10,6 +13,10 @@ from .match_record import MatchedPeak as MatchedPeak
 from .matching import match as match
 from .phases import structure as structure
 from .phases import structures as structures
+from .photoelectrons import auger_lines as auger_lines
+from .photoelectrons import binding_energies as binding_energies
+from .raman import raman_lines as raman_lines
 from .tubes import anodes as anodes
 from .tubes import tube as tube
 from .tubes import wavelength_of as wavelength_of
+from .user_table import read_table as read_table

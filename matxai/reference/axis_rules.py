@@ -122,6 +122,7 @@ _RULES = {
     "binding_energy": Rule("binding_energy", "eV", 0.5, (5.0, 5.0, 0.01), 2),
     "kinetic_energy": Rule("kinetic_energy", "eV", 0.5, (5.0, 5.0, 0.01), 2),
     "raman_shift": Rule("raman_shift", "1/cm", 4.0, (10.0, 10.0, 0.01), 2),
+    "wavelength": Rule("wavelength", "nm", 0.2, (2.0, 2.0, 0.01), 2),
     "energy": Rule("energy", "eV", 2.0, (5.0, 5.0, 0.01), 2, fits=False, no_fit=UNCALIBRATED),
 }
 
