@@ -151,3 +151,14 @@ def test_info_tells_axis_range_wavelength_and_anode(xrd: Path) -> None:
     assert (main.axes[0].first, main.axes[0].last) == (4.00656514, 69.99936587)
     assert main.facts["wavelength"] == 1.540598
     assert main.facts["anode"] == "Cu"
+
+
+def test_the_command_line_prints_range_wavelength_and_anode(xrd: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from matxai.cli.main import main
+
+    assert main(["info", str(xrd / XRDML[0])]) == 0
+    said = capsys.readouterr().out
+    assert "5027 points, step 0.0131303 degree, 4.00657 to 69.9994" in said
+    assert "wavelength 1.540598 angstrom" in said
+    assert "anode      Cu" in said
+    assert "values     intensity in counts" in said
