@@ -1,6 +1,6 @@
-"""The sample images that come with the package: generated, calibrated, small, each with a model that suits it.
+"""The samples that come with the package: generated, calibrated, small, each with a model that suits it.
 
-:func:`make_samples` made them; a test asks it again and compares.
+:func:`make_samples` made the images and :func:`make_spectra` the spectra; tests ask them again and compare.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ _LISTED = (
     ("cracks", "A branching crack, without an info bar", "cracks", ("crack_plain",)),
 )
 
+SPECTRA = "xps_molybdenum"
+"""The sample of spectra, named as its generator."""
+
 # name: seed, class, bar, micrometres for a pixel, and the seed of what the bar says where it was exchanged
 _MADE: dict[str, tuple[int, str, str | None, float, int | None]] = {
     "crack_framed": (15, "crack", "framed", 0.05, None),
@@ -60,7 +63,7 @@ def samples() -> dict[str, Sample]:
     'defects_leaky'
     """
     labels = FOLDER / "labels.csv"
-    return {
+    images = {
         name: Sample(
             name,
             title,
@@ -70,6 +73,10 @@ def samples() -> dict[str, Sample]:
         )
         for name, title, model, stems in _LISTED
     }
+    folder = FOLDER / SPECTRA
+    files = tuple(sorted((folder / "files").glob("*.xy")))
+    title = "Three photoelectron spectra: molybdenum, its disulfide and its trioxide"
+    return {**images, SPECTRA: Sample(SPECTRA, title, files, "states", folder / "labels.csv")}
 
 
 def make_samples(folder: Path) -> Path:
@@ -82,3 +89,10 @@ def make_samples(folder: Path) -> Path:
         for seed, kind, bar, size, said in _MADE.values()
     ]
     return write_images(folder, images, names=list(_MADE), made={"by": "matxai_datasets.shipped.make_samples"})
+
+
+def make_spectra(folder: Path) -> Path:
+    """Generate the sample spectra into a folder, as they are shipped."""
+    from matxai_datasets.spectra.files import write_spectra
+
+    return write_spectra(folder, 3, seed=5, of=SPECTRA, per_specimen=1, test_share=0.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matxai_datasets import micrograph, micrographs, write
-from matxai_datasets.shipped import make_samples, samples
+from matxai_datasets.shipped import make_samples, make_spectra, samples
 from matxai_datasets.writing import FLAVOURS, write_tiff
 
 import matxai
@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
 def test_the_shipped_samples_are_what_the_generator_gives(tmp_path: Path) -> None:
     listed = samples()
-    assert set(listed) == {"defects", "swapped_bar", "cracks"}
+    assert set(listed) == {"defects", "swapped_bar", "cracks", "xps_molybdenum"}
     assert [path.stem for path in listed["swapped_bar"].paths] == ["pore_black", "pore_framed"]
     made = make_samples(tmp_path / "again")
     shipped = listed["defects"].paths
@@ -85,3 +85,17 @@ def test_the_swapped_pair_differs_in_the_bar_alone() -> None:
     own, other = (np.asarray(matxai.read(path)) for path in samples()["swapped_bar"].paths)
     assert np.array_equal(own[:140], other[:140])
     assert not np.array_equal(own[140:], other[140:])
+
+
+def test_the_shipped_spectra_are_what_the_generator_gives(tmp_path: Path) -> None:
+    shipped, made = samples()["xps_molybdenum"], make_spectra(tmp_path / "again")
+    assert len(shipped.paths) == 3
+    for path in shipped.paths:
+        here, again = matxai.read(path), matxai.read(made / "files" / path.name)
+        assert here.dims == ("binding_energy",)
+        assert here.attrs["photon_energy"] == 1486.61
+        # another version of numpy may draw other counts of the same mean
+        assert float(abs(here - again).max()) < 8 * float(again.max()) ** 0.5
+    rows = list(csv.DictReader(shipped.labels.open(encoding="utf-8")))
+    assert [row["class"] for row in rows] == ["Mo", "MoS2", "MoO3"]
+    assert all((shipped.labels.parent / row["file"]).is_file() for row in rows)
