@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matxai.errors import FileError
+from matxai.errors import ExplanationError, FileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from matxai.jobs.explaining import Done, Options
     from matxai.modelcard import Model
     from matxai.report import CurveStyle
     from matxai.report.colours import Limits
+
+log = logging.getLogger("matxai.jobs")
 
 PLOT, STACK = "spectrum", "spectra"
 """Stems of the files."""
@@ -68,9 +72,56 @@ def received_curve(model: Model, signal: xr.DataArray) -> xr.DataArray | None:
     )
 
 
+def style_of(options: Options, signal: xr.DataArray) -> CurveStyle:
+    """Return how the plot of a spectrum looks by the options of a run.
+
+    Raises
+    ------
+    ExplanationError
+        If the scale of intensity or the part to be drawn is none.
+    MatxaiError
+        If the reference is none, or does not lie on this axis.
+    """
+    from matxai.jobs.references import reference_for
+    from matxai.report import CurveStyle
+
+    reference = () if options.reference is None else (reference_for(options.reference, signal),)
+    return CurveStyle(options.intensity, options.along, options.second_axis, reference, options.span)
+
+
+def stack_of(done: Sequence[Done], out: Path, options: Options) -> list[Path]:
+    """Write the plot of all explained spectra of a run, where there are several along one kind of axis.
+
+    Spectra along different axes have no such plot; the log says so.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+    of_curves = {d.name: d.explanation for d in done if is_curve(d.explanation)}
+    if len(of_curves) < 2 or not options.figures:
+        return []
+    first = next(iter(of_curves.values()))
+    try:
+        style = style_of(options, first.coords["signal"])
+        return write_stack(of_curves, out, options.figures, str(next(iter(first.data_vars))), style=style)
+    except ExplanationError as error:
+        log.warning("There is no plot of all spectra: %s", error)
+        return []
+
+
 def is_curve(explanation: xr.Dataset) -> bool:
     """Whether an explanation is of a spectrum or waveform, and not of an image."""
-    return "signal" in explanation.coords and not {"y", "x"} <= set(explanation["signal"].dims)
+    signal = explanation.coords.get("signal")
+    return signal is not None and signal.ndim - ("c" in signal.dims) == 1
+
+
+def plot_of(model: Model, explanation: xr.Dataset, folder: Path, options: Options) -> list[Path]:
+    """Write the plot of one explained spectrum by the options of its run; see :func:`write_plot`."""
+    signal = explanation.coords["signal"]
+    received = received_curve(model, signal)
+    return write_plot(explanation, folder, options.figures, style=style_of(options, signal), received=received)
 
 
 def write_plot(

@@ -68,6 +68,8 @@ class Options:
         What its zones are compared with: a structure's name or a CIF file.
     contrast
         A folder or file with spectra of another class: what they have and this one has not is asked about too.
+    intensity, along, second_axis, span
+        How the plot of a spectrum looks, as `matxai.report.CurveStyle` has it.
     seed
         As everywhere.
     """
@@ -87,6 +89,10 @@ class Options:
     redraws: int = 50
     reference: str | None = None
     contrast: str | None = None
+    intensity: str = "linear"
+    along: str | None = None
+    second_axis: str | None = None
+    span: tuple[float, float] | None = None
     seed: int = 0
 
 
@@ -135,7 +141,7 @@ class Done:
 
 @dataclass(eq=False)
 class Run:
-    """What came of a run: results, failures with their sentences, and the methods that were left out and why."""
+    """What came of a run: results, failures with their sentences, the methods that were left out and why, and files."""
 
     out: Path
     done: list[Done] = field(default_factory=list)
@@ -143,6 +149,7 @@ class Run:
     left_out: dict[str, str] = field(default_factory=dict)
     report: Path | None = None
     tables: tuple[Path, ...] = ()
+    plots: tuple[Path, ...] = ()
 
 
 def explain_files(
@@ -223,6 +230,9 @@ def explain_files(
     if options.common_scale:
         for one_done in run.done:
             outputs.write_overlays(one_done.explanation, one_done.folder, options, limits)
+    from matxai.jobs import curves
+
+    run.plots = tuple(curves.stack_of(run.done, out, options))
     if progress is not None:
         progress(len(inputs), len(inputs), "report")
     if report:
@@ -322,7 +332,7 @@ def _explain_one(
     contrast: Sequence[xr.DataArray],
 ) -> Done:
     from matxai.explanation import explain, load, save
-    from matxai.jobs import resuming, zoning
+    from matxai.jobs import curves, resuming, zoning
 
     beside = [resuming.content(Path(p)) for p in (options.reference, options.contrast) if p and Path(p).exists()]
     key = resuming.key_of(model, one, {**asdict(options), "files": beside})
@@ -367,8 +377,10 @@ def _explain_one(
         outputs.write_maps(explanation, folder, options)
         if not options.common_scale:
             outputs.write_overlays(explanation, folder, options, {})
-        # last, since it says that all the rest is there
         overlays = {f"{stem}.{kind}" for _, _, stem in outputs.parts(explanation) for kind in options.figures}
+        if curves.is_curve(explanation):
+            overlays |= {p.name for p in curves.plot_of(model, explanation, folder, options)}
+        # last, since it says that all the rest is there
         resuming.write_record(folder, key, one.name, evidence, others, overlays, zoning.to_record(zones))
     except OSError as error:
         msg = f"The results of {one.name} cannot be written to {folder}: {error.strerror or error}."

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+SAME_LINE = 2e-3
+"""Wavelengths that differ by less are those of one emission line: K-alpha-1, or the mean of both."""
+
+
 @dataclass(frozen=True)
 class Input:
     """One input of a model.
@@ -29,9 +33,11 @@ class Input:
     stem
         A legal file name for its results on every system.
     slice
-        Index along the first axis of a stack, None for the whole signal.
-    item, dataset, limit
+        Index along the first axis of a stack or of a set of spectra, None for the whole signal.
+    item, dataset, axis, limit
         As ``matxai.read`` takes them.
+    wavelength
+        Of the radiation in angstrom, for diffraction patterns whose file does not say.
     """
 
     path: Path
@@ -40,7 +46,9 @@ class Input:
     slice: int | None = None
     item: int | str | None = None
     dataset: str | None = None
+    axis: str | None = None
     limit: int | None = None
+    wavelength: float | None = None
 
     def load(self) -> xr.DataArray:
         """Read the signal; a slice is brought into memory, its place in the stack stays as a scalar coordinate.
@@ -48,16 +56,33 @@ class Input:
         Raises
         ------
         FileError, SignalError
-            As ``matxai.read``.
+            As ``matxai.read``; the wavelength is none, or another one than the file's.
         """
         from matxai.signals import read
 
-        signal = read(self.path, item=self.item, dataset=self.dataset, limit=self.limit)
+        signal = read(self.path, item=self.item, dataset=self.dataset, axis=self.axis, limit=self.limit)
+        if self.wavelength is not None:
+            signal = _measured_at(signal, self.wavelength, self.name)
         if self.slice is None:
             return signal
         one = signal.isel({signal.dims[0]: self.slice}).compute()
         one.attrs = {**signal.attrs, "source": self.name}
         return one
+
+
+def _measured_at(signal: xr.DataArray, wavelength: float, name: str) -> xr.DataArray:
+    """Return a pattern with the wavelength that its file does not tell."""
+    if not 0.0 < wavelength < float("inf"):
+        msg = f"A wavelength is a number of angstrom above 0, and not {wavelength:g}."
+        raise SignalError(msg)
+    own = signal.attrs.get("wavelength")
+    if own is not None and abs(float(own) / wavelength - 1.0) > SAME_LINE:
+        msg = f"{name} was measured at {float(own):g} angstrom, as it says itself, and not at {wavelength:g}."
+        raise SignalError(msg)
+    if own is None:
+        note = f"the wavelength, {wavelength:g} angstrom, was given by the user"
+        signal = signal.assign_attrs(wavelength=wavelength, notes=[*signal.attrs.get("notes", []), note])
+    return signal
 
 
 def legal_stem(name: str) -> str:
@@ -152,6 +177,8 @@ def _slices(path: Path, kind: str, choice: str | None, options: dict[str, Any]) 
     """The slices of a stack that a model for images is to be asked about, ``[None]`` where the signal fits as it is."""
     from matxai.signals import inspect
 
+    if kind == "1d":
+        return _samples(path, options)
     if kind != "2d":
         return [None]
     if choice is None and path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
@@ -172,6 +199,15 @@ def _slices(path: Path, kind: str, choice: str | None, options: dict[str, Any]) 
     return list(slice_indices(choice, axes[0].size, path.name))
 
 
+def _samples(path: Path, options: dict[str, Any]) -> list[int | None]:
+    """The spectra of a set, ``[None]`` where a file holds a single one."""
+    from matxai.signals import inspect
+
+    shown = inspect(path, dataset=options.get("dataset"), axis=options.get("axis"), limit=options.get("limit")).main
+    count = next((a.size for a in shown.axes if a.dim == "sample"), 0)
+    return list(range(count)) if count else [None]
+
+
 def expand(
     sources: Sequence[str | Path], kind: str = "2d", *, slices: str | None = None, **options: Any
 ) -> tuple[list[Input], list[tuple[str, str]]]:
@@ -187,7 +223,7 @@ def expand(
     slices
         For stacks given to a 2-D model: ``"10"``, ``"10:20"`` or ``"all"``.
     **options
-        ``item``, ``dataset``, ``limit`` of ``matxai.read``.
+        ``item``, ``dataset``, ``axis``, ``limit`` of ``matxai.read``, and ``wavelength`` in angstrom.
     """
     from matxai.errors import MatxaiError
 
@@ -208,8 +244,9 @@ def expand(
                 failures.append((str(path), str(error)))
                 continue
             for index in chosen:
-                name = path.name if index is None else f"{path.name}[z={index}]"
-                stem = legal_stem(path.name) + ("" if index is None else f"_z{index}")
+                counted = "sample" if kind == "1d" else "z"
+                name = path.name if index is None else f"{path.name}[{counted}={index}]"
+                stem = legal_stem(path.name) + ("" if index is None else f"_{counted}{index}")
                 taken[stem.lower()] = number = taken.get(stem.lower(), 0) + 1
                 stem = stem if number == 1 else f"{stem}_{number}"
                 inputs.append(Input(path, name, stem, index, **options))

@@ -66,9 +66,16 @@ def bar_sentences(one: Done) -> list[str]:
     return said
 
 
-def report_items(done: list[Done], truths: dict[str, str]) -> list[ReportItem]:
+def report_items(done: list[Done], truths: dict[str, str], model: Model, options: Options) -> list[ReportItem]:
     """Return the items of a report for results."""
+    from matxai.jobs import curves
     from matxai.report.content import ReportItem
+
+    def plotted(explanation: xr.Dataset) -> dict[str, Any]:
+        if not curves.is_curve(explanation):
+            return {}
+        signal = explanation.coords["signal"]
+        return {"style": curves.style_of(options, signal), "received": curves.received_curve(model, signal)}
 
     return [
         ReportItem(
@@ -78,6 +85,7 @@ def report_items(done: list[Done], truths: dict[str, str]) -> list[ReportItem]:
             regions=one.regions,
             truth=truths.get(one.name),
             zones=None if isinstance(one.zones, str) else one.zones,
+            **plotted(one.explanation),
         )
         for one in done
     ]
@@ -111,7 +119,7 @@ def write_run(
     from matxai.report import tidy_table, write_report, write_table
     from matxai.report.content import Report
 
-    items = report_items(run.done, truths)
+    items = report_items(run.done, truths, model, options)
     report = Report(
         title=title or f"What {model.name} looked at",
         intro=intro,

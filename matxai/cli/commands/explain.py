@@ -39,6 +39,22 @@ def _whole(text: str | None) -> Any:
     return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else text
 
 
+def _span(text: str | None) -> tuple[float, float] | None:
+    """Return the part of an axis that ``20:60`` means."""
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    try:
+        if colon:
+            return float(first), float(last)
+    except ValueError:
+        pass
+    from matxai.errors import MatxaiError
+
+    msg = f"--span {text} is no part of an axis. Write its two ends: 20:60."
+    raise MatxaiError(msg)
+
+
 def _again(model: str, inputs: list[str], options: Options, **others: Any) -> str:
     """Return the command that makes this run again, whatever variables and settings are set there."""
     words = ["matxai", "explain", model, *inputs, "--methods", ",".join(options.methods)]
@@ -53,9 +69,13 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
         "redraws": options.redraws,
         "reference": options.reference,
         "contrast": options.contrast,
+        "intensity": None if options.intensity == "linear" else options.intensity,
+        "along": options.along,
+        "second-axis": options.second_axis,
+        "span": None if options.span is None else ":".join(f"{v:g}" for v in options.span),
         "seed": options.seed,
         "slice": others["slices"],
-        **{name: others[name] for name in ("dataset", "arch", "limit", "out", "command")},
+        **{name: others[name] for name in ("dataset", "axis", "wavelength", "arch", "limit", "out", "command")},
     }
     for name, value in values.items():
         if value is not None:
@@ -114,6 +134,7 @@ def summary(run: Run) -> tuple[str, dict[str, Any]]:
         "left_out": run.left_out,
         "report": str(run.report),
         "tables": [str(t) for t in run.tables],
+        "plots": [str(p) for p in run.plots],
     }
     return "\n".join(lines), document
 
@@ -164,6 +185,21 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(help="Folder of spectra of another class: what they have and this one lacks is asked about."),
         ] = None,
+        axis: Annotated[
+            str | None,
+            typer.Option(help="What the axis of a spectrum is, where its file does not say: two_theta, energy, ..."),
+        ] = None,
+        wavelength: Annotated[
+            float | None, typer.Option(help="Of the radiation in angstrom, where the file of a pattern does not say.")
+        ] = None,
+        intensity: Annotated[str, typer.Option(help="Scale of the plots of spectra: linear, sqrt or log.")] = "linear",
+        along: Annotated[
+            str | None, typer.Option(help="Axis of these plots: q, d_spacing, relative_energy; default: as measured.")
+        ] = None,
+        second_axis: Annotated[
+            str | None, typer.Option("--second-axis", help="Another axis along their upper edge.")
+        ] = None,
+        span: Annotated[str | None, typer.Option(help="Part of the axis that they show: 20:60.")] = None,
         command: Annotated[
             str | None,
             typer.Option(help="A program in the place of the model: 'python predict.py {input} {output}'."),
@@ -199,7 +235,15 @@ def register(app: typer.Typer) -> None:
         )
         for assumption in loaded.assumptions:
             talk.say(f"assumed: {assumption}")
-        found, failures = expand(files, loaded.kind, slices=slices, dataset=dataset, limit=parse_bytes(limit))
+        found, failures = expand(
+            files,
+            loaded.kind,
+            slices=slices,
+            dataset=dataset,
+            axis=axis,
+            limit=parse_bytes(limit),
+            wavelength=wavelength,
+        )
         options = Options(
             methods=tuple(comma_list(methods) or default_methods(loaded, contrast=contrast is not None)),
             target=_whole(target),
@@ -216,6 +260,10 @@ def register(app: typer.Typer) -> None:
             redraws=redraws,
             reference=reference,
             contrast=contrast,
+            intensity=intensity,
+            along=along,
+            second_axis=second_axis,
+            span=_span(span),
             seed=seed,
         )
         run = explain_files(
@@ -229,6 +277,8 @@ def register(app: typer.Typer) -> None:
                 options,
                 slices=slices,
                 dataset=dataset,
+                axis=axis,
+                wavelength=wavelength,
                 arch=arch,
                 trust=trust,
                 limit=limit,

@@ -185,10 +185,10 @@ def _headline(ds: xr.Dataset) -> str:
 
 
 def _called(panel: Panel) -> str:
-    label = sentences.method_label(panel.method)
-    more = [v for k, v in panel.place.items() if k != "layer"]
-    where = panel.place.get("layer", "")
-    return textwrap.shorten(" ".join([label, where, *more]).strip(), 26, placeholder="…")
+    """Return what stands beside a strip: the method, and below it layer, class and channel."""
+    where = ", ".join([panel.place.get("layer", ""), *(v for k, v in panel.place.items() if k != "layer")]).strip(", ")
+    lines = [sentences.method_label(panel.method), where]
+    return "\n".join(textwrap.shorten(line, 24, placeholder="…") for line in lines if line)
 
 
 def _draw_main(

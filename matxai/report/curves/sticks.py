@@ -83,7 +83,13 @@ def draw_sticks(
     for k in readable(places[inside], intensities, apart):
         i = inside[k]
         ax.text(
-            float(places[i]), 0.46, lines.lines[i].label, rotation=90, ha="center", va="bottom",
+            float(places[i]), 0.46, _short(lines.lines[i].label), rotation=90, ha="center", va="bottom",
             fontsize=fontsize - 1.0, color=colour, parse_math=False, alpha=1.0 if found[i] else 0.6, gid="stick label",
         )  # fmt: skip
     ax.axhline(0.0, color=INK, linewidth=0.4)
+
+
+def _short(label: str) -> str:
+    """Return the first of several indices that share a line; the table has them all."""
+    first, comma, _ = label.partition(",")
+    return f"{first} …" if comma else first

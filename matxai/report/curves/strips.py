@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matxai.report.colours import Limits
     from matxai.report.reading import Panel
 
-_MOST = 4000
+_MOST = 1200  # of a strip as wide as a page: more would be thinner than what a printer shows
 
 
 def edges_of(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -31,7 +31,7 @@ def edges_of(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def pooled(
     places: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the borders of at most 4000 cells and, in each, the value of the largest magnitude (NaN if all are)."""
+    """Return the borders of at most 1200 cells and, in each, the value of the largest magnitude (NaN if all are)."""
     borders = edges_of(places)
     size = -(-values.size // _MOST)
     if size == 1:
@@ -63,9 +63,10 @@ def draw_map_strip(
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set(linewidth=0.4, color=INK)
+    size = fontsize - (1.0 if len(name) <= 18 and "\n" not in name else 2.0)
     ax.annotate(
         name, (0.0, 0.5), xycoords="axes fraction", xytext=(-3, 0), textcoords="offset points", ha="right", va="center",
-        fontsize=fontsize - 1.0, color=INK, parse_math=False, annotation_clip=False,
+        fontsize=size, linespacing=0.95, color=INK, parse_math=False, annotation_clip=False,
     )  # fmt: skip
     largest = sentences.number(limits[1], digits=2)
     ax.annotate(
