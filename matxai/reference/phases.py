@@ -107,7 +107,7 @@ _PHASES: tuple[_Phase, ...] = (
     _rock_salt("Mg", "O", 4.213, f"{NBS}, vol. 1, p. 37 (1953)"),
     _rock_salt("Mn", "O", 4.445, f"{NBS}, vol. 5, p. 45 (1955)"),
     _rock_salt("Ni", "O", 4.1769, f"{NBS}, vol. 1, p. 47 (1953)"),
-    _rock_salt("Ti", "N", 4.2417, "Christensen, Acta Chem. Scand. A32, 89 (1978)"),
+    _rock_salt("Ti", "N", 4.2417, "Christensen, Acta Chem. Scand. A32, 87 (1978)"),
     _Phase(
         "FeO (wuestite)",
         _ROCK,
@@ -133,7 +133,14 @@ _PHASES: tuple[_Phase, ...] = (
     ),
     _corundum("Fe", 5.038, 13.772, 0.3553, 0.3059, "Blake et al., Am. Mineral. 51, 123 (1966)", "Fe2O3 (hematite)"),
     _spinel("Fe", "Fe", 8.3941, 0.2549, "Fleet, Acta Cryst. B37, 917 (1981)", "Fe3O4 (magnetite)"),
-    _spinel("Li", "Mn", 8.2476, 0.2632, "Berg, Goransson, Nolang & Thomas, J. Mater. Chem. 9, 2813 (1999)", "LiMn2O4"),
+    _spinel(
+        "Li",
+        "Mn",
+        8.2476,
+        0.2632,
+        "ICDD PDF 35-0782; u: Mosbah, Verbaere & Tournoux, Mater. Res. Bull. 18, 1375 (1983)",
+        "LiMn2O4",
+    ),
     _Phase(
         "LiCoO2",
         "R -3 m:H",
@@ -154,6 +161,25 @@ _PHASES: tuple[_Phase, ...] = (
         (4.9896, 17.0610),
         (("Ca", 0, 0, 0), ("C", 0, 0, QUARTER), ("O", 0.2568, 0, QUARTER)),
         "Effenberger, Mereiter & Zemann, Z. Kristallogr. 156, 233 (1981)",
+    ),
+    _Phase(
+        "CaCO3 (aragonite)",
+        "P m c n",
+        (4.96062, 7.97006, 5.74181),
+        (
+            ("Ca", QUARTER, 0.41502, 0.7577),
+            ("C", QUARTER, 0.7616, -0.0808),
+            ("O", QUARTER, 0.9220, -0.0944),
+            ("O", 0.4750, 0.6824, -0.0905),
+        ),
+        "Antao & Hassan, Can. Mineral. 47, 1245 (2009)",
+    ),
+    _Phase(
+        "BaTiO3",
+        "P 4 m m",
+        (3.992, 4.036),
+        (("Ba", 0, 0, 0), ("Ti", HALF, HALF, 0.514), ("O", HALF, HALF, 0.977), ("O", HALF, 0, 0.486)),
+        "Jona & Shirane, Ferroelectric Crystals (1962), after Frazer, Danner & Pepinsky, Phys. Rev. 100, 745 (1955)",
     ),
     _Phase(
         "LaB6",

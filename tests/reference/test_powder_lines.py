@@ -26,6 +26,8 @@ COMPARED = [
     "LiCoO2",
     "SiO2 (quartz)",
     "CaCO3 (calcite)",
+    "CaCO3 (aragonite)",
+    "BaTiO3",
     "CuO (tenorite)",
 ]
 
