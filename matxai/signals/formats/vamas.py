@@ -238,11 +238,12 @@ def _curve(file: str, name: str, block: _Block, header: _Header, wanted: str | N
         places = np.round(said["start"] + said["increment"] * np.arange(len(block.ordinates)), 9)
     values = columns.pop(labels[0])
     at = len(block.variables) - len(labels)
-    attrs = {
+    attrs: dict[str, Any] = {
         "value_name": block.variables[at][0],
-        "value_unit": block.variables[at][1] if block.variables[at][1] not in ("d", "") else "",
         "metadata": _metadata(block, header),
     }
+    if block.variables[at][1] not in ("d", "n", ""):  # dimensionless, not defined here
+        attrs["value_unit"] = block.variables[at][1]
     if _given(said.get("work_function")):
         attrs["work_function"] = said["work_function"]
     source = said.get("source_energy")
