@@ -53,10 +53,7 @@ LEAK_SIGNIFICANT = (
     "With the {what} of another class the share of images taken for that class rises by {rise} ({least} to {most}; "
     "p = {p}): the model reads the {what} somewhat, but not clearly by more than the {threshold} that make a leak."
 )
-LEAK_SUPPORT = (
-    "Exchanging the {what} decides nothing ({effect}, {low} to {high}), but {tests} speak against the model: {names}."
-)
-LEAK_SUPPORT_ALONE = "The {what} could not be tested by exchange{why}, but {tests} speak against the model: {names}."
+LEAK_BESIDE = " Beside that, beyond their own nulls and deciding nothing: {tests} ({names})."
 LEAK_NOT_SEEN = (
     "The model is not seen to read the {what}: exchanging the {what} moves its answers by {effect} ({high} at most; "
     "the margin is {margin})."

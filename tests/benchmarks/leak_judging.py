@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SAME_THING = 0.5
 """A finding is about a planted artefact if it covers so much of it, on the mean over the images."""
-SIGNIFICANT, THRESHOLD = 0.05, 0.15
+SUPPORT_NEEDED = 2
 
 
 def judge(
@@ -100,8 +100,8 @@ def _ruled(model: Model, data: Planted, number: int) -> dict[str, list[Any]]:
 
 def _of_finding(finding: LeakFinding | None) -> Row:
     if finding is None:
-        return dict.fromkeys(("answer", "effect", "interval", "p", "corrected", "power", "reach", "alone", "why")) | {
-            "support": []}  # fmt: skip
+        names = ("answer", "effect", "interval", "p", "corrected", "power", "reach", "together", "why")
+        return dict.fromkeys(names) | {"support": []}
     test = finding.test
     return {
         "answer": finding.verdict.answer,
@@ -112,16 +112,13 @@ def _of_finding(finding: LeakFinding | None) -> Row:
         "corrected": None if test is None else test.corrected,
         "power": None if test is None else test.power,
         "reach": finding.reach,
-        "alone": _alone(finding),
+        "together": _together(finding),
         "support": [s.name for s in finding.support if s.beyond],
     }
 
 
-def _alone(finding: LeakFinding) -> str:
-    """What the answer is without the supporting tests: they can only make ``suspicious`` of what is less grave."""
-    answer, test = finding.verdict.answer, finding.test
-    if answer != "suspicious":
-        return answer
-    if test is not None and test.corrected is not None and test.corrected <= SIGNIFICANT:
-        return "suspicious"
-    return "less"
+def _together(finding: LeakFinding) -> str:
+    """What the answer would be if two supporting tests beyond their nulls made what is less grave ``suspicious``."""
+    beyond = {s.name.partition(":")[0] for s in finding.support if s.beyond}
+    more = len(beyond) >= SUPPORT_NEEDED and finding.verdict.answer in ("not seen", "cannot tell")
+    return "suspicious" if more else finding.verdict.answer

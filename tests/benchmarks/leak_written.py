@@ -74,7 +74,7 @@ def simpler(rows: Sequence[Row]) -> list[list[str]]:
     lines = [
         line("the verdict: leak", lambda r: r["answer"] == "leak"),
         line("the verdict: leak or suspicious", lambda r: r["answer"] in ("leak", "suspicious")),
-        line("exchange alone: leak or suspicious", lambda r: r["alone"] in ("leak", "suspicious")),
+        line("with supporting tests: leak or suspicious", lambda r: r["together"] in ("leak", "suspicious")),
     ]
     names = sorted({s for r in main for s in r["support"]})
     return [

@@ -45,23 +45,25 @@ def test_a_factor_that_tells_nothing_acquits_no_model_at_chance() -> None:
         assert "bounds nothing" in verdict.sentence
 
 
-@pytest.mark.parametrize(
-    ("support", "chance", "answer"),
-    [((ONE, TWO), False, "suspicious"), ((ONE,), False, "cannot tell"), ((ONE, TWO), True, "cannot tell")],
-)
-def test_two_supporting_tests_are_a_suspicion_where_nothing_could_be_exchanged(support, chance, answer) -> None:
-    verdict = answer_artefact(BAR, rules(chance=chance, left_out=("b",)), None, None, support).verdict
-    assert verdict.answer == answer
-    if answer == "suspicious":
-        assert verdict.sentence.startswith(
-            "The info bar could not be tested by exchange (of one group only: b), but 2 supporting tests speak against "
-            "the model: removal and artefact only."
-        )
+STILL = replace(TESTED, effect=0.0, interval=(-0.02, 0.02), p=0.5, corrected=0.5)
+
+
+@pytest.mark.parametrize("tested", [None, TESTED, STILL, replace(STILL, interval=(-0.1, 0.1))])
+def test_supporting_tests_change_no_answer(tested) -> None:
+    asked = rules(left_out=("b",))
+    alone, together = (answer_artefact(BAR, asked, None, tested, s) for s in ((), (ONE, TWO)))
+    assert together.verdict.answer == alone.verdict.answer
+    assert together.support == (ONE, TWO)
+    beside = (
+        " Beside that, beyond their own nulls and deciding nothing: 2 supporting tests (removal and artefact only)."
+    )
+    assert (beside in together.verdict.sentence) == (alone.verdict.answer == "cannot tell")
+    assert together.verdict.sentence.replace(beside, "") == alone.verdict.sentence
 
 
 def test_two_methods_of_one_supporting_test_are_one() -> None:
     shares = (replace(ONE, name="share:lrp"), replace(ONE, name="share:grad_cam"))
-    assert answer_artefact(BAR, rules(), None, None, shares).verdict.answer == "cannot tell"
+    assert "1 supporting test (share)" in answer_artefact(BAR, rules(), None, None, shares).verdict.sentence
 
 
 @pytest.mark.parametrize("grouped", [True, False])
@@ -69,7 +71,6 @@ def test_every_answer_says_what_the_data_could_have_shown_and_whether_groups_wer
     asked = rules(grouped=grouped)
     untested = {
         "cannot tell": answer_artefact(BAR, asked, None, None),
-        "suspicious": answer_artefact(BAR, asked, None, None, (ONE, TWO)),
         "not seen": answer_artefact(replace(BAR, constant=True), asked, None, None, removal=0.1),
         "unreachable": answer_artefact(BAR, asked, Reach(0.0, 0.0, (), 4), None),
     }

@@ -1,9 +1,10 @@
 """From tests to one answer for each artefact and factor, and one in all. Rules and sentences; nothing is computed here.
 
 The rules, first that applies: nothing arrives: `unreachable`; too few groups or images: `cannot tell`; the same in all
-images: `not seen`; the exchange's interval above the threshold and significant: `leak`; significant, or two supporting
-tests beyond their own null: `suspicious`; bounded by the margin with the power to have seen it, by a model better than
-chance: `not seen`; else `cannot tell`, with what is missing.
+images: `not seen`; the exchange's interval above the threshold and significant: `leak`; significant: `suspicious`;
+bounded by the margin with the power to have seen it, by a model better than chance: `not seen`; else `cannot tell`,
+with what is missing. Supporting tests decide nothing: on nets whose truth is known (tests/benchmarks/leak_truth.py) the
+exchange alone gives the same answers as with them. They are told as evidence.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from matxai.checks.leak.records import Artefact, Factor, Support, Tested
 
 GRAVEST_FIRST = ("leak", "suspicious", "cannot tell", "not seen", "unreachable")
-SUPPORT_NEEDED = 2
-"""So many supporting tests beyond the 95 % point of their own null make a model suspicious."""
 
 
 class Missing(NamedTuple):
@@ -204,8 +203,12 @@ def answer_artefact(
         For the record.
     """
     what = named(artefact.name)
+    answer, sentence, open_for = _artefact_answer(artefact, rules, reach, tested, removal)
     beyond = list(dict.fromkeys(s.name.partition(":")[0] for s in support if s.beyond))  # several methods are one test
-    answer, sentence, open_for = _artefact_answer(artefact, rules, reach, tested, beyond, removal)
+    if answer == "cannot tell" and beyond:
+        names = listed([name.replace("_", " ") for name in beyond])
+        tests = counted(len(beyond), "supporting test")
+        sentence += sentences.LEAK_BESIDE.format(tests=tests, names=names)
     if reach is not None and reach.path and answer in ("leak", "suspicious"):
         sentence += sentences.LEAK_PATH.format(steps=listed([s.replace("_", " ") for s in reach.path]))
     facts = {"reach": None if reach is None else reach.share, **(evidence or {})}
@@ -225,7 +228,6 @@ def _artefact_answer(
     rules: Rules,
     reach: Reach | None,
     tested: Tested | None,
-    beyond: Sequence[str],
     removal: float | None,
 ) -> tuple[str, str, Sequence[Missing]]:
     what = named(artefact.name)
@@ -244,22 +246,10 @@ def _artefact_answer(
             return "leak", sentences.LEAK_YES.format(**numbers), ()
         if significant(tested, rules):
             return "suspicious", sentences.LEAK_SIGNIFICANT.format(**numbers), ()
-    if len(beyond) >= SUPPORT_NEEDED and not rules.no_better_than_chance:
-        return "suspicious", _supported(tested, rules, what, beyond), ()
     if tested is not None and bounded(tested, rules) and not rules.no_better_than_chance:
         return "not seen", sentences.LEAK_NOT_SEEN.format(**_numbers(tested, rules, what)), ()
     open_for = missing(tested, rules, what)
     return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(open_for)), open_for
-
-
-def _supported(tested: Tested | None, rules: Rules, what: str, beyond: Sequence[str]) -> str:
-    """What supporting tests say where the exchange decides nothing, or was not possible."""
-    tests = f"{len(beyond)} supporting tests"
-    names = listed([name.replace("_", " ") for name in beyond])
-    if tested is not None:
-        return sentences.LEAK_SUPPORT.format(tests=tests, names=names, **_numbers(tested, rules, what))
-    why = sentences.MISSING_LEFT_OUT.format(names=listed(rules.left_out)) if rules.left_out else ""
-    return sentences.LEAK_SUPPORT_ALONE.format(tests=tests, names=names, what=what, why=why)
 
 
 def _with_missing(facts: dict[str, Any], open_for: Sequence[Missing]) -> dict[str, Any]:
