@@ -72,6 +72,29 @@ def stop_if_set(cancel: Any) -> None:
         raise Cancelled("Cancelled while the model was asked again about changed signals.")
 
 
+def told_step(progress: Any, cancel: Any, done: int, total: int, label: str, stopped: str) -> None:
+    """Tell how far a run is, and stop if the caller asked to.
+
+    Parameters
+    ----------
+    progress, cancel
+        ``progress(done, total, label)``; anything with ``is_set()``; or None.
+    done, total, label
+        How far it is, and with what.
+    stopped
+        The sentence of the error.
+
+    Raises
+    ------
+    Cancelled
+        If ``cancel`` is set.
+    """
+    if cancel is not None and cancel.is_set():
+        raise Cancelled(stopped)
+    if progress is not None:
+        progress(done, total, label)
+
+
 def run_batch(model: Model, batch: torch.Tensor) -> Any:
     """Return what a model gives for prepared samples ``(B, C, *spatial)``.
 

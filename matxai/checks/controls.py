@@ -82,11 +82,14 @@ def free_ground(signal: xr.DataArray) -> npt.NDArray[np.bool_]:
     return free
 
 
-def bridged(curve: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def bridged(curve: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a spectrum ``(L,)`` or ``(L, c)`` with straight lines over the channels that are not finite.
 
-    Beyond the outermost finite value that value goes on. A straight line has neither a jump nor a spike of its own.
+    Beyond the outermost finite value that value goes on. A straight line has neither a jump nor a spike of its own. One
+    without a gap is returned as it is, in its own type.
     """
+    if curve.dtype.kind != "f" or np.isfinite(curve).all():
+        return curve
     made = np.array(curve, np.float64)
     for column in made.reshape(len(made), -1).T:  # views into the copy
         known = np.flatnonzero(np.isfinite(column))
@@ -94,9 +97,9 @@ def bridged(curve: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return made
 
 
-def stands_free(spot: Spot) -> bool:
+def stands_free(touches: tuple[tuple[bool, bool], ...]) -> bool:
     """Whether a region touches no border of its signal, so that its translates are its equals."""
-    return not any(low or high for low, high in spot.shape.touches)
+    return not any(low or high for low, high in touches)
 
 
 def controls_of(
@@ -124,7 +127,7 @@ def controls_of(
     none = np.zeros((0, grey.ndim), np.int64)
     if not wanted:
         return none, ""
-    if not stands_free(spot):
+    if not stands_free(spot.shape.touches):
         return none, (
             "It touches the border, so no translate of it is its equal: its control is exchange (donors=, or the "
             "leakage check)."

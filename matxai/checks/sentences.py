@@ -87,7 +87,6 @@ FACTOR_NOT_TELLING = (
     "The {what} does not tell the label in these data beyond chance, so that a model could gain nothing here by "
     "reading it; this bounds nothing of what the model does with it."
 )
-FACTOR_CONSTANT = "The {what} is the same in all images, so that it cannot tell their class."
 FACTOR_NOT_SEEN = (
     "The {what} tells the label in these data, but changing it moves the model's answers by {effect} only ({high} at "
     "most; the margin is {margin})."

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from matxai.cli import remarks
 from matxai.errors import MatxaiError
+
+if TYPE_CHECKING:
+    from matxai.modelcard import Model
 
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results.", file_okay=False)]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; by default the best there is.")]
@@ -48,6 +51,11 @@ class Talk:
         """Print a remark on the way, unless asked to be quiet or to speak JSON."""
         if not self.quiet and not self.json:
             typer.echo(text)
+
+    def assumed(self, model: Model) -> None:
+        """Print what had to be assumed about a model."""
+        for assumption in model.assumptions:
+            self.say(f"assumed: {assumption}")
 
     def result(self, text: str, document: Any) -> None:
         """Print the result: text for a person, or one JSON document."""

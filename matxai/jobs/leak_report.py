@@ -89,7 +89,7 @@ def rows_of(leakage: Leakage) -> dict[str, list[dict[str, Any]]]:
             {"test": s.name, "effect": s.value, "null_limit": s.limit, "beyond_null": s.beyond, "sentence": s.sentence}
             for s in found.support
         ]
-        if found.factor is not None and found.factor.predicts is not None:
+        if found.factor is not None:
             f = found.factor
             more.append({"test": "predicts the label", "effect": f.predicts, "null_limit": f.chance})
         rows[found.name] = [first, *more]
@@ -233,7 +233,7 @@ def _factor_rows(leakage: Leakage) -> Iterator[tuple[Any, ...]]:
         interval = "–" if moves is None else " to ".join(words.plain_number(v) for v in moves.interval)
         yield (
             named(factor.name),
-            "does not vary" if factor.predicts is None else words.plain_number(factor.predicts),
+            words.plain_number(factor.predicts),
             None if factor.chance is None else words.plain_number(factor.chance),
             "not tried" if moves is None else words.plain_number(moves.effect),
             interval,

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from matxai.errors import CardError, ModelError
 from matxai.modelcard.card import InputSpec
+from matxai.modelcard.located_yaml import plain
 from matxai.modelcard.model import Model
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _completed(card: Card, section: dict[str, Any], said: Said) -> InputSpec:
     try:
         return InputSpec.model_validate({**card.input.model_dump(exclude_unset=True), **section})
     except ValidationError as problem:
-        message = str(problem.errors()[0]["msg"]).removeprefix("Value error, ")
+        message = plain(problem.errors()[0])
         if said.bare:
             raise CardError(f"{message}, as the network of {said.label} takes them.") from None
         raise CardError(f"{said.label}: the input section does not fit the network: {message}.") from None

@@ -23,6 +23,23 @@ _PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "
 
 Path_ = tuple[str | int, ...]
 
+_PLAIN = {
+    "bool_parsing": "it should be true or false",
+    "bool_type": "it should be true or false",
+    "dict_type": "it should be fields with values",
+    "float_parsing": "it should be a number",
+    "float_type": "it should be a number",
+    "int_from_float": "it should be a whole number",
+    "int_parsing": "it should be a whole number",
+    "int_type": "it should be a whole number",
+    "mapping_type": "it should be fields with values",
+    "model_attributes_type": "it should be fields with values",
+    "model_type": "it should be fields with values",
+    "string_type": "it should be a text",
+    "tuple_type": "it should be a list",
+}
+"""Kinds of pydantic's findings, and what the file should hold."""
+
 
 @dataclass(frozen=True)
 class LocatedYaml:
@@ -153,13 +170,28 @@ def validation_error(
     if finding["type"] == "literal_error":
         allowed = str(finding.get("ctx", {}).get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
         return error(f"{start}'{field}' is {finding['input']!r}. {nearest(str(finding['input']), allowed)}")
-    message = _ended(str(finding["msg"]).removeprefix("Value error, "))
+    message = _ended(plain(finding))
     if finding["type"] == "value_error" and isinstance(finding["input"], Mapping):  # it names what does not go together
         if finding["loc"]:
             return error(f"{start}in '{field}', {message}")
         named = [word for word in message.split("'")[1::2] if word in finding["input"]]
         return error(f"{name}, line {document.line(named[:1])}: {message}")
     return error(f"{start}'{field}' is {_short(finding['input'])}: {message[:1].lower()}{message[1:]}")
+
+
+def plain(finding: Mapping[str, Any]) -> str:
+    """Return what a finding of pydantic says, in the words of someone who writes YAML.
+
+    Examples
+    --------
+    >>> plain({"type": "list_type", "msg": "Input should be a valid list"})
+    'it should be a list'
+    """
+    said = _PLAIN.get(str(finding["type"]))
+    if said is not None:
+        return said
+    text = str(finding["msg"]).removeprefix("Value error, ")
+    return text.replace("Input should be", "it should be").replace("a valid ", "a ")
 
 
 def _ended(text: str) -> str:

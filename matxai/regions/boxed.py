@@ -48,6 +48,11 @@ class Boxed:
             msg = f"A box {self.box} with a mask of {self.inside.shape} is no part of a signal of {self.shape}."
             raise RegionError(msg)
 
+    @property
+    def touches(self) -> tuple[tuple[bool, bool], ...]:
+        """Whether the box begins, and ends, at the border of the signal, for each axis."""
+        return tuple((b.start == 0, b.stop == n) for b, n in zip(self.box, self.shape, strict=True))
+
     @classmethod
     def of(cls, region: Region | npt.NDArray[np.bool_]) -> Boxed:
         """Return a region, or a boolean mask ``(*spatial)``, in its box.

@@ -69,7 +69,7 @@ class Lines:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class Lined:
     """A picture as grey values and as levels, its rows and its columns.
 
     Parameters
@@ -130,7 +130,7 @@ def coded(grey: Floats) -> Codes:
     return np.minimum(middle * LEVELS, LEVELS - 1).astype(np.uint8)[fine]
 
 
-def picture(image: npt.NDArray[Any]) -> Picture:
+def picture(image: npt.NDArray[Any]) -> Lined:
     """Return what finders measure on.
 
     Parameters
@@ -147,7 +147,7 @@ def picture(image: npt.NDArray[Any]) -> Picture:
     return remembered(image, "picture", lambda: _picture(np.asarray(image)))
 
 
-def _picture(image: npt.NDArray[Any]) -> Picture:
+def _picture(image: npt.NDArray[Any]) -> Lined:
     if image.ndim not in (2, 3):
         msg = f"Artefacts are looked for in a picture (y, x) or (y, x, c), not in an array of shape {image.shape}."
         raise RegionError(msg)
@@ -168,4 +168,4 @@ def _picture(image: npt.NDArray[Any]) -> Picture:
         finite = np.isfinite(grey)
         if not finite.all():
             grey = np.where(finite, grey, grey[finite].min() if finite.any() else 0.0)
-    return Picture(grey)
+    return Lined(grey)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _LEFT, _RIGHT = 600.0, 12.0, 588.0
 _TOP, _ROW, _FOOT, _LINE = 30.0, 50.0, 50.0, 24.0
+NOT_MEASURED = "no effect measured"
 _LETTERS = 52
 """So many letters fit in a line where a narrow screen makes them large."""
 
@@ -33,7 +34,7 @@ def forest_chart(
     Parameters
     ----------
     findings
-        Those without an effect are left out.
+        Those without an effect have their name and answer in it, and no mark.
     axis
         What the effect is.
     thresholds
@@ -48,10 +49,9 @@ def forest_chart(
     """
     from markupsafe import Markup
 
-    kept = [i for i, f in enumerate(findings) if f.verdict.effect is not None]
-    rows = [findings[i] for i in kept]
-    limits = [own[i] if own else None for i in kept]
-    if not rows:
+    rows = list(findings)
+    limits = list(own) if own else [None] * len(rows)
+    if all(f.verdict.effect is None for f in rows):
         return None
     low, high = _range(rows, [*(value for value, _ in thresholds), *(v for v in limits if v is not None)])
 
@@ -116,7 +116,8 @@ def _row(finding: Finding, top: float, place: Callable[[float], float]) -> list[
     effect = float(verdict.effect or 0.0)
     kind = sentences.ANSWERS[verdict.answer].kind
     y = top + 35.0
-    numbers = sentences.effect_words(verdict.effect, verdict.interval, bare=True)
+    measured = verdict.effect is not None
+    numbers = sentences.effect_words(verdict.effect, verdict.interval, bare=True) if measured else NOT_MEASURED
     said = Markup(
         '<text x="{x}" y="{y}"><tspan class="name">{name}</tspan> <tspan class="{kind}">{answer}</tspan> '
         "{numbers}</text>"
@@ -128,6 +129,8 @@ def _row(finding: Finding, top: float, place: Callable[[float], float]) -> list[
         answer=sentences.ANSWERS[verdict.answer].label.lower(),
         numbers=numbers,
     )
+    if not measured:
+        return [said]
     drawn = [said]
     if verdict.interval is not None:
         a, b = (place(v) for v in verdict.interval)
@@ -153,6 +156,9 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _label(rows: Sequence[Finding]) -> str:
     """The chart in words."""
-    return "; ".join(
-        f"{f.name}: {sentences.effect_words(f.verdict.effect, f.verdict.interval)}, {f.verdict.answer}" for f in rows
-    )
+    return "; ".join(f"{f.name}: {_measured(f)}, {f.verdict.answer}" for f in rows)
+
+
+def _measured(finding: Finding) -> str:
+    verdict = finding.verdict
+    return NOT_MEASURED if verdict.effect is None else sentences.effect_words(verdict.effect, verdict.interval)

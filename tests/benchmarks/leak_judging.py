@@ -26,19 +26,26 @@ SUPPORT_NEEDED = 2
 
 
 def judge(
-    case: Case, world: World, model: Model, data: Planted, *, drawn: bool = False, leave_out: Collection[str] = ()
+    case: Case,
+    world: World,
+    model: Model,
+    data: Planted,
+    *,
+    drawn: bool = False,
+    leave_out: Collection[str] = (),
+    donors: int | None = None,
 ) -> tuple[list[Row], Leakage]:
     """Return one row for each planted artefact, and the whole verdict.
 
     With ``drawn`` the check is told where the artefacts are; otherwise it has to find them. ``leave_out``: of it,
-    ``factors`` and ``supporting``.
+    ``factors`` and ``supporting``; ``donors``: how many images give their artefacts.
     """
     from matxai.checks.leak import examine
 
     start = time.perf_counter()
     told = artefacts_of(case, data) if drawn else None
     parts = {name: name not in leave_out for name in ("factors", "supporting")}
-    leakage = examine(model, data.labelled(world.classes), artefacts=told, **parts)
+    leakage = examine(model, data.labelled(world.classes), artefacts=told, donors=donors, **parts)
     seconds = time.perf_counter() - start
     right = accuracy(model, data)
     matched = [_match(leakage, masks, p.kind) for p, masks in zip(case.plantings, data.masks, strict=True)]

@@ -56,6 +56,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--worlds", type=several, help="data sets: micrographs,steel")
     add("--leave-out", type=several, default=[], help="of the check: factors,supporting")
     add("--drawn", action="store_true", help="tell the check where the artefacts are, in the place of its finders")
+    add("--donors", type=int, help="how many images give their artefacts to the others; as many as the check takes")
     add("--sets", type=int, default=8, help="sets of images for each innocent net of the part chance")
     add("--images", type=int, default=TRAINED, help="generated micrographs to train on")
     add("--cache", type=Path, help="where trained nets are kept; a temporary folder without it")
@@ -74,9 +75,9 @@ class Run:
 
     def __init__(self, options: argparse.Namespace, cache: Path) -> None:
         folder = os.environ.get("MATXAI_TEST_DATA")
-        known = worlds(Path(folder) if folder else None, cache, images=options.images)
+        known = worlds(Path(folder) if folder else None, cache, images=options.images, names=options.worlds)
         self.options, self.cache = options, cache
-        self.worlds: dict[str, World] = {k: w for k, w in known.items() if k in (options.worlds or known)}
+        self.worlds: dict[str, World] = known
         found = cases(tuple(self.worlds), options.nets)
         if options.about:
             found = [c for c in found if c.about in options.about]
@@ -104,7 +105,7 @@ class Run:
         """Judge every case."""
         for case in self.cases:
             world, model = self.worlds[case.net.world], self.model(case.net)
-            asked = {"drawn": self.options.drawn, "leave_out": self.options.leave_out}
+            asked = {"drawn": self.options.drawn, "leave_out": self.options.leave_out, "donors": self.options.donors}
             rows, _ = leak_judging.judge(case, world, model, case.data(world), **asked)
             for number, row in enumerate(rows):
                 true = self.truth(case, number)
@@ -137,7 +138,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         run = Run(options, options.cache or Path(temporary))
         start = time.perf_counter()
-        shown = ("nets", "only", "worlds", "about", "kinds", "drawn", "leave_out", "sets", "images")
+        shown = ("nets", "only", "worlds", "about", "kinds", "drawn", "leave_out", "donors", "sets", "images")
         report: Row = {
             "format": "matxai-leak-truth", "version": 1, "environment": environment(run),
             "options": {k: getattr(options, k) for k in shown}, "parts": {}, "summary": [],

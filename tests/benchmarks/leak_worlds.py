@@ -15,6 +15,8 @@ from matxai_datasets.planting import CONTENTS, plant
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matxai.checks.labelled import LabelledSet
 
 STEEL = ("oxide_scale_of_temperature_system", "red_iron", "slag_inclusion")
@@ -145,12 +147,15 @@ def judged(world: World, number: int, *, groups: int = 10) -> NDArray[np.int64]:
     return np.asarray(world.pool[np.isin(world.groups[world.pool], chosen)])
 
 
-def worlds(folder: Path | None, cache: Path, *, images: int = TRAINED) -> dict[str, World]:
+def worlds(
+    folder: Path | None, cache: Path, *, images: int = TRAINED, names: Sequence[str] | None = None
+) -> dict[str, World]:
     """Return the worlds that there are data for, from the cache where they were made before."""
     made = {"micrographs": lambda: generated(images, POOLED if images > FEW else POOLED_FEW)}
     if folder is not None and (folder / "xsdd_steel_strip").is_dir():
         made["steel"] = lambda: steel(folder / "xsdd_steel_strip")
-    return {name: _cached(name, cache / f"{name}_{images}.npz", make) for name, make in made.items()}
+    wanted = [name for name in made if names is None or name in names]
+    return {name: _cached(name, cache / f"{name}_{images}.npz", made[name]) for name in wanted}
 
 
 def _cached(name: str, file: Path, make: Any) -> World:

@@ -193,3 +193,12 @@ def test_no_name_of_a_file_leads_out_of_the_folder(tmp_path: Path) -> None:
     for pattern in ("{stem}.json", "{class}/secret.json"):
         with pytest.raises(FileError, match="is not there"):
             sample.path(pattern)
+
+
+def test_artefacts_of_a_spectrum_with_a_gap_are_found() -> None:
+    values = np.r_[np.zeros(12), 5 + np.random.default_rng(1).random(50)]
+    values[40:43] = np.nan
+    spectrum = Sample(0, "a.csv", "pore", xr.DataArray(values, dims=("energy",)), Path())
+    place = spectrum.artefact("padding")
+    assert place is not None
+    np.testing.assert_array_equal(np.flatnonzero(place), np.arange(12))

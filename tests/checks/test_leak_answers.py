@@ -77,7 +77,7 @@ def test_every_answer_says_what_the_data_could_have_shown_and_whether_groups_wer
     for answer, finding in untested.items():
         assert finding.verdict.answer == answer
         _says(finding.verdict.sentence, "these data could have shown no effect and no p", grouped, optimistic=False)
-    for one in (factor(), factor(predicts=None), factor(predicts=0.9)):
+    for one in (factor(), factor(predicts=0.9)):
         _says(answer_factor(one, asked).verdict.sentence, "no effect and no p", grouped, optimistic=False)
     for finding in (answer_artefact(BAR, asked, None, TESTED), answer_factor(factor(TESTED, 0.9), asked)):
         assert finding.verdict.answer == "leak"

@@ -113,6 +113,21 @@ def test_spectra_are_searched_by_their_own_finders():
     assert "text" not in looked_for(1)
 
 
+def test_gaps_in_spectra_hide_nothing_that_is_found():
+    rng = np.random.default_rng(1)
+    spectra = [np.r_[np.zeros(12), 5 + rng.random(50)] for _ in range(6)]
+    whole = artefacts_of(set_of(spectra))
+    for spectrum in spectra:
+        spectrum[40:43] = np.nan
+    spectra[2][:] = np.nan
+    found = artefacts_of(set_of(spectra))
+    assert (
+        [a.kind for a in found if a.kind == "padding"] == [a.kind for a in whole if a.kind == "padding"] == ["padding"]
+    )
+    (padding,) = (a for a in found if a.kind == "padding")
+    assert [r.mask().sum() for k, r in enumerate(padding.regions) if k != 2] == [12] * 5
+
+
 def shaded(n, strength, seed=0, groups=None):
     """Images of two classes, those of the second with a faint shadow along the left border."""
     labels = np.arange(n) % 2 if groups is None else np.asarray(groups) % 2

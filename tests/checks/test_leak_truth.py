@@ -55,7 +55,7 @@ def test_the_script_trains_judges_and_writes_its_tables(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--json", str(figures), "--markdown", str(tables), "--cache", str(tmp_path)]
     small = ["--nets", "small", "--images", "60", "--worlds", "micrographs", "--about", "two", "--only", "verdicts"]
     # told where the artefacts are: the finders have their say in the tests above
-    quick = ["--drawn", "--leave-out", "factors,supporting"]
+    quick = ["--drawn", "--leave-out", "factors,supporting", "--donors", str(DONORS)]
     done = subprocess.run([*command, *small, *quick], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(figures.read_text())

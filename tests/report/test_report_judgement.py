@@ -150,6 +150,8 @@ def test_the_chart_places_effects_to_scale():
     assert np.allclose((np.array(ranges) - zero) / unit, want, atol=1e-3)
     assert np.allclose((np.array([*middles, *marks]) - zero) / unit, [0.5, 0.0, 0.05, 0.15], atol=1e-3)
     assert "a: effect 0.50 (0.25 to 0.75), leak" in svg.get("aria-label")
+    assert svg.get("aria-label").endswith("; c: no effect measured, " + rows[2].verdict.answer)
+    assert [t.text or "".join(t.itertext()) for t in svg.iter("text")][4].endswith("no effect measured")
     assert forest_chart([finding(effect=None, interval=None)]) is None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from matxai.checks.asking import told_step
 from matxai.checks.expect.deciding import Groups
 from matxai.checks.expect.sample import Sample
 from matxai.checks.familiar import FEWEST, Reference
@@ -14,7 +15,6 @@ from matxai.checks.leak.case import Signals
 from matxai.checks.leak.chance import accuracy
 from matxai.checks.leak.near_duplicates import content_key, merged, thumbnail
 from matxai.checks.perturbation import class_scores
-from matxai.errors import Cancelled, MatxaiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matxai.checks.labelled import LabelledSet
     from matxai.checks.leak.chance import Accuracy
     from matxai.checks.perturbation import Perturbed
+    from matxai.errors import MatxaiError
     from matxai.modelcard import Model
     from matxai.regions import Boxed
 
@@ -79,11 +80,7 @@ class Bench:
         Cancelled
             If ``cancel`` is set.
         """
-        if self.cancel is not None and self.cancel.is_set():
-            msg = f"Cancelled after {done} of {total} samples."
-            raise Cancelled(msg)
-        if self.progress is not None:
-            self.progress(done, total, label)
+        told_step(self.progress, self.cancel, done, total, label, f"Cancelled after {done} of {total} samples.")
 
     def sample(self, number: int) -> Sample:
         """Return a sample with its signal read."""

@@ -70,13 +70,15 @@ class Sample:
             If there is no finder of that kind for such a signal.
         """
         if kind not in self.found:
+            from matxai.checks.controls import bridged
             from matxai.regions.artefacts import found_artefacts, found_in_curve
             from matxai.regions.finders import finders
             from matxai.regions.finders_1d import finders_1d
 
             find, known = (found_in_curve, finders_1d) if len(self.shape) == 1 else (found_artefacts, finders)
             asked = None if kind in known else [kind]  # which raises
-            regions = find(np.asarray(self.signal.values), self.signal.attrs, kinds=asked)
+            values = np.asarray(self.signal.values)
+            regions = find(bridged(values) if len(self.shape) == 1 else values, self.signal.attrs, kinds=asked)
             for name in known:
                 parts = [Boxed.of(r) for r in regions if r.kind == name]
                 self.found[name] = Boxed.union(parts) if parts else None

@@ -271,8 +271,6 @@ def _factor_answer(factor: Factor, rules: Rules, what: str) -> tuple[str, str, S
     if rules.too_few:
         few = rules.too_few
         return "cannot tell", sentences.LEAK_CANNOT_TELL.format(what=what, missing=_listed(few)), few
-    if factor.predicts is None:
-        return "not seen", sentences.FACTOR_CONSTANT.format(what=what), ()
     predicts = factor.chance is not None and factor.predicts > factor.chance
     tested = factor.moves
     numbers = {} if tested is None else _numbers(tested, rules, what)

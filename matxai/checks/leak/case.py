@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.asking import told_step
 from matxai.checks.perturbation import class_scores
 from matxai.checks.readings import Perturbed
-from matxai.errors import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -191,11 +191,7 @@ class Case:
         Cancelled
             If ``cancel`` is set.
         """
-        if self.cancel is not None and self.cancel.is_set():
-            msg = "Cancelled while looking for leakage."
-            raise Cancelled(msg)
-        if self.progress is not None:
-            self.progress(done, total, label)
+        told_step(self.progress, self.cancel, done, total, label, "Cancelled while looking for leakage.")
 
 
 def said_by(judge: Callable[[int], Model], numbers: Ints, signals: Iterable[xr.DataArray], cancel: Any) -> Perturbed:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matxai.checks.controls import bridged
 from matxai.checks.leak.class_difference import Borders
 from matxai.checks.leak.never_varies import Unvaried
 from matxai.checks.leak.records import Artefact
@@ -152,6 +153,10 @@ def _found(signal: xr.DataArray, values: npt.NDArray[Any], axes: int, name: str)
     finds = {1: found_in_curve, 2: found_artefacts}.get(axes)
     if finds is None or np.iscomplexobj(values) or values.ndim > axes + 1:
         return []
+    if axes == 1:
+        if not np.isfinite(values).any():
+            return []
+        values = bridged(values)
     try:
         return finds(values, {str(k): v for k, v in signal.attrs.items()})
     except RegionError as error:

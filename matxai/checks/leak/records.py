@@ -131,7 +131,7 @@ class Factor:
     specimen
         Whether the specimen itself may cause it (brightness, contrast, focus, noise): then at most ``suspicious``.
     predicts
-        Balanced accuracy of the label told from it alone, over held-out groups; None where it does not vary.
+        Balanced accuracy of the label told from it alone, over held-out groups.
     chance
         The 95 % point of the same with the groups' labels permuted.
     moves
@@ -144,7 +144,7 @@ class Factor:
 
     name: str
     specimen: bool
-    predicts: float | None
+    predicts: float
     chance: float | None
     moves: Tested | None
     sentence: str

@@ -157,8 +157,7 @@ def register(app: typer.Typer) -> None:
                 limit=parse_bytes(limit),
                 progress=talk.progress(),
             )
-            for assumption in loaded.assumptions:
-                talk.say(f"assumed: {assumption}")
+            talk.assumed(loaded)
             options = {
                 "model": model,
                 "data": data,

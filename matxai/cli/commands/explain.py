@@ -233,8 +233,7 @@ def register(app: typer.Typer) -> None:
         loaded = load_model(
             card, arch=arch, trust=trust, limit=parse_bytes(limit), device=devices.choose(device), command=command
         )
-        for assumption in loaded.assumptions:
-            talk.say(f"assumed: {assumption}")
+        talk.assumed(loaded)
         found, failures = expand(
             files,
             loaded.kind,

@@ -148,8 +148,7 @@ def register(app: typer.Typer) -> None:
             raise MatxaiError(msg)
         most = parse_bytes(limit)
         loaded = load_model(model, arch=arch, trust=trust, limit=most, device=devices.choose(device))
-        for assumption in loaded.assumptions:
-            talk.say(f"assumed: {assumption}")
+        talk.assumed(loaded)
         folder = out or Path("matxai-leakage")
         options = {
             "group": group,

@@ -15,7 +15,7 @@ from matxai.regions.rows import Lines, picture
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from matxai.regions.rows import Picture
+    from matxai.regions.rows import Lined
 
 WIDEST = 0.25
 """Share of the picture that the border of one side takes at most."""
@@ -82,7 +82,7 @@ def border(image: npt.NDArray[Any], facts: Mapping[str, Any]) -> list[Region]:
 
 
 def _sides(
-    seen: Picture, free: npt.NDArray[np.bool_], bound: _Bound
+    seen: Lined, free: npt.NDArray[np.bool_], bound: _Bound
 ) -> tuple[npt.NDArray[np.bool_], list[tuple[int, int, float]]]:
     """The mask of a border, and how wide, of which level and how distinct it is at the four sides."""
     mask, sides = np.zeros(seen.shape, bool), []

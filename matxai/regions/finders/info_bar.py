@@ -12,7 +12,7 @@ from matxai.errors import RegionError
 from matxai.regions.bands import bands
 from matxai.regions.finders import finders
 from matxai.regions.region import Region
-from matxai.regions.rows import Picture, picture
+from matxai.regions.rows import Lined, picture
 from matxai.regions.shared import remembered
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def bars_from_pixels(image: npt.NDArray[Any]) -> list[Region]:
     return list(remembered(image, "bars", lambda: _bars(picture(image))))
 
 
-def _bars(seen: Picture) -> list[Region]:
+def _bars(seen: Lined) -> list[Region]:
     height, width = seen.shape
     if min(height, width) < SMALLEST:
         return []

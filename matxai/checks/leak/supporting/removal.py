@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matxai.checks import sentences
-from matxai.checks.controls import free_ground
+from matxai.checks.controls import free_ground, stands_free
 from matxai.checks.familiar import FEWEST, Reference
 from matxai.checks.fills.spot import Spot
 from matxai.checks.judging import Judge
@@ -51,7 +51,7 @@ def removal(case: Case) -> list[Support]:
         if len(found):
             kept.append(k)
             flips.append(found)
-            free.append(stands_free(region))
+            free.append(stands_free(region.touches))
     left_out = len(chosen) - len(kept)
     detail: dict[str, Any] = {
         "n": len(kept),
@@ -135,11 +135,6 @@ def _free(case: Case, number: int) -> npt.NDArray[np.bool_]:
         case.kept[key] = free_ground(case.signals[number])
     found: npt.NDArray[np.bool_] = case.kept[key]
     return found
-
-
-def stands_free(region: Boxed) -> bool:
-    """Whether a region touches no border of its signal, so that a translate of it could be its twin."""
-    return all(b.start > 0 and b.stop < n for b, n in zip(region.box, region.shape, strict=True))
 
 
 def limit_by_place(
