@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import SignalError
+from matxai.errors import MethodError, SignalError
 from matxai.explanation.baselines import SignalBaselines, prepared_references
 from matxai.explanation.carrying import carry
 from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, identifier, jsonable
+from matxai.explanation.frequencies import in_domain
 from matxai.explanation.recording import about_input, about_maps, about_model, about_run, call_text, device_of, versions
 from matxai.explanation.scores import class_names, resolve_names, target_records, top_scores
 
@@ -46,6 +47,8 @@ def explain(
     tolerance: float | None = None,
     seed: int = 0,
     references: Sequence[xr.DataArray] | xr.DataArray | None = None,
+    domain: str | None = None,
+    frame: int | None = None,
     leave_out: bool = False,
     command: str | None = None,
     progress: Any = None,
@@ -81,6 +84,13 @@ def explain(
     references
         Signals of the kind that the model knows: gradient SHAP draws its baselines from them, and the baseline ``mean``
         is their mean. All baselines are made in the signal's own values and go through the model's preprocessing.
+    domain
+        Of waveforms: ``frequency`` or ``time_frequency`` gives relevance by waves instead of by points, through an
+        invertible transform in front of the network (DFT, MDCT; ``time_frequency:stft``), with its sum kept; maps then
+        have the axes ``frequency`` and ``frame``. For methods that go by the value of each point: ``input_x_gradient``,
+        ``lrp`` without a flat or box rule.
+    frame
+        Of ``time_frequency``: points of the network's input from one frame to the next; by default about 32 frames.
     leave_out
         Leave out methods that this model or signal does not allow, instead of raising; the provenance says why.
     command
@@ -142,8 +152,15 @@ def explain(
             leave_out=leave_out,
         )
     targets = target_records(result, known.classes)
-    maps = carry(result, prepared, len(targets))
-    ds = _dataset(maps, prepared, targets)
+    left = dict(result.left_out)
+    if domain is None:
+        maps = carry(result, prepared, len(targets))
+        ds = _dataset(maps, prepared, targets)
+    else:
+        ds, maps, refused = in_domain(result, prepared, targets, domain, frame)
+        if refused and not leave_out:
+            raise MethodError(next(iter(refused.values())))
+        left |= refused
     known_by = command or call_text(known, prepared, wanted, target)
     record = {
         **about_model(known),
@@ -153,7 +170,7 @@ def explain(
         **about_run(result, prepared),
         **about_maps(ds, maps, targets, prepared),
         "balance": {name: account.record() for name, account in result.ledger.items()},
-        "left_out": dict(result.left_out),
+        "left_out": left,
         "baselines": baselines.seen,
         "budget": budget,
         "tolerance": tolerance,

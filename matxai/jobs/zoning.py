@@ -23,6 +23,8 @@ CURVE_METHODS = ("grad_cam", "multilayer_grad_cam", "lrp", "input_x_gradient")
 """What a spectrum is explained with where nobody says: two that place by layers, two that place by points."""
 CONTRASTING = ("deep_lift:mean",)
 """And against the mean of a contrast class, where one is given."""
+BY_WAVES = ("lrp", "input_x_gradient")
+"""What gives relevance to waves, for the bands of a waveform."""
 MOST_LAYERS = 4
 
 
@@ -84,12 +86,44 @@ def table_of(
     signal = explanation.coords["signal"]
     if not options.zones or not is_curve(signal):
         return None
+    if signal.dims[0] == "time":
+        return _bands_of(model, explanation, options, methods, progress, cancel)
     reference = None if options.reference is None else reference_for(options.reference, signal)
     try:
         return zone_table(
             model, explanation, methods=methods, reference=reference, contrast=contrast, redrawn=options.redraws,
             removal=options.evidence, controls=options.controls, seed=options.seed, progress=progress, cancel=cancel,
         )  # fmt: skip
+    except Cancelled:
+        raise
+    except MatxaiError as error:
+        return str(error)
+
+
+def _bands_of(
+    model: Model,
+    explanation: xr.Dataset,
+    options: Options,
+    methods: Sequence[str | Method],
+    progress: Progress | None,
+    cancel: Any,
+) -> ZoneTable | str:
+    """The zones of a waveform are bands of frequency: of those methods that can say something of waves."""
+    from matxai.checks.zones.bands import band_table
+    from matxai.explanation import explain, provenance
+
+    said = provenance(explanation).get("target")
+    index = said.get("index") if isinstance(said, dict) else None
+    if not isinstance(index, int):
+        return "A table of bands is of one class; this explanation has another target, or several."
+    signal = explanation.coords["signal"].drop_vars("signal", errors="ignore")
+    able = [m for m in methods if isinstance(m, str) and m.partition(":")[0] in BY_WAVES]
+    try:
+        turned = explain(
+            model, signal, methods=able or list(BY_WAVES), target=index, domain="time_frequency", seed=options.seed,
+            leave_out=True, cancel=cancel,
+        )  # fmt: skip
+        return band_table(model, turned, removal=options.evidence, seed=options.seed, progress=progress, cancel=cancel)
     except Cancelled:
         raise
     except MatxaiError as error:

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "asking": ["zone_table"],
+        "bands": ["band_drops", "band_table"],
         "inserting": ["Insertion", "insert_lines"],
         "records": ["ExpectedLine", "Removal", "Share", "Zone", "ZoneTable"],
     },
