@@ -88,7 +88,7 @@ def frame_of(name: str, length: int, hop: int | None = None) -> Frame:
         return DFT(length, length)
     wanted = max(2 * round(length / USUAL_FRAMES / 2), 4) if hop is None else hop
     if wanted % 2 or not 4 <= wanted <= length // 2:
-        raise MethodError(f"Frames advance by an even number of points from 4 to half of the {length}, not by {wanted}.")
+        raise MethodError(f"Frames advance by an even number of points from 4 to half of {length}, not by {wanted}.")
     return kind(length, wanted)
 
 

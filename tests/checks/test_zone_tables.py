@@ -164,9 +164,9 @@ def test_zones_are_assigned_and_expected_lines_are_relevant_or_ignored(
 ) -> None:
     found = zone_table(model, explained, reference=REFERENCE, removal=False, redrawn=0)
     said = {round(z.position): z.assignment for z in found.zones if z.kind != "background"}
-    assert said == {28: "1 1 1", 40: "2 0 0", 47: "2 2 0", 56: "unexplained", 69: "unexplained"}
-    zone = next(z for z in found.zones if z.assignment == "2 2 0")
-    assert zone.offset == pytest.approx(0.1, abs=0.05)
+    assert said == {28: "made up 1 1 1", 40: "", 47: "made up 2 2 0", 56: "unexplained", 69: "unexplained"}
+    zone = next(z for z in found.zones if z.assignment == "made up 2 2 0")
+    assert zone.offset == pytest.approx(0.1, abs=0.05)  # two peaks are too few to fit a shift to
     lines = {e.label: e for e in found.expected}
     assert set(lines) == {"1 1 1", "2 0 0", "2 2 0"}  # 0.2 of 100 is not expected to be seen
     assert lines["2 2 0"].answer == "relevant"

@@ -9,7 +9,7 @@ import numpy as np
 
 from matxai.checks.asking import check_asked
 from matxai.checks.zones.again import again, redrawn_shares
-from matxai.checks.zones.assigning import with_reference
+from matxai.checks.zones.assigning import compared, usual_width, with_reference
 from matxai.checks.zones.missing import absent, with_zones, without_zone
 from matxai.checks.zones.records import Removal, Share, Zone, ZoneTable, positive
 from matxai.checks.zones.redrawing import FEWEST, sigma_of
@@ -71,7 +71,7 @@ def zone_table(
     reference
         Lines that the zones are compared with.
     tolerance
-        How far a line may lie from a zone, on the axis; by default the usual width of the peaks.
+        How far a line may lie from a zone once shifts are fitted; by default as :func:`matxai.reference.match` has it.
     contrast
         Signals of another class on the same axis: what their mean shows and this signal does not is a zone, too, since
         an absence may decide.
@@ -109,8 +109,9 @@ def zone_table(
     )  # fmt: skip
     missing = absent(cut, signal, contrast)
     cut = with_zones(cut, missing)
+    near = usual_width(cut) if tolerance is None else tolerance
     if reference is not None:
-        unseen = without_zone(cut, reference, dim, tolerance)
+        unseen = without_zone(cut, compared(cut, reference, dim, tolerance), reference.name, near)
         missing, cut = [*missing, *unseen], with_zones(cut, unseen)
     maps, notes = _maps(explanation, dim)
     seen = np.any([np.isfinite(m).reshape(len(m), -1).any(axis=1) for m in maps.values()], axis=0)
@@ -133,7 +134,9 @@ def zone_table(
     )
     if removal:
         table = _with_removals(table, model, signal, cut, target, controls, seen, seed, progress, cancel)
-    return table if reference is None else with_reference(table, reference, cut, tolerance)
+    if reference is None:
+        return table
+    return with_reference(table, reference, compared(cut, reference, dim, tolerance), near)
 
 
 def _signal(explanation: xr.Dataset) -> xr.DataArray:

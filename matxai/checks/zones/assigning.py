@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,123 +11,168 @@ from matxai.checks.zones.records import IGNORED, RELEVANT, UNEXPLAINED, Expected
 from matxai.errors import RegionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
     from matxai.reference import ReferenceLines
     from matxai.regions import CurveZones
 
-NEAR = 1.0
-"""A line belongs to a zone within this many of the usual width at half maximum, where nobody gives a tolerance."""
 WEAKEST = 1.0
 """Intensity, of 100, below which a line of a reference is not expected to be seen."""
+MATCHED = ("peak", "doublet", "shoulder")
+"""Kinds of zones that lines are looked for at; of an edge it is E0, which is the white line's."""
 
 
-def usual_tolerance(zones: CurveZones) -> float:
-    """Return how far a line may lie from a zone's position: the median width of the peaks, at least two points."""
-    widths = [float(z.evidence["fwhm"]) for z in zones.zones if np.isfinite(z.evidence["fwhm"])]
-    step = float(np.median(np.diff(zones.axis)))
-    return max(NEAR * float(np.median(widths)) if widths else 0.0, 2 * step)
+@dataclass(frozen=True)
+class LinePlace:
+    """One expected line on a curve.
+
+    Parameters
+    ----------
+    label, intensity
+        As the reference says.
+    position
+        Where it should be on this curve, shifts and lattice included where they were fitted.
+    zone
+        Number of the zone that shows it, or None.
+    """
+
+    label: str
+    intensity: float | None
+    position: float
+    zone: int | None
 
 
-def expected_lines(reference: ReferenceLines, zones: CurveZones, dim: str) -> list[int]:
-    """Return the numbers of the lines that the curve could show: inside of it, and not too weak.
+@dataclass(frozen=True)
+class Compared:
+    """A curve's zones matched with a reference.
+
+    Parameters
+    ----------
+    lines
+        Those inside of the curve.
+    assigned
+        Number of a zone -> its label and how far it lies from the line.
+    asked
+        Numbers of the zones that were matched: the others need no explanation.
+    sentences
+        What was fitted, and what cannot be told.
+    """
+
+    lines: tuple[LinePlace, ...]
+    assigned: dict[int, tuple[str, float]]
+    asked: tuple[int, ...]
+    sentences: tuple[str, ...]
+
+
+def compared(cut: CurveZones, reference: ReferenceLines, dim: str, tolerance: float | None = None) -> Compared:
+    """Match the zones of a curve with a reference (:func:`matxai.reference.match`).
+
+    Parameters
+    ----------
+    cut
+        The division of the curve.
+    reference
+        On the curve's axis.
+    dim
+        What that is called; an axis without a name is taken as the reference's.
+    tolerance
+        As :func:`matxai.reference.match` takes it.
 
     Raises
     ------
     RegionError
         If the reference lies on another kind of axis, or none of its lines inside the curve.
     """
+    from matxai.reference import match
+
     if dim not in (reference.axis, "axis"):
         raise RegionError(
             f"The lines of '{reference.name}' lie on an axis '{reference.axis}', the spectrum on '{dim}'; convert one."
         )
-    low, high = float(zones.axis[0]), float(zones.axis[-1])
-    found = [
-        i for i, line in enumerate(reference.lines)
-        if low <= line.position <= high and not line.intensity < WEAKEST
-    ]  # fmt: skip
-    if not found:
-        raise RegionError(
-            f"None of the {len(reference)} lines of '{reference.name}' lies between {low:g} and {high:g}."
-        )
-    return found
+    low, high = float(cut.axis[0]), float(cut.axis[-1])
+    inside = [x for x in reference.lines if low <= x.position <= high and not x.intensity < WEAKEST]
+    if not inside:
+        why = f"None of the {len(reference)} lines of '{reference.name}' lies between {low:g} and {high:g}."
+        raise RegionError(why)
+    edge = cut.how == "edge"
+    kinds = ("white_line",) if edge else MATCHED
+    asked = tuple(n for n, z in enumerate(cut.zones) if z.kind in kinds and z.source == "curve")
+    said = [cut.zones[n].evidence for n in asked]
+    positions = np.array([float(e["e0"] if edge else e["position"]) for e in said])
+    if not asked:
+        own = tuple(LinePlace(x.label, _known(x.intensity), x.position, None) for x in inside)
+        return Compared(own, {}, (), ("The curve has no peak to match with the reference.",))
+    order = np.argsort(positions, kind="stable")
+    widths = np.array([e["fwhm"] for e in said], float)[order]
+    found = match(
+        positions[order],
+        reference,
+        widths=widths if np.isfinite(widths).all() else None,
+        heights=None if edge else np.maximum(np.array([e["height"] for e in said], float)[order], 0.0),
+        measured=(low, high),
+        tolerance=tolerance,
+        least=WEAKEST,
+        draws=0,
+    )
+    of = [asked[i] for i in order]
+    assigned = {
+        of[i]: (p.assignment, float("nan") if p.difference is None else p.difference)
+        for i, p in enumerate(found.peaks)
+        if p.assignment != UNEXPLAINED
+    }
+    straight = found.axis == reference.axis
+    lines = tuple(
+        LinePlace(x.line.label, _known(x.line.intensity), x.expected if straight else x.line.position,
+                  None if x.peak is None else of[x.peak])
+        for x in found.lines
+        if low <= (x.expected if straight else x.line.position) <= high
+    )  # fmt: skip
+    return Compared(lines, assigned, asked, found.sentences)
 
 
-def assigned(
-    positions: Sequence[float], lines: npt.NDArray[np.float64], tolerance: float
-) -> tuple[dict[int, int], dict[int, int]]:
-    """Return which line each zone is, and which zone shows each line: the nearest within the tolerance.
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
-    A zone has one line, the nearest; a zone may show several lines that lie closer than it is wide.
 
-    Returns
-    -------
-    tuple of dict
-        Zone to line, and line to zone.
+def with_reference(table: ZoneTable, reference: ReferenceLines, found: Compared, tolerance: float) -> ZoneTable:
+    """Return the table with the assignment of each zone, and what became of each line of the reference.
+
+    Parameters
+    ----------
+    table
+        Its zones in the order of the division that was matched, the background last.
+    reference
+        What was matched.
+    found
+        How.
+    tolerance
+        How far from a line the stretch reaches that stands for it where no zone shows it.
     """
-    of_zone: dict[int, int] = {}
-    of_line: dict[int, int] = {}
-    if not len(positions) or not len(lines):
-        return of_zone, of_line
-    off = np.abs(np.asarray(positions, float)[:, None] - lines[None, :])
-    for zone in range(off.shape[0]):
-        line = int(off[zone].argmin())
-        if off[zone, line] <= tolerance:
-            of_zone[zone] = line
-    for line in range(off.shape[1]):
-        zone = int(off[:, line].argmin())
-        if off[zone, line] <= tolerance:
-            of_line[line] = zone
-    return of_zone, of_line
-
-
-def with_reference(
-    table: ZoneTable, reference: ReferenceLines, cut: CurveZones, tolerance: float | None = None
-) -> ZoneTable:
-    """Return the table with the assignment of each zone, and what became of each line of a reference.
-
-    Raises
-    ------
-    RegionError
-        If the reference lies on another axis, or outside of the curve.
-    """
-    numbers = expected_lines(reference, cut, table.axis)
-    lines = reference.positions[numbers]
-    near = usual_tolerance(cut) if tolerance is None else tolerance
-    named = [n for n, z in enumerate(table.zones) if z.kind != "background"]
-    of_zone, of_line = assigned([table.zones[n].position for n in named], lines, near)
     zones = list(table.zones)
-    for k, n in enumerate(named):
-        line = reference.lines[numbers[of_zone[k]]] if k in of_zone else None
-        if line is None and zones[n].absent:
-            continue  # nothing is there that would need an explanation
-        zones[n] = replace(
-            zones[n],
-            assignment=UNEXPLAINED if line is None else line.label,
-            offset=None if line is None else zones[n].position - line.position,
-        )
+    for n in found.asked:
+        label, offset = found.assigned.get(n, (UNEXPLAINED, float("nan")))
+        zones[n] = replace(zones[n], assignment=label, offset=offset if np.isfinite(offset) else None)
     expected = []
-    for k, number in enumerate(numbers):
-        line = reference.lines[number]
-        zone = table.zones[named[of_line[k]]] if k in of_line else None
-        share = None if zone is None else positive(zone)
+    for line in found.lines:
+        home = None if line.zone is None else zones[line.zone]
+        if home is None:
+            home = next(
+                (z for z in zones if z.kind == "line" and abs(z.position - line.position) <= tolerance), None
+            ) or next((z for z in zones[:-1] if z.left <= line.position <= z.right), None)
+        share = None if home is None else positive(home)
+        answer = "relevant" if share is not None and share >= RELEVANT else IGNORED
         expected.append(
-            ExpectedLine(
-                line.label,
-                line.position,
-                float(line.intensity) if np.isfinite(line.intensity) else None,
-                "" if zone is None else zone.name,
-                share,
-                "relevant" if share is not None and share >= RELEVANT else IGNORED,
-            )
+            ExpectedLine(line.label, line.position, line.intensity, "" if home is None else home.name, share, answer)
         )
-    said = f"Lines within {near:.3g} {table.unit} of a zone are its assignment.".replace("  ", " ")
     return replace(
         table,
         zones=tuple(zones),
         reference=f"{reference.name} ({reference.source})",
         expected=tuple(expected),
-        notes=(*table.notes, said),
+        notes=(*table.notes, *found.sentences),
     )
+
+
+def usual_width(cut: CurveZones) -> float:
+    """Return the median width of the peaks, at least two points: how far around a line its stretch reaches."""
+    widths = [float(z.evidence["fwhm"]) for z in cut.zones if np.isfinite(z.evidence["fwhm"])]
+    step = float(np.median(np.diff(cut.axis)))
+    return max(float(np.median(widths)) if widths else 0.0, 2 * step)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matxai.checks.zones.assigning import expected_lines, usual_tolerance
 from matxai.errors import RegionError
 from matxai.regions import CurveZones, Region, divided
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from matxai.reference import ReferenceLines
+    from matxai.checks.zones.assigning import Compared
 
 
 def absent(cut: CurveZones, signal: xr.DataArray, contrast: Sequence[xr.DataArray]) -> list[Region]:
@@ -43,23 +42,25 @@ def absent(cut: CurveZones, signal: xr.DataArray, contrast: Sequence[xr.DataArra
     return found
 
 
-def without_zone(cut: CurveZones, reference: ReferenceLines, dim: str, tolerance: float | None = None) -> list[Region]:
-    """Return a zone of kind ``line`` for each line of a reference that lies on the background of a curve.
+def without_zone(cut: CurveZones, found: Compared, source: str, near: float) -> list[Region]:
+    """Return a zone of kind ``line`` for each expected line that lies on the background of a curve.
 
-    It is as wide as the tolerance on both sides; lines that lie closer than that share one.
-
-    Raises
-    ------
-    RegionError
-        If the reference lies on another axis, or outside of the curve.
+    Parameters
+    ----------
+    cut
+        The division of the curve.
+    found
+        Where the lines should be.
+    source
+        Name of the reference.
+    near
+        How far the zone reaches on both sides; lines that lie closer than that share one.
     """
-    near = usual_tolerance(cut) if tolerance is None else tolerance
     taken = cut.labels != 0
-    found: list[Region] = []
-    for number in expected_lines(reference, cut, dim):
-        line = reference.lines[number]
+    zones: list[Region] = []
+    for line in found.lines:
         mask = np.abs(cut.axis - line.position) <= near
-        if not mask.any() or taken[mask].any():
+        if line.zone is not None or not mask.any() or taken[mask].any():
             continue
         taken = taken | mask
         inside = np.flatnonzero(mask)
@@ -68,8 +69,8 @@ def without_zone(cut: CurveZones, reference: ReferenceLines, dim: str, tolerance
             "name": f"line {line.position:.6g}", "position": line.position, "fwhm": near, "channel": at,
             "height": 0.0, "snr": 0.0, "left": float(cut.axis[inside[0]]), "right": float(cut.axis[inside[-1]]),
         }  # fmt: skip
-        found.append(Region(mask, "line", reference.name, evidence=evidence))
-    return found
+        zones.append(Region(mask, "line", source, evidence=evidence))
+    return zones
 
 
 def with_zones(cut: CurveZones, more: Sequence[Region]) -> CurveZones:
