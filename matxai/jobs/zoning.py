@@ -80,8 +80,8 @@ def table_of(
     MatxaiError
         If a reference was named that is none, or that does not lie on this axis.
     """
+    from matxai.checks.references import reference_for
     from matxai.checks.zones import zone_table
-    from matxai.jobs.references import reference_for
 
     signal = explanation.coords["signal"]
     if not options.zones or not is_curve(signal):
