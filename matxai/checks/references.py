@@ -1,13 +1,13 @@
-"""What a user names as a reference, as lines on the axis of a spectrum: a phase that comes along, or a CIF file."""
+"""What a user names as a reference, as lines on the axis of a spectrum: a structure, a file, or ``kind:what``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import FileError, MatxaiError
+from matxai.errors import FileError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,43 +16,56 @@ if TYPE_CHECKING:
 
 DIFFRACTION = ("two_theta", "d_spacing", "q")
 USUAL_RANGE = (2.0, 170.0)
+FILES = (".cif", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".json")
 
 
 def reference_for(given: str, signal: xr.DataArray) -> ReferenceLines:
-    """Return the lines of a reference that lie on a spectrum's axis.
+    """Return the lines that a name stands for (:func:`matxai.reference.reference_lines`), for one spectrum.
 
     Parameters
     ----------
     given
-        ``FILE.cif``, or the name of a structure (``"Si"``, ``"corundum"``).
+        ``"Si"``, ``"phase.cif"``, ``"lines.csv"``, ``"xps:Fe 2p"``, ``"raman:Si"``, ``"edge:Fe"``.
     signal
-        Its first axis is what the lines lie on; its attribute ``wavelength`` (angstrom) places them, Cu K-alpha-1
-        where the file names none.
+        Its first axis is what lines of structures lie on; its attribute ``wavelength`` (angstrom) places them, Cu
+        K-alpha-1 where the file names none.
 
     Raises
     ------
     FileError
-        If the file is not there, or is none that can be read.
+        If it is a file that is not there.
     MatxaiError
-        If there is no such structure, no line in the range, or the axis is none of diffraction.
+        If nothing is called so, or no line lies in the range.
     """
-    from matxai.reference import powder_lines, read_cif, structure
+    from matxai.reference import reference_lines
 
+    suffix = Path(given).suffix.lower()
+    if suffix in FILES and not Path(given).is_file():
+        raise FileError(f"The reference {given} is not there; name a CIF, a table of lines, or a structure.")
+    kind = given.partition(":")[0] if ":" in given else "cif" if suffix == ".cif" else "table" if suffix else "phase"
+    if kind not in ("phase", "cif"):
+        return reference_lines(given)
     dim = str(signal.dims[0])
-    if dim not in (*DIFFRACTION, "axis"):
-        raise MatxaiError(
-            f"The reference '{given}' is a structure, whose lines lie on two_theta, d or q; this spectrum has '{dim}'."
-        )
-    if Path(given).suffix.lower() == ".cif":
-        if not Path(given).is_file():
-            raise FileError(f"The reference {given} is not there; name a CIF file or a structure.")
-        found = read_cif(given)
-    else:
-        found = structure(given)
     axis = dim if dim in DIFFRACTION else "two_theta"
-    places = np.asarray(signal.coords[dim].values, float) if dim in signal.coords else np.array(USUAL_RANGE)
-    low, high = (max(float(places[0]), USUAL_RANGE[0]), float(places[-1])) if axis == "two_theta" else USUAL_RANGE
-    wavelength = signal.attrs.get("wavelength")
-    if wavelength is None:
-        return powder_lines(found, two_theta=(low, high), axis=axis)
-    return powder_lines(found, two_theta=(low, high), axis=axis, wavelength=float(wavelength))
+    options: dict[str, Any] = {"axis": axis, "two_theta": USUAL_RANGE}
+    if dim == "two_theta" and dim in signal.coords:
+        places = np.asarray(signal.coords[dim].values, float)
+        options["two_theta"] = (max(float(places[0]), USUAL_RANGE[0]), min(float(places[-1]), USUAL_RANGE[1]))
+    if signal.attrs.get("wavelength") is not None:
+        options["wavelength"] = float(signal.attrs["wavelength"])
+    return reference_lines(given, **options)
+
+
+def spin_orbit_pairs(reference: ReferenceLines, tolerance: float = 0.6) -> list[tuple[float, float]]:
+    """Return the distances of a reference's spin-orbit pairs, and how far each may be off; none of other lines.
+
+    Parameters
+    ----------
+    reference
+        Photoelectron lines with the fact ``splitting``, in electronvolt.
+    tolerance
+        In electronvolt.
+    """
+    said = (line.facts.get("splitting") for line in reference.lines)
+    splits = {float(s) for s in said if s is not None and float(s) > tolerance}
+    return [(split, tolerance) for split in sorted(splits)]

@@ -17,7 +17,7 @@ from matxai.checks.zones import ZoneTable, insert_lines, zone_table
 from matxai.checks.zones.records import ALL
 from matxai.checks.zones.redrawing import redraws
 from matxai.errors import Cancelled, RegionError
-from matxai.reference import ReferenceLine, ReferenceLines
+from matxai.reference import ReferenceLine, ReferenceLines, reference_lines
 from matxai.regions import divided
 from matxai.signals import labelled
 
@@ -183,6 +183,27 @@ def test_zones_are_assigned_and_expected_lines_are_relevant_or_ignored(
     with pytest.raises(RegionError, match="lies between 20"):
         zone_table(model, explained, redrawn=0, removal=False, reference=ReferenceLines(
             "far", "two_theta", "degree", (ReferenceLine(95.0, "x"),), "this test"))  # fmt: skip
+
+
+def test_a_spin_orbit_pair_of_the_reference_is_one_zone() -> None:
+    axis = np.arange(700, 740, 0.1)
+    curve = lambda p, h, w: h * np.exp(-4 * np.log(2) * ((axis - p) / w) ** 2)  # noqa: E731 - a formula
+    counts = np.random.default_rng(0).poisson(500 + curve(706.8, 3000, 1.2) + curve(719.9, 1500, 1.4))
+    signal = labelled(counts, ("binding_energy",), coords={"binding_energy": axis}, units={"binding_energy": "eV"})
+
+    class Sum(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([x.sum((1, 2)), -x.sum((1, 2))], 1)
+
+    metal = matxai.load_model(Sum(), kind="1d", channels=1, classes=["a", "b"], scale="none")
+    explained = matxai.explain(metal, signal, methods=["input_x_gradient"], target="a")
+    iron = reference_lines("xps:Fe 2p")
+    found = zone_table(metal, explained, reference=iron, redrawn=0, removal=False)
+    pair = next(z for z in found.zones if z.kind == "doublet")
+    assert pair.position == pytest.approx(706.8, abs=0.1)
+    assert "2p3/2" in pair.assignment
+    shares = [e.share for e in found.expected if e.zone == pair.name]
+    assert len(shares) >= 2  # both of the pair's lines
 
 
 def test_what_another_class_has_is_a_zone_and_attributed_against_its_mean(model: matxai.Model) -> None:

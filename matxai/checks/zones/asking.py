@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.checks.asking import check_asked
+from matxai.checks.references import spin_orbit_pairs
 from matxai.checks.zones.again import again, redrawn_shares
 from matxai.checks.zones.assigning import compared, usual_width, with_reference
 from matxai.checks.zones.missing import absent, with_zones, without_zone
@@ -67,7 +68,8 @@ def zone_table(
     zones
         The division of the signal, where it is not to be made here.
     how, sigma, e0, doublets
-        As :func:`matxai.regions.divided` takes them; ``sigma`` is the noise of the redraws as well.
+        As :func:`matxai.regions.divided` takes them; ``sigma`` is the noise of the redraws as well, and doublets are by
+        default the spin-orbit pairs of the reference.
     reference
         Lines that the zones are compared with.
     tolerance
@@ -104,6 +106,8 @@ def zone_table(
     dim = str(signal.dims[0])
     axis = np.asarray(signal.coords[dim].values, np.float64) if dim in signal.coords else None
     noise = sigma if sigma is not None else sigma_of(signal)
+    if reference is not None and not doublets:
+        doublets = spin_orbit_pairs(reference)
     cut = zones or divided(
         np.asarray(signal.values), axis, how=how, dim=dim, sigma=noise, e0=e0, doublets=doublets
     )  # fmt: skip

@@ -179,7 +179,7 @@ def register(app: typer.Typer) -> None:
         ] = 50,
         reference: Annotated[
             str | None,
-            typer.Option(help="What a spectrum's zones are compared with: a structure's name or FILE.cif."),
+            typer.Option(help="What a spectrum's zones are compared with: Si, FILE.cif, LINES.csv, xps:Fe 2p."),
         ] = None,
         contrast: Annotated[
             str | None,

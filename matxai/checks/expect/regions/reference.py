@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Reference(RegionFields):
-    """``reference``: a structure's name or FILE.cif; ``tolerance``: how far from each line the region reaches.
+    """``reference``: a structure, FILE.cif, a table or ``xps:Fe 2p``; ``tolerance``: how far around a line it reaches.
 
     ``least``: intensity of 100 below which a line does not count; ``shifted``: whether the lines are first matched with
     the peaks of each sample, shifts and lattice included.
@@ -39,7 +39,7 @@ def near_lines(spec: Reference, sample: Sample) -> npt.NDArray[np.bool_]:
     MatxaiError
         If there is no such reference.
     """
-    from matxai.checks.references import reference_for
+    from matxai.checks.references import FILES, reference_for
     from matxai.checks.zones.assigning import compared
     from matxai.regions import divided
 
@@ -48,8 +48,10 @@ def near_lines(spec: Reference, sample: Sample) -> npt.NDArray[np.bool_]:
     if len(sample.shape) != 1 or dim not in signal.coords:
         raise RegionError(f"{sample.name} is no spectrum with an axis, so no line of '{spec.reference}' lies on it.")
     path = sample.base / Path(spec.reference).expanduser()
-    lines = reference_for(str(path) if path.suffix.lower() == ".cif" else spec.reference, signal)
+    lines = reference_for(str(path) if path.suffix.lower() in FILES else spec.reference, signal)
     axis = np.asarray(signal.coords[dim].values, np.float64)
+    if dim not in (lines.axis, "axis"):
+        raise RegionError(f"The lines of '{spec.reference}' lie on '{lines.axis}', {sample.name} on '{dim}'.")
     if spec.shifted:
         cut = divided(sample.grey(), axis, dim=dim)
         found = [x for x in compared(cut, lines, dim).lines if x.intensity is None or x.intensity >= spec.least]
