@@ -109,9 +109,9 @@ class DFT(Frame):
         import torch
 
         part = c[..., 0]
-        return torch.fft.irfft(
-            torch.complex(part[..., 0, :], part[..., 1, :]) / self._weights(part), n=self.length, norm="ortho"
-        )
+        waves = torch.complex(part[..., 0, :], part[..., 1, :]) / self._weights(part)
+        found: Tensor = torch.fft.irfft(waves, n=self.length, norm="ortho")
+        return found
 
     def _weights(self, like: Tensor) -> Tensor:
         """Square root of 2 for frequencies that stand for two; 1 for zero and for half of the sampling rate."""
