@@ -82,7 +82,7 @@ def style_of(options: Options, signal: xr.DataArray) -> CurveStyle:
     MatxaiError
         If the reference is none, or does not lie on this axis.
     """
-    from matxai.jobs.references import reference_for
+    from matxai.checks.references import reference_for
     from matxai.report import CurveStyle
 
     reference = () if options.reference is None else (reference_for(options.reference, signal),)
