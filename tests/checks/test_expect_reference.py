@@ -22,7 +22,8 @@ def sample(shift: float, dims: tuple[str, ...] = ("two_theta",)) -> Sample:
         15 * x.intensity * np.exp(-4 * np.log(2) * ((AXIS - x.position - shift) / 0.25) ** 2) for x in LINES.lines
     )
     values = np.random.default_rng(0).poisson(counts)
-    signal = labelled(values, dims, coords={dims[0]: AXIS}, units={dims[0]: "degree" if dims[0] == "two_theta" else "eV"})
+    unit = "degree" if dims[0] == "two_theta" else "eV"
+    signal = labelled(values, dims, coords={dims[0]: AXIS}, units={dims[0]: unit})
     return Sample(0, "si.xy", "Si", signal, Path())
 
 
