@@ -200,6 +200,7 @@ def explain_files(
         If ``cancel`` is set; finished inputs stay on disk, and the next run takes them up.
     """
     from matxai.explanation import provenance
+    from matxai.jobs.supporting import contrast_of
 
     options = options or Options()
     _check(model, options)
@@ -240,26 +241,6 @@ def explain_files(
 
         write_run(run, model, options, command=command, truths=truths or {}, limits=limits)
     return run
-
-
-def contrast_of(given: str | None, kind: str) -> list[xr.DataArray]:
-    """Return the signals of a contrast class: those of a folder, a file or a pattern; none where none is named.
-
-    Raises
-    ------
-    FileError
-        If they cannot be read.
-    """
-    if given is None:
-        return []
-    from matxai.jobs.inputs import expand
-
-    inputs, failures = expand([given], kind)
-    if failures or not inputs:
-        why = failures[0][1] if failures else "it holds no file that can be read."
-        msg = f"The contrast class {given} cannot be used: {why}"
-        raise FileError(msg)
-    return [one.load().compute() for one in inputs]
 
 
 def _inside(progress: Progress | None, number: int, total: int, name: str) -> Progress | None:
@@ -333,6 +314,7 @@ def _explain_one(
 ) -> Done:
     from matxai.explanation import explain, load, save
     from matxai.jobs import curves, resuming, zoning
+    from matxai.jobs.supporting import evidence_of
 
     beside = [resuming.content(Path(p)) for p in (options.reference, options.contrast) if p and Path(p).exists()]
     key = resuming.key_of(model, one, {**asdict(options), "files": beside})
@@ -366,7 +348,7 @@ def _explain_one(
         progress=progress,
         cancel=cancel,
     )
-    evidence = _evidence(model, signal, explanation, options, cancel) if options.evidence else []
+    evidence = evidence_of(model, signal, explanation, options, cancel) if options.evidence else []
     zones = zoning.table_of(
         model, explanation, options, methods=methods, contrast=contrast, progress=progress, cancel=cancel
     )
@@ -396,46 +378,3 @@ def _regions(signal: xr.DataArray) -> list[Region]:
         return []
     # the report of an explanation marks the bar alone; the leakage check looks for all the rest
     return finders["info_bar"](np.asarray(signal.values), signal.attrs)
-
-
-def _evidence(
-    model: Model, signal: xr.DataArray, explanation: xr.Dataset, options: Options, cancel: Any
-) -> list[dict[str, Any]]:
-    """Evidence for every map that has one value for each pixel; for the rest a sentence that says why there is none."""
-    from matxai.checks.evidence import Evidence, evidence_of_maps
-    from matxai.explanation import provenance
-
-    target = provenance(explanation).get("target")
-    index = target.get("index") if isinstance(target, dict) else None
-    spatial = [d for d in signal.dims if d != "c"]
-    maps: dict[str, np.ndarray[Any, np.dtype[Any]]] = {}
-    for name, variable in explanation.data_vars.items():
-        if "error_of" in variable.attrs:
-            continue
-        whole = variable.sum("c", skipna=False) if "c" in variable.dims else variable
-        if list(whole.dims) == spatial:
-            maps[str(variable.attrs.get("method", name))] = np.asarray(whole.values)
-    if not isinstance(index, int):
-        why = "The target is no single class, so no score was removed from."
-        return [{"method": method, "sentence": why} for method in maps]
-    if not maps:
-        return []
-    try:
-        found = evidence_of_maps(
-            model,
-            signal,
-            maps,
-            index,
-            controls=options.controls,
-            random_maps=min(10, options.controls),
-            seed=options.seed,
-            cancel=cancel,
-        )
-    except Cancelled:
-        raise
-    except MatxaiError as error:
-        return [{"method": method, "sentence": str(error)} for method in maps]
-    return [
-        one.to_dict() if isinstance(one, Evidence) else {"method": method, "sentence": str(one)}
-        for method, one in found.items()
-    ]
