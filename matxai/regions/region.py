@@ -33,6 +33,7 @@ ARTEFACTS = (
     "constant",
     "never_varies",
     "class_difference",
+    "foreign_peak",
 )
 """What lies in a signal without being of the specimen: of pictures, of spectra, and of a whole folder of either."""
 

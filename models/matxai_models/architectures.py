@@ -31,12 +31,43 @@ def _unet(classes: int, channels: int, kind: str, **options: Any) -> nn.Module:
 
 
 def _widths(options: dict[str, Any]) -> dict[str, Any]:
-    """Read ``widths`` from a card, where options are words: ``matxai:unet?widths=8,16,32``."""
-    widths = options.get("widths")
-    return {**options, "widths": [int(w) for w in widths.split(",")]} if isinstance(widths, str) else options
+    """Read lists and numbers from a card, where options are words: ``matxai:unet?widths=8,16,32``."""
+    read: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, str):
+            numbers = [int(w) for w in value.split(",")]
+            read[name] = numbers if name in _LISTS else numbers[0]
+        else:
+            read[name] = value
+    return read
 
 
-MATXAI: Mapping[str, Callable[..., nn.Module]] = {"defect_resnet": _defect_resnet, "unet": _unet}
+_LISTS = ("widths", "strides", "kernels")
+
+
+def _of_spectra(network: str) -> Callable[..., nn.Module]:
+    """Return the builder of a network that takes one axis alone."""
+
+    def build(classes: int, channels: int, kind: str, **options: Any) -> nn.Module:
+        from matxai_models import networks_1d
+
+        if kind != "1d":
+            msg = f"it takes 1d input, and the card says {kind}"
+            raise ValueError(msg)
+        module: nn.Module = getattr(networks_1d, network)(classes, channels, **_widths(options))
+        return module
+
+    return build
+
+
+MATXAI: Mapping[str, Callable[..., nn.Module]] = {
+    "defect_resnet": _defect_resnet,
+    "unet": _unet,
+    "cnn_1d": _of_spectra("CNN1d"),
+    "resnet_1d": _of_spectra("ResNet1d"),
+    "inception_1d": _of_spectra("Inception1d"),
+    "transformer_1d": _of_spectra("Transformer1d"),
+}
 
 
 def matxai_architecture(name: str, *, classes: int, channels: int, kind: str = "2d", **options: object) -> nn.Module:
@@ -45,7 +76,8 @@ def matxai_architecture(name: str, *, classes: int, channels: int, kind: str = "
     Parameters
     ----------
     name
-        ``"defect_resnet"`` or ``"unet"``.
+        ``"defect_resnet"`` or ``"unet"`` for any kind; ``"cnn_1d"``, ``"resnet_1d"``, ``"inception_1d"`` or
+        ``"transformer_1d"`` for spectra and waveforms.
     classes
         Number of scores (for a U-Net at every position, the background's included).
     channels
@@ -53,7 +85,8 @@ def matxai_architecture(name: str, *, classes: int, channels: int, kind: str = "
     kind
         ``"1d"``, ``"2d"`` or ``"3d"``.
     **options
-        ``widths``: channels of each level, as numbers or as a word such as ``"8,16,32"``.
+        ``widths``: channels of each level, as numbers or as a word such as ``"8,16,32"``; for spectra also what
+        :mod:`matxai_models.networks_1d` names (``strides``, ``kernel``, ``patch``, ...).
 
     Raises
     ------

@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,9 +61,9 @@ def measure(card: str | Path, *, images: int = 300, seed: int = 9000) -> dict[st
     Parameters
     ----------
     card
-        Its name, or the folder of a card that one of the recipes ``defects``, ``defects_leaky`` and ``cracks`` wrote.
+        Its name, or the folder of a card that a recipe wrote, ``steel`` apart.
     images
-        How many unseen images; those of other seeds than the recipes' own are unseen.
+        How many unseen images or spectra; those of other seeds than the recipes' own are unseen.
     seed
         Which.
 
@@ -80,12 +81,16 @@ def measure(card: str | Path, *, images: int = 300, seed: int = 9000) -> dict[st
 
     from matxai.modelcard import load_model
     from matxai_models import measures
+    from matxai_models.spectra import TASKS, figures
 
     known = shipped()
     if str(card) not in known and not Path(card).is_dir():
         msg = f"There is no model '{card}', and no folder of that name. {nearest(str(card), known)}"
         raise ModelError(msg)
     model = load_model(known.get(str(card), Path(card)))
+    if model.name in TASKS:
+        task = replace(TASKS[model.name], unseen=images, pointed=min(images, TASKS[model.name].pointed))
+        return measures.rounded(figures(task, model, seed))
     if model.name not in MEASURED_ON:
         msg = f"The model '{model.name}' is none of those measured on generated images: {', '.join(MEASURED_ON)}."
         raise ModelError(msg)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+    from matxai_datasets.spectra import Spectrum
     from numpy.typing import NDArray
     from torch import nn
 
@@ -57,7 +58,8 @@ class Trained:
     card
         Fields of the card, without weights and reference.
     example
-        One unseen image in the file's own numbers, ``(H, W)`` or ``(H, W, C)``: the card's reference input.
+        One unseen image in the file's own numbers, ``(H, W)`` or ``(H, W, C)``, or one unseen spectrum: the card's
+        reference input.
     measured
         Names to figures, measured on images that the network never saw; they go to ``measured.json``.
     summary
@@ -66,7 +68,7 @@ class Trained:
 
     module: nn.Module
     card: Mapping[str, Any]
-    example: NDArray[np.generic]
+    example: NDArray[np.generic] | Spectrum
     measured: Mapping[str, Any]
     summary: str
 

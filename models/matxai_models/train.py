@@ -20,7 +20,7 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     Parameters
     ----------
     name
-        A recipe: ``defects``, ``defects_leaky``, ``cracks``, or ``steel`` (needs ``settings.data``).
+        A recipe: ``defects``, ``phases``, ``states``, ..., or ``steel`` (needs ``settings.data``).
     out
         The folder to write.
     settings
@@ -63,7 +63,7 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m matxai_models.train", description=__doc__)
-    parser.add_argument("name", help="defects, defects_leaky, cracks or steel")
+    parser.add_argument("name", help=f"one of {', '.join(RECIPES)}")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
     parser.add_argument("--data", type=Path, help="the folder of the public data set, for recipes that need one")
     parser.add_argument("--seed", type=int, default=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +11,13 @@ from matxai.modelcard.card import Card, write_card
 from matxai_models.measures import rounded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from matxai_models.recipe import Recipe, Settings, Trained
 
 WEIGHTS, INPUT, OUTPUT, MEASURED = "model.safetensors", "reference_input.tif", "reference_output.npy", "measured.json"
+CURVE = "reference_input.xy"
 
 
 def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settings) -> Path:
@@ -30,13 +32,12 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
     recipe, settings
         How it can be trained again.
     """
-    import tifffile
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in trained.module.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(weights))  # save_file would make a file that only its owner may read
-    tifffile.imwrite(folder / INPUT, trained.example, compression="zlib", software="matxai", metadata=None)
+    example = _write_example(trained, folder)
     np.save(folder / OUTPUT, _output(trained))
     command = f"python -m matxai_models.train {recipe.name} --out DIR --seed {settings.seed}"
     command += " --data FOLDER" if recipe.data_set else ""
@@ -48,7 +49,7 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
         "output": {"activation": "none"},
         "licence": "BSD-3-Clause" if recipe.data_set is None else f"that of the data set {recipe.data_set}",
         "source": f"{command}. {trained.summary}",
-        "reference": {"input": INPUT, "output": OUTPUT, "tolerance": 1e-4},
+        "reference": {"input": example, "output": OUTPUT, "tolerance": 1e-4},
     }
     write_card(Card.model_validate({**card, **trained.card}), folder)
     figures = {"format": "matxai-measured", "version": 1, "command": command, **rounded(trained.measured)}
@@ -57,16 +58,35 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
     return folder
 
 
+def _write_example(trained: Trained, folder: Path) -> str:
+    """Write the reference input, an image or a spectrum with its axis, and return its name."""
+    if isinstance(trained.example, np.ndarray):
+        import tifffile
+
+        tifffile.imwrite(folder / INPUT, trained.example, compression="zlib", software="matxai", metadata=None)
+        return INPUT
+    from matxai_datasets.spectra.files import FLAVOURS
+
+    FLAVOURS["xy"][1](trained.example, folder / CURVE)
+    return CURVE
+
+
 def _output(trained: Trained) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """Return what the network gives for the example, float32 ``(1, ...)``, prepared as the card says."""
     import torch
 
-    from matxai_models.fitting import Scaling
+    if isinstance(trained.example, np.ndarray):
+        from matxai_models.fitting import Scaling
 
-    spec = trained.card["input"]
-    scaling = Scaling(tuple(spec["mean"]), tuple(spec["std"]), float(np.iinfo(trained.example.dtype.name).max))
+        spec = trained.card["input"]
+        scaling = Scaling(tuple(spec["mean"]), tuple(spec["std"]), float(np.iinfo(trained.example.dtype.name).max))
+        x = scaling.tensor(trained.example[None])
+    else:
+        from matxai_models.spectra import loaded
+
+        x = loaded(trained.module, trained.card).preprocessing.prepare(trained.example.signal()).tensor
     with torch.inference_mode():
-        return np.asarray(trained.module(scaling.tensor(trained.example[None])).numpy(), dtype=np.float32)
+        return np.asarray(trained.module(x).numpy(), dtype=np.float32)
 
 
 def _readme(trained: Trained, recipe: Recipe, command: str) -> str:
@@ -77,6 +97,7 @@ def _readme(trained: Trained, recipe: Recipe, command: str) -> str:
             spread = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
             rows.append(f"| {name.replace('_', ' ')} | {figure['value']:.3f} | {spread} | {figure['n']} |")
     classes, spec = ", ".join(trained.card["classes"]), trained.card["input"]
+    things = "images" if isinstance(trained.example, np.ndarray) else "spectra"
     return "\n".join(
         [
             f"# {recipe.name}: {recipe.title}",
@@ -87,10 +108,17 @@ def _readme(trained: Trained, recipe: Recipe, command: str) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            f"Classes: {classes}. Input: {spec['size']} pixels, {spec['channels']} channel(s).",
-            "Intervals take images as independent; images of one specimen are not quite.",
+            f"Classes: {classes}. Input: {_input(spec)}.",
+            f"Intervals take {things} as independent; {things} of one specimen are not quite.",
             "",
             f"Train it again: `{command}`",
             "",
         ]
     )
+
+
+def _input(spec: Mapping[str, Any]) -> str:
+    axis = spec.get("axis")
+    if axis is None:
+        return f"{spec['size']} pixels, {spec['channels']} channel(s)"
+    return f"{axis['points']} points over {axis['start']:g} to {axis['stop']:g} {axis['units']} ({axis['name']})"

@@ -9,6 +9,7 @@ import torch
 from matxai_models import matxai_architecture, timm_architecture, torchvision_architecture
 from torch import nn
 
+import matxai
 from matxai.errors import MissingDependencyError, ModelError
 
 
@@ -110,3 +111,42 @@ def test_timm_that_is_not_installed_is_a_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingDependencyError, match=r"pip install \"matxai\[zoo\]\""):
         timm_architecture("resnet10t", classes=2, channels=1)
+
+
+@pytest.mark.filterwarnings("ignore:.*shows no positive evidence")
+@pytest.mark.parametrize("name", ["cnn_1d", "resnet_1d", "inception_1d", "transformer_1d"])
+def test_networks_for_spectra_are_explained_by_lrp_and_cams(name: str) -> None:
+    torch.manual_seed(0)
+    module = matxai_architecture(name, classes=3, channels=2, kind="1d").eval()
+    x = torch.rand(2, 2, 512)
+    assert module(x).shape == (2, 3)
+    found = matxai.attribute(module, x, methods=["grad_cam", "lrp:epsilon", "input_x_gradient"], target=1)
+    assert all(m.shape == (2, 1 if "cam" in k else 2, 512) and torch.isfinite(m).all() for k, m in found.items())
+    assert float(found["lrp:epsilon"].abs().sum()) > 0
+    with pytest.raises(ModelError, match=f"'matxai:{name}' cannot be built .* takes 1d input, and the card says 2d"):
+        matxai_architecture(name, classes=3, channels=1, kind="2d")
+
+
+def test_a_cell_of_the_coarse_network_has_32_points_and_its_cam_is_the_score() -> None:
+    torch.manual_seed(0)
+    module = matxai_architecture(
+        "cnn_1d", classes=3, channels=1, kind="1d", strides="4,2,2,2,1", widths="4,5,6,7,8", points="640"
+    ).eval()
+    torch.nn.init.normal_(module.features[-1].weight)
+    x = torch.rand(1, 1, 640)
+    features = module.features(x)
+    assert features.shape == (1, 8, 20), "32 points in each cell"
+    cam = (features * module.head.weight[1][None, :, None]).sum(1)
+    assert float(cam.mean() + module.head.bias[1]) == pytest.approx(float(module(x)[0, 1]), abs=1e-5)
+    with pytest.raises(ValueError, match="takes spectra that leave 20 cells, and got 10"):
+        module(torch.rand(1, 1, 320))
+
+
+def test_options_of_networks_for_spectra_that_cannot_be_are_refused() -> None:
+    for name, options, said in (
+        ("cnn_1d", {"widths": "4,5", "strides": "2"}, "2 widths and 1 strides"),
+        ("resnet_1d", {"kernel": "4"}, "kernels must be odd"),
+        ("transformer_1d", {"patch": 6}, "multiple of 4 points"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            matxai_architecture(name, classes=2, channels=1, kind="1d", **options)

@@ -13,6 +13,7 @@ import xarray as xr
 from matxai_datasets import CLASSES, Micrograph, micrographs, samples
 from matxai_models import measures, shipped
 from matxai_models.measure import MIXTURE, predictor, scorer
+from matxai_models.spectra import TASKS
 
 import matxai
 from matxai.modelcard.reference_pair import check_reference
@@ -32,7 +33,8 @@ def planted(unseen: Sequence[Micrograph]) -> list[Micrograph]:
 
 
 def test_all_models_come_with_a_full_card() -> None:
-    assert set(shipped()) == {"cracks", "defects", "defects_leaky"}
+    of_spectra = {task.name for task in TASKS.values()}
+    assert set(shipped()) == {"cracks", "defects", "defects_leaky"} | of_spectra
     for name, folder in shipped().items():
         model = matxai.load_model(folder)
         assert model.name == name
@@ -44,7 +46,7 @@ def test_all_models_come_with_a_full_card() -> None:
         assert (folder / "README.md").read_text().startswith(f"# {name}")
 
 
-@pytest.mark.parametrize("name", ["cracks", "defects", "defects_leaky"])
+@pytest.mark.parametrize("name", sorted(shipped()))
 def test_the_reference_output_is_what_the_loaded_model_gives(name: str) -> None:
     check = check_reference(matxai.load_model(shipped()[name]))
     assert check is not None

@@ -1,8 +1,9 @@
 """The artefacts of a labelled set: what was found in each signal, and what only all of them together show.
 
 Signals are read one by one; of each only the boxes of its regions and a few numbers are kept. What a folder alone shows
-(values that never vary, class means that differ at the borders) is worked out in
-:mod:`matxai.checks.leak.never_varies` and :mod:`matxai.checks.leak.class_difference`.
+(values that never vary, class means that differ at the borders, peaks that go their own way) is worked out in
+:mod:`matxai.checks.leak.never_varies`, :mod:`matxai.checks.leak.class_difference` and
+:mod:`matxai.checks.leak.foreign_peaks`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from matxai.checks.controls import bridged
 from matxai.checks.leak.class_difference import Borders
+from matxai.checks.leak.foreign_peaks import Peaks
 from matxai.checks.leak.never_varies import Unvaried
 from matxai.checks.leak.records import Artefact
 from matxai.errors import Cancelled, RegionError, nearest
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from matxai.checks.labelled import LabelledSet
     from matxai.regions import Region
 
-OF_FOLDERS = ("never_varies", "class_difference")
-"""Kinds that no single signal shows."""
+OF_FOLDERS = {1: ("never_varies", "foreign_peak"), 2: ("never_varies", "class_difference")}
+"""Kinds that no single signal shows, by the number of spatial axes; of others, the first of them."""
 
 FEW, RARE = 3, 0.05
 """A kind found in fewer signals than either of these is left out: no test could say anything of one or two signals, and
@@ -72,7 +74,7 @@ def looked_for(axes: int = 2, kinds: Iterable[str] | None = None) -> tuple[str, 
         Which of them the caller wants; by default all.
     """
     own = {1: tuple(finders_1d), 2: tuple(finders)}.get(axes, ())
-    folder = OF_FOLDERS if axes == 2 else OF_FOLDERS[:1]
+    folder = OF_FOLDERS.get(axes, OF_FOLDERS[2][:1])
     return tuple(k for k in (*own, *folder) if kinds is None or k in set(kinds))
 
 
@@ -117,7 +119,7 @@ def artefacts_of(
         if kind not in ARTEFACTS:
             raise RegionError(f"There is no kind of artefact '{kind}'. {nearest(kind, ARTEFACTS)}")
     seen: dict[str, list[_Seen]] = {}
-    unvaried, borders = Unvaried(len(data)), Borders(data)
+    unvaried, borders, peaks = Unvaried(len(data)), Borders(data), Peaks(data)
     for number in range(len(data)):
         if cancel is not None and cancel.is_set():
             msg = f"Cancelled while artefacts were looked for, after {number} of {len(data)} signals."
@@ -131,10 +133,17 @@ def artefacts_of(
         unvaried.add(number, values, covered)
         if axes == 2:
             borders.add(number, values, covered)
+        elif axes == 1:
+            peaks.add(number, values, covered, _axis(signal))
         if progress is not None:
             progress(number + 1, len(data), "artefacts")
     found = [a for kind in ARTEFACTS if kind in seen for a in _of_kind(kind, seen[kind], len(data))]
-    for kind, worked in (("never_varies", unvaried.artefact), ("class_difference", lambda: borders.artefact(seed))):
+    of_folder: dict[str, Callable[[], Artefact | None]] = {
+        "never_varies": unvaried.artefact,
+        "class_difference": lambda: borders.artefact(seed),
+        "foreign_peak": peaks.artefact,
+    }
+    for kind, worked in of_folder.items():
         if wanted is None or kind in wanted:
             more = worked()
             found += [] if more is None else [more]
@@ -146,6 +155,11 @@ def _spatial_first(signal: xr.DataArray) -> tuple[npt.NDArray[Any], int]:
     spatial = [d for d in signal.dims if str(d) not in _NOT_SPATIAL]
     rest = [d for d in signal.dims if str(d) in _NOT_SPATIAL]
     return np.asarray(signal.transpose(*spatial, *rest).values), len(spatial)
+
+
+def _axis(signal: xr.DataArray) -> npt.NDArray[np.float64]:
+    dim = next(d for d in signal.dims if str(d) not in _NOT_SPATIAL)
+    return np.asarray(signal[dim].values, np.float64)  # the points' numbers where there is no coordinate
 
 
 def _found(signal: xr.DataArray, values: npt.NDArray[Any], axes: int, name: str) -> list[Region]:

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from matxai.checks.leak.factors.changing import stored
+from matxai.checks.leak.levelled import levelled
 from matxai.checks.perturbation import filled_signal
 from matxai.errors import RegionError
 from matxai.regions import Boxed
@@ -36,9 +38,13 @@ TIED = frozenset(
         "last_channel",
         "never_varies",
         "class_difference",
+        "foreign_peak",
     }
 )
 """Kinds that are where they are: a donor's can be had only where the signal has its own, or none at all."""
+
+LEVELLED = frozenset({"foreign_peak"})
+"""Kinds of spectra of which what stands above the background is given, and set on the receiver's own."""
 
 SOFT = 2
 """Pixels around an artefact that are filled with it: what compression and smoothing carried beyond its edge."""
@@ -146,6 +152,8 @@ class Receiver:
             return None
         if patch.values.shape[place.inside.ndim :] != self._values.shape[len(self._own.shape) :]:
             return None
+        if self.kind in LEVELLED:
+            return self._levelled(patch, place)
         source, box, inside = patch.where.box, place.box, place.inside
         base: npt.NDArray[Any] | None = self._values
         if self.region is not None and not same_place(self.region, place):
@@ -161,6 +169,13 @@ class Receiver:
         values = np.array(base)
         values[box][inside] = patch.values[source][inside]
         return values
+
+    def _levelled(self, patch: Patch, place: Boxed) -> npt.NDArray[Any] | None:
+        """The values with a donor's peaks on their own background; None where the two are not on one axis."""
+        if self.region is None or patch.values is None or patch.shape != self._own.shape:
+            return None
+        found = levelled(self._values, patch.values, place.mask())
+        return stored(found, self._values.dtype)
 
     def _without(self) -> npt.NDArray[Any] | None:
         """The values with the own artefact taken away; None where nothing sensible could stand there."""

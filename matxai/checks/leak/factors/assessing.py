@@ -158,7 +158,7 @@ def _asked(case: Case, name: str, found: Varying, picked: Ints, offered: Ints) -
             changed = found.change(number, signal, int(level)) if found.possible[k, level] else None
             if changed is None:
                 continue
-            if changed.shape == signal.shape:
+            if _same_axes(changed, signal):
                 same.append(changed.values)
                 places.append((row, column))
             else:
@@ -167,6 +167,13 @@ def _asked(case: Case, name: str, found: Varying, picked: Ints, offered: Ints) -
     waiting.ask(table)
     stays = ~found.possible[np.ix_(picked, offered)]
     return np.where(stays, table[:, -1:], table[:, :-1])
+
+
+def _same_axes(one: xr.DataArray, other: xr.DataArray) -> bool:
+    """Return whether two signals are prepared alike: of one shape, and on the same points where these are known."""
+    return one.shape == other.shape and all(
+        np.array_equal(one[d].values, other[d].values) for d in other.dims if d in other.coords and d in one.coords
+    )
 
 
 def alike(levels: Ints, labels: Ints, classes: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:

@@ -30,9 +30,11 @@ def pixel_size(case: Case) -> Factor | None:
     """Magnify signals about their centre until a pixel shows as much as in the donor's.
 
     Their number of pixels stays; what lies beyond the picture is its mirror image. Signals without calibration are a
-    value of their own, and are left as they are. Sizes that agree to three digits are the same.
+    value of their own, and are left as they are. Sizes that agree to three digits are the same. None for spectra.
     """
     looked = looked_at(case)
+    if all(len(s) == 1 for s in looked.sizes):
+        return None  # a spectrum that is magnified has its peaks elsewhere; its points are asked for as size
     found = _in_one_unit(looked.steps)
     known = ~np.isnan(found)
     codes = np.zeros(len(found), np.int64)
