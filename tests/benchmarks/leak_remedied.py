@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from matxai import Model
 
-HEAD_IMAGES = 120
+PER_CLASS = 60
+"""Training images of each class that a head is fitted on: as many of each, as where it is judged."""
 
 
 def remedied(case: Case, world: World, model: Model) -> Iterator[dict[str, Any]]:
@@ -98,7 +99,8 @@ def _fitted(case: Case, world: World, model: Model, made: Planted) -> tuple[Mode
     from matxai.checks.leak.tuning import VERSIONS, fitted_on
     from matxai.modelcard.prepared import Prepared
 
-    some = made.only(np.random.default_rng(51).permutation(len(made.images))[:HEAD_IMAGES])
+    order = np.random.default_rng(51).permutation(len(made.images))
+    some = made.only(np.concatenate([order[made.labels[order] == c][:PER_CLASS] for c in np.unique(made.labels)]))
     data, told = some.labelled(world.classes), artefacts_of(case, some)
     before = examine(model, data, artefacts=told, supporting=False, factors=False)
     head = refitted(model, data, told, before)
