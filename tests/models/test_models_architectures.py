@@ -138,7 +138,7 @@ def test_a_cell_of_the_coarse_network_has_32_points_and_its_cam_is_the_score() -
     assert features.shape == (1, 8, 20), "32 points in each cell"
     cam = (features * module.head.weight[1][None, :, None]).sum(1)
     assert float(cam.mean() + module.head.bias[1]) == pytest.approx(float(module(x)[0, 1]), abs=1e-5)
-    with pytest.raises(ValueError, match="takes spectra that leave 20 cells, and got 10"):
+    with pytest.raises(ValueError, match="takes spectra that leave 160 cells, and got 80"):
         module(torch.rand(1, 1, 320))
 
 
