@@ -16,6 +16,7 @@ from matxai.errors import ExplanationError
 from matxai.report import drawing, sentences
 from matxai.report.colours import Limits, joint
 from matxai.report.curves.figure import curve_figure
+from matxai.report.curves.planes import bands_figure, is_elsewhere
 from matxai.report.layout import (
     LEFT,
     MM,
@@ -163,6 +164,8 @@ def plot(
     """
     signal = signal_of(ds)
     if not {"y", "x"} <= set(signal.dims):
+        if is_elsewhere(ds):
+            return bands_figure(ds, methods, width_mm=width_mm, limits=limits, style=style)
         return curve_figure(ds, methods, at=at, style=style, width_mm=width_mm, limits=limits)
     if style is not None:
         msg = "A CurveStyle is for spectra, and this explanation is of an image; leave style= away."

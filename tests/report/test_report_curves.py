@@ -216,3 +216,41 @@ def test_images_have_other_figures(ds):
         plot(ds, style=CurveStyle())
     with pytest.raises(ExplanationError, match="of an image"):
         stacked_figure([ds], "grad_cam")
+
+
+def wave(*, frames: bool) -> xr.Dataset:
+    time = np.arange(512) * 1e-6
+    signal = 3.0 * np.sin(2 * np.pi * 16 * np.arange(512) / 512)
+    frequency = np.arange(257) / 512e-6 if not frames else np.linspace(1e4, 4.9e5, 32)
+    sizes = (257,) if not frames else (32, 17)
+    values = np.random.default_rng(0).normal(size=sizes)
+    coords = {
+        "frequency": ("frequency", frequency, {"units": "Hz"}),
+        "time": ("time", time, {"units": "s"}),
+        "signal": ("time", signal, {"value_unit": "V"}),
+    }
+    if frames:
+        coords["frame"] = ("frame", np.linspace(0, 511e-6, 17), {"units": "s"})
+    dims = ("frequency", "frame") if frames else ("frequency",)
+    return xr.Dataset({"lrp": (dims, values, {"method": "lrp", "signed": 1})}, coords=coords, attrs={"matxai": "{}"})
+
+
+def test_maps_by_time_and_frequency_are_planes_below_the_wave():
+    ds = wave(frames=True)
+    figure = plot(ds)
+    (mesh,) = [c for c in axes_of(figure, "plane lrp").collections if c.get_gid() == "plane lrp"]
+    np.testing.assert_allclose(np.asarray(mesh.get_array()).reshape(32, 17), ds["lrp"])
+    assert mesh.get_clim()[1] == pytest.approx(float(np.abs(ds["lrp"]).max()))
+    assert axes_of(figure, "plane lrp").get_xlim() == axes_of(figure, "panel curve").get_xlim()
+
+
+def test_maps_by_frequency_lie_on_the_amplitude_spectrum():
+    main = axes_of(plot(wave(frames=False)), "panel curve")
+    line = main.lines[0]
+    top = int(np.argmax(line.get_ydata()))
+    assert line.get_xdata()[top] == pytest.approx(16 / 512e-6)
+    assert line.get_ydata()[top] == pytest.approx(3.0)
+    assert main.get_ylabel() == "amplitude (V)"
+    cut = wave(frames=False).isel(frequency=slice(0, 100))
+    with pytest.raises(ExplanationError, match="resampled"):
+        plot(cut)

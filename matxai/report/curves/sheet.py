@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,4 +121,9 @@ def finish(figure: Figure, last: Axes, main: Axes, along: Along, *, fontsize: fl
         ax.tick_params(axis="x", labelbottom=False, length=0.0 if ax is not main else 1.8)
     last.spines["bottom"].set(visible=True, linewidth=0.4, color=drawing.INK)
     last.tick_params(axis="x", length=1.8, width=0.4, labelsize=fontsize - 1.0, pad=1.5, labelbottom=True)
+    if along.unit in ("s", "Hz"):  # 250 µs, 40 kHz
+        from matplotlib.ticker import EngFormatter
+
+        last.xaxis.set_major_formatter(EngFormatter(unit=along.unit))
+        along = replace(along, unit="")
     last.set_xlabel(along.label, fontsize=fontsize, labelpad=2.0, color=drawing.INK, parse_math=False)
