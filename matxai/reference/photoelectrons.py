@@ -2,7 +2,8 @@
 
 General tables give nitrogen, oxygen and fluorine as gases, 10 to 13 eV too high: here are the values of solids, with
 the state they were measured in. Levels that the table of solids does not have come from the edges of the elements and
-say so. Area ratios of a doublet are those of 2 j + 1.
+say so. Area ratios of a doublet are those of 2 j + 1. A row of the tables names every source that supports it; rows
+that rest on a print that was not at hand when they were checked say so: ``compared`` is False.
 """
 
 from __future__ import annotations
@@ -17,9 +18,18 @@ from matxai.reference.lines import ReferenceLine, ReferenceLines
 from matxai.reference.shipped import rows
 
 SOURCES = {
+    "B": "Biesinger et al., Appl. Surf. Sci. 257, 887 (2010) and 257, 2717 (2011)",
+    "C": "Cardiff University, XPSaccess, reference energies",
+    "D": "X-ray Data Booklet (2009), table 1-1",
     "H": "Moulder, Stickle, Sobol & Bomben, Handbook of X-ray Photoelectron Spectroscopy (1992)",
-    "B": "Biesinger et al., Appl. Surf. Sci. 257, 887 (2010); 257, 2717 (2011)",
+    "I": "Iaiche et al., J. Spectrosc. 2015, 836859",
+    "L": "The XPS Library, chemical states from survey spectra",
+    "N": "HarwellXPS, knowledge base of the elements",
+    "T": "Thermo Fisher Scientific, XPS learning centre, table of the elements",
+    "X": "Biesinger, X-ray Photoelectron Spectroscopy Reference Pages (xpsfitting.com)",
 }
+FROM_MEMORY = {"B", "H"}
+"""Sources whose print was not at hand when the tables were checked: alone they leave a row without a comparison."""
 JS = {"s": ("", ""), "p": ("3/2", "1/2"), "d": ("5/2", "3/2"), "f": ("7/2", "5/2")}
 RATIOS = {"p": 1 / 2, "d": 2 / 3, "f": 3 / 4}
 """Area of the line of the smaller j against that of the larger."""
@@ -38,14 +48,15 @@ class Level(NamedTuple):
     energy: float
     uncertainty: float
     splitting: float | None
-    source: str
+    sources: str
 
 
 def binding_energies(what: str) -> ReferenceLines:
     """Return photoelectron lines: of a level (``"Fe 2p"``, ``"Fe 2p3/2"``), an element, or a compound (``"Fe2O3"``).
 
-    Each line has the facts ``element``, ``level``, ``state``, ``uncertainty`` (eV), ``splitting`` (eV), ``area_ratio``
-    and ``solid`` (False where only the table of elements has it). The larger j has the intensity 100.
+    Each line has the facts ``element``, ``level``, ``state``, ``uncertainty`` (eV), ``splitting`` (eV), ``area_ratio``,
+    ``source``, ``compared`` (False where nothing but the memory of a print supports it) and ``solid`` (False where only
+    the table of elements has it). The larger j has the intensity 100.
 
     Raises
     ------
@@ -75,8 +86,7 @@ def binding_energies(what: str) -> ReferenceLines:
         msg = f"No binding energy is known of '{what}'. {nearest(what, known, label='There are')}"
         raise MatxaiError(msg)
     lines.sort(key=lambda line: line.position)
-    used = {str(line.facts["source"]) for line in lines}
-    return ReferenceLines(f"XPS of {what}", "binding_energy", "eV", tuple(lines), "; ".join(sorted(used)), {"of": what})
+    return ReferenceLines(f"XPS of {what}", "binding_energy", "eV", tuple(lines), _together(lines), {"of": what})
 
 
 def auger_lines(element: str) -> ReferenceLines:
@@ -91,21 +101,31 @@ def auger_lines(element: str) -> ReferenceLines:
     found = []
     for symbol, name, state, energy, error, by in table:
         if symbol == element:
-            facts = {"state": state, "uncertainty": float(error), "source": SOURCES[by]}
+            facts = {"state": state, "uncertainty": float(error), **_cited(by)}
             found.append(ReferenceLine(float(energy), f"{symbol} {name} {state}", facts=facts))
     if not found:
         known = sorted({row[0] for row in table})
         msg = f"No Auger line is known of '{element}'. {nearest(element, known, label='There are')}"
         raise MatxaiError(msg)
     found.sort(key=lambda line: line.position)
-    used = "; ".join(sorted({str(line.facts["source"]) for line in found}))
-    return ReferenceLines(f"Auger of {element}", "kinetic_energy", "eV", tuple(found), used, {"element": element})
+    own = {"element": element}
+    return ReferenceLines(f"Auger of {element}", "kinetic_energy", "eV", tuple(found), _together(found), own)
+
+
+def _cited(letters: str) -> dict[str, object]:
+    """What a row says of its sources: their names, and whether they were compared."""
+    return {"source": "; ".join(SOURCES[letter] for letter in letters), "compared": not set(letters) <= FROM_MEMORY}
+
+
+def _together(lines: list[ReferenceLine]) -> str:
+    """Every source that one of the lines names, once."""
+    return "; ".join(sorted({name for line in lines for name in str(line.facts["source"]).split("; ")}))
 
 
 @functools.cache
 def _solids() -> tuple[Level, ...]:
     return tuple(
-        Level(element, level, state, float(energy), float(error), float(split) if split else None, SOURCES[by])
+        Level(element, level, state, float(energy), float(error), float(split) if split else None, by)
         for element, level, state, energy, error, split, by in rows("binding_energies")
     )
 
@@ -117,7 +137,7 @@ def _doublet(level: Level) -> list[ReferenceLine]:
         "element": level.element,
         "state": level.state,
         "uncertainty": level.uncertainty,
-        "source": level.source,
+        **_cited(level.sources),
         "solid": True,
     }
     if level.splitting is None:
@@ -145,5 +165,6 @@ def _of_elements(element: str, there: set[str]) -> list[ReferenceLine]:
     for name, x_ray in X_RAY_NAMES.items():
         if x_ray in energies and not any(level.startswith(name[:2]) for level in there):
             facts = {"element": element, "level": name, "state": "element", "uncertainty": 1.0, "source": EDGES}
+            facts["compared"] = True
             found.append(ReferenceLine(energies[x_ray], f"{element} {name}", float("nan"), {**facts, "solid": False}))
     return found

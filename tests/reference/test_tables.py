@@ -68,7 +68,8 @@ def test_a_level_a_line_and_a_compound() -> None:
     )
     everything = energies(binding_energies("Fe"))
     assert everything["Fe 3s"] == pytest.approx(91.3)
-    assert binding_energies("C 1s").source.startswith("Moulder")
+    assert "Moulder" in binding_energies("C 1s").source
+    assert binding_energies("C 1s").source.count("Moulder") == 1
 
 
 def test_doublets_have_the_ratio_of_their_degeneracies() -> None:
