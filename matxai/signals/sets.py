@@ -9,7 +9,7 @@ import numpy as np
 
 from matxai.errors import FileError
 from matxai.signals.labelled import labelled
-from matxai.signals.spectra.curve import SAMPLE
+from matxai.signals.spectra.curve import SAMPLE, with_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-_OF_ONE = ("wavelength", "anode", "photon_energy", "work_function", "e0", "edge", "laser_wavelength", "sampling_rate")
 _MOST_NOTES = 12
 
 
@@ -64,13 +63,14 @@ def set_of(paths: Sequence[Path], signals: Sequence[xr.DataArray], name: str) ->
         shown = ", ".join(several[:3]) + (f" and {len(several) - 3} more" if len(several) > 3 else "")
         note = f"{shown}: several spectra in a file, each a sample of its own"
         found.attrs["notes"] = [*found.attrs.get("notes", []), note]
-    for key in _OF_ONE:
-        each = [signal.attrs.get(key) for signal in signals]
-        if key not in found.attrs and any(value is not None for value in each):
-            words = any(isinstance(value, str) for value in each)
-            filled = [value if value is not None else ("" if words else np.nan) for value in each]
-            found = found.assign_coords({key: (SAMPLE, np.repeat(np.array(filled), counts))})
+    found = with_facts(found, [said for s, n in zip(signals, counts, strict=True) for said in _of_samples(s, n)])
     return _with_columns(found, signals, dim)
+
+
+def _of_samples(signal: xr.DataArray, count: int) -> list[dict[str, Any]]:
+    """Return the attributes of every spectrum of a file; what differs in it is a coordinate along ``sample``."""
+    own = {str(k): c.values for k, c in signal.coords.items() if c.dims == (SAMPLE,) and k != SAMPLE}
+    return [{**signal.attrs, **{k: v[i] for k, v in own.items()}} for i in range(count)]
 
 
 def _with_columns(found: xr.DataArray, signals: Sequence[xr.DataArray], dim: str) -> xr.DataArray:
@@ -80,10 +80,11 @@ def _with_columns(found: xr.DataArray, signals: Sequence[xr.DataArray], dim: str
             continue
         columns = [s.coords[key].values for s in signals]
         if columns[0].dtype.kind == "f" and all(np.array_equal(columns[0], c, equal_nan=True) for c in columns):
-            found = found.assign_coords({key: (dim, columns[0])})
+            found = found.assign_coords({key: (dim, columns[0], signals[0].coords[key].attrs)})
         else:
             counts = [1 if s.ndim == 1 else s.sizes[SAMPLE] for s in signals]
-            found = found.assign_coords({key: ((SAMPLE, dim), np.repeat(np.stack(columns), counts, axis=0))})
+            stacked = np.repeat(np.stack(columns), counts, axis=0)
+            found = found.assign_coords({key: ((SAMPLE, dim), stacked, signals[0].coords[key].attrs)})
     return found
 
 

@@ -81,3 +81,11 @@ def test_a_file_without_curves_and_an_unknown_axis_are_refused() -> None:
         items_of([], "f.txt")
     with pytest.raises(SignalError, match="two_theta"):
         axis_kind("two_thta")
+
+
+def test_facts_on_which_the_spectra_of_a_set_differ_are_coordinates_of_its_samples() -> None:
+    said = [{"e0": 7112.0, "edge": "Fe K", "photon_energy": 1253.6}, {"edge": "Fe K", "photon_energy": 1486.6}]
+    signal = items_of([Curve(n, AXIS, VALUES, attrs=a) for n, a in zip("ab", said, strict=True)], "f.prj")[0].load()
+    assert signal.attrs["edge"] == "Fe K" and not {"e0", "photon_energy"} & set(signal.attrs)
+    np.testing.assert_array_equal(signal.e0, [7112, np.nan])
+    np.testing.assert_array_equal(signal.photon_energy, [1253.6, 1486.6])

@@ -123,3 +123,12 @@ def test_a_folder_without_signals_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,class\n")
     with pytest.raises(FileError, match=r"no spectra: it holds labels\.csv"):
         read(tmp_path)
+
+
+def test_columns_beside_the_spectra_of_a_folder_keep_their_units(tmp_path: Path) -> None:
+    for name, factor in (("a", 1), ("b", 2)):
+        rows = "".join(f"{100 - i}\t{1386.6 + i:.1f}\t{factor * i}\n" for i in range(9))
+        (tmp_path / f"{name}.txt").write_text("Binding Energy (eV)\tKinetic Energy (eV)\tcounts\n" + rows)
+    signal = read(tmp_path)
+    assert signal.dims == ("sample", "binding_energy")
+    assert signal.kinetic_energy.attrs["units"] == "eV"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SAMPLE = "sample"
+FACTS = ("wavelength", "anode", "photon_energy", "work_function", "e0", "edge", "laser_wavelength", "sampling_rate")
+"""What attrs say of one measurement; where the spectra of a set differ in it, it is a coordinate along `SAMPLE`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Curve:
         What the file says beside: ``value_name`` and ``value_unit`` (what the values are), ``wavelength`` (angstrom),
         ``anode``, ``photon_energy``, ``work_function``, ``e0`` (eV), ``laser_wavelength`` (nm), ``sampling_rate``
         (Hz), ``edge`` (``"Fe K"``), ``metadata`` (a dict), ``notes`` (sentences). Of a set, what all curves say alike
-        stays as it is; metadata on which they differ become lists in the order of the samples.
+        stays as it is; `FACTS` on which they differ become coordinates along ``sample``, metadata lists in its order.
     beside_units
         Units of columns beside, as words that pint reads.
     channels
@@ -152,6 +154,7 @@ def _signal(group: Sequence[Curve]) -> xr.DataArray:
         names = np.array([c.name for c in group])
         coords = {first.dim: axis[has_place], SAMPLE: names}
         found = labelled(data, (SAMPLE, first.dim), units={first.dim: unit}, coords=coords, attrs=attrs)
+        found = with_facts(found, [c.attrs for c in group])
     return _with_columns(found, group, has_place)
 
 
@@ -166,9 +169,9 @@ def _sampled(axis: npt.NDArray[Any], unit: str | None) -> float | None:
 
 def _attrs(group: Sequence[Curve]) -> dict[str, Any]:
     """Return what the curves of a group say: alike as it is, metadata that differ as lists, notes once each."""
-    found = dict(group[0].attrs)
     if len(group) == 1:
-        return found
+        return {k: v for k, v in group[0].attrs.items() if k != "notes" or v}
+    found = {k: v for k, v in group[0].attrs.items() if all(k in c.attrs and c.attrs[k] == v for c in group)}
     said = [dict(c.attrs.get("metadata", {})) for c in group]
     if any(said):
         names = dict.fromkeys(k for words in said for k in words)
@@ -177,6 +180,25 @@ def _attrs(group: Sequence[Curve]) -> dict[str, Any]:
     if notes := dict.fromkeys(n for c in group for n in c.attrs.get("notes", [])):
         found["notes"] = list(notes)
     return found
+
+
+def with_facts(signal: xr.DataArray, each: Sequence[Mapping[str, Any]]) -> xr.DataArray:
+    """Add the `FACTS` in which the samples of a set differ as coordinates; NaN or ``""`` where one does not say.
+
+    Parameters
+    ----------
+    signal
+        The set, with the dim ``sample``.
+    each
+        The attributes of every sample, in its order.
+    """
+    for key in FACTS:
+        said = [attrs.get(key) for attrs in each]
+        if key not in signal.attrs and any(value is not None for value in said):
+            nothing: Any = "" if any(isinstance(value, str) for value in said) else np.nan
+            filled = np.array([nothing if value is None else value for value in said])
+            signal = signal.assign_coords({key: (SAMPLE, filled)})
+    return signal
 
 
 def _with_columns(signal: xr.DataArray, group: Sequence[Curve], kept: npt.NDArray[np.bool_]) -> xr.DataArray:
