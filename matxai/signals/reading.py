@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matxai.errors import FileError, MatxaiError, MatxaiWarning, nearest
+from matxai.errors import FileError, MatxaiError, MatxaiWarning, SignalError, nearest
 from matxai.signals.folders import members
 from matxai.signals.reader import HEAD_BYTES, Item, Reader, ReadOptions, by_priority, readers
 from matxai.signals.vendors.calibration import decoded
@@ -158,9 +158,7 @@ def find_reader(path: Path, name: str | None = None) -> tuple[Reader, list[str]]
         suffix = path.suffix.lower()
         others = [r for r in by_priority() if suffix in r.suffixes]
         if others and suffix not in reader.suffixes:
-            note = (
-                f"{path.name} is named like {_kind(others[0])} but holds {_kind(reader)}; it was read as what it holds"
-            )
+            note = f"{path.name} is named like {_meant(others)} but holds {_kind(reader)}; it was read as what it holds"
             return reader, [note]
         return reader, []
     raise FileError(_unrecognised(path, head))
@@ -211,6 +209,9 @@ def loaded(item: Item, reader: Reader, name: str) -> xr.DataArray:
     """Return an item's signal; whatever a format's library raises becomes one sentence."""
     try:
         return item.load()
+    except SignalError as error:
+        said = str(error)
+        raise FileError(said if name in said else f"{name}: {said}") from error
     except MatxaiError:
         raise
     except Exception as error:
@@ -302,10 +303,16 @@ def _unrecognised(path: Path, head: bytes) -> str:
     if maker := maker_of(decoded(head)):
         return f"{path.name} describes an image ({maker}'s sidecar) and holds none; open the image that it lies beside"
     looks = "text" if b"\x00" not in head and _is_text(head) else f"bytes {head[:4].hex(' ')}"
+    if meant and meant[-1].by_content and looks == "text":
+        return f"{path.name} is text without a table of numbers: no reader of {path.suffix} finds a spectrum in it"
     if meant:
-        return f"{path.name} is named like {_kind(meant[0])} but does not begin like one: it begins with {looks}"
-    known = ", ".join(r.name for r in by_priority())
-    return f"{path.name} begins with {looks} and is recognised by no reader. Readers: {known}"
+        return f"{path.name} is named like {_meant(meant)} but does not begin like one: it begins with {looks}"
+    return f"{path.name} begins with {looks} and is recognised by none of the {len(readers)} readers"
+
+
+def _meant(those: list[Reader]) -> str:
+    """Return what a suffix that several readers share announces: the most general of them."""
+    return _kind(those[-1] if those[0].by_content else those[0])
 
 
 def _is_text(head: bytes) -> bool:

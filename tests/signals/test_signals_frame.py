@@ -211,3 +211,12 @@ def test_importing_signals_is_light() -> None:
 
 def test_readers_are_found_by_discovery() -> None:
     assert {"tiff", "png", "jpeg", "bmp"} <= set(readers)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "notes.txt", "notes.dat", "results.tsv"])
+def test_text_without_spectra_is_called_so_whatever_its_suffix_may_be(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("sample,class\na,steel\nb,iron\n")
+    with pytest.raises(
+        FileError, match=rf"{name} is text without a table of numbers: no reader of \{Path(name).suffix}"
+    ):
+        read(tmp_path / name)

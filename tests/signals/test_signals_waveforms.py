@@ -194,7 +194,7 @@ def test_files_of_magnet_without_a_waveform_say_so(data_dir: Path) -> None:
         matxai.read(folder / "transformer_meas.csv")
     with pytest.raises(FileError, match=r"holds a pandas table \('dataframe'\) and no signal"):
         matxai.read(folder / "N30_database.h5")
-    with pytest.raises(FileError, match="recognised by no reader"):
+    with pytest.raises(FileError, match="recognised by none of the"):
         matxai.read(folder / "Dataset_tri_N87.json")
 
 
