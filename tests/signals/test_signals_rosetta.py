@@ -98,3 +98,9 @@ def test_entities_and_unknown_suffixes_are_refused(tmp_path):
     (tmp_path / "code.rpl").write_text("key\tvalue")
     with pytest.raises(FileError, match=r"code\.rpl has a suffix that the adapter"):
         read(tmp_path / "code.rpl", reader="rosetta")
+
+
+def test_a_log_of_blank_lines_ends_in_a_sentence_and_not_never(tmp_path):
+    (tmp_path / "a.dens").write_text("\n" * 5)
+    with pytest.raises((FileError, MissingDependencyError), match=r"a\.dens is"):
+        read(tmp_path / "a.dens")

@@ -19,7 +19,7 @@ from matxai.errors import FileError, MissingDependencyError, UnsafeFileError
 from matxai.signals.formats.axes import Axis, dims_of, shape_after, signal_of
 from matxai.signals.formats.pieces import bytes_of
 from matxai.signals.limits import MOST_BYTES, check_unfolding
-from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.reader import HEAD_BYTES, Item, Reader, ReadOptions, readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         )
         raise MissingDependencyError(msg)
     _refuse_entities(path)
+    _refuse_endless(path)
     signals = _signals(path, names)
     return [_item(path, s, t, options.limit) for s, t in zip(signals, _titles(signals), strict=True)]
 
@@ -115,6 +116,16 @@ def _refuse_entities(path: Path) -> None:
     if b"<!ENTITY" in text or "<!ENTITY".encode("utf-16-le") in text:
         msg = f"{path.name} holds XML with entities, which can unfold without end; it was not read"
         raise UnsafeFileError(msg)
+
+
+def _refuse_endless(path: Path) -> None:
+    """Refuse what the plugin for DigiHeater logs would read for ever: it looks for a first line behind blank ones."""
+    if path.suffix.lower() == ".dens":
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        if b"Digiheater" not in head:
+            msg = f"{path.name} is no log of a DENSsolutions DigiHeater: its first lines do not name one"
+            raise FileError(msg)
 
 
 def _signals(path: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
