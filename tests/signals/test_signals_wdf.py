@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import matxai
-from matxai.errors import FileError
+from matxai.errors import FileError, MatxaiWarning
 
 
 @pytest.fixture
@@ -88,3 +88,12 @@ def test_files_that_lie_are_one_sentence(renishaw: Path, tmp_path: Path, change:
     with pytest.raises(FileError, match=said) as caught:
         matxai.read(tmp_path / "a.wdf")
     assert "a.wdf" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_cut_off_behind_its_spectra_says_so(tmp_path: Path, renishaw: Path) -> None:
+    whole = renishaw / "renishaw_test_map.wdf"
+    path = tmp_path / "a.wdf"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.warns(MatxaiWarning, match=r"a\.wdf is truncated: a block ends beyond the file"):
+        found = matxai.read(path)
+    assert found.shape == (9, 47)  # the grid of the map lies behind the cut

@@ -136,3 +136,11 @@ def test_damaged_phi_is_one_sentence(xps: Path, tmp_path: Path) -> None:
         (tmp_path / "a.spe").write_bytes(change)
         with pytest.raises(FileError, match=said):
             matxai.read(tmp_path / "a.spe")
+
+
+def test_an_igor_wave_cut_off_in_its_note_is_refused(tmp_path: Path, xps: Path) -> None:
+    raw = (xps / "Cu-HHTP_0001Cu-HHTP__001.ibw").read_bytes()
+    path = tmp_path / "a.ibw"
+    path.write_bytes(raw[: int(0.99 * len(raw))])  # all values are there, and what their axis is called is not
+    with pytest.raises(FileError, match=r"a\.ibw is truncated .* texts behind its wave"):
+        matxai.read(path)

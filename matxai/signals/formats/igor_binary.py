@@ -57,6 +57,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     order = _order(raw) or "<"
     _, _, _, formula, note, data_unit, *rest = struct.unpack(order + HEAD, raw[:64])
     dim_units = rest[:4]
+    indices = rest[4:9]  # labels of the dimensions, dependency
     wave = struct.unpack(order + WAVE, raw[64 : 64 + struct.calcsize(order + WAVE)])
     points, kind, name = wave[3], wave[4], wave[7].split(b"\x00")[0].decode("latin-1")
     shape = [n for n in wave[10:14] if n > 0]
@@ -72,6 +73,8 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     if any(p < 0 or p > LONGEST_NOTE for p in parts):
         msg = f"{path.name} is damaged: its header claims texts of {parts} bytes; copy it again"
         raise FileError(msg)
+    if min(indices) >= 0:
+        check_held(path.name, sum(parts) + sum(indices), size - behind, what="texts behind its wave")
     with path.open("rb") as file:
         file.seek(DATA)
         values = np.frombuffer(file.read(points * dtype.itemsize), dtype).astype(dtype.newbyteorder("="))

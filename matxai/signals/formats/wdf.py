@@ -8,12 +8,13 @@ map whose points fill its grid comes as (raman_shift, y, x), everything else as 
 from __future__ import annotations
 
 import struct
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import FileError
+from matxai.errors import FileError, MatxaiWarning
 from matxai.signals.formats.axes import Axis, signal_of
 from matxai.signals.limits import check_held
 from matxai.signals.reader import Item, Reader, ReadOptions, readers, refuse_choices
@@ -65,6 +66,7 @@ class _File:
     origins: dict[str, tuple[npt.NDArray[Any], str | None]]
     grid: tuple[float, ...] | None
     photograph: bool
+    cut: bool
 
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - a reader's signature
@@ -78,7 +80,12 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     Raises
     ------
     FileError
-        If a block is missing, or claims more than the file holds.
+        If a block that is needed is missing, or claims more than the file holds.
+
+    Warns
+    -----
+    MatxaiWarning
+        If the file is cut off behind its spectra: what places them in a map may be lost.
     """
     refuse_choices(path, "a WiRE measurement", ReadOptions(dataset=options.dataset, axis=options.axis))
     file = _parsed(path)
@@ -93,6 +100,9 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         notes.append(f"{head.count} of {head.places} spectra were measured; the others were left out")
     if notes:
         attrs["notes"] = notes
+    if file.cut:
+        said = f"{path.name} is truncated: a block ends beyond the file; its spectra are whole and were read"
+        warnings.warn(said, MatxaiWarning, stacklevel=2)
     name = head.title or "spectrum"
     grid = _grid(file) if head.kind == MAPPED and head.count == head.places else None
 
@@ -182,7 +192,7 @@ def _parsed(path: Path) -> _File:
         stride = 24 + 8 * head.places
         origins = _origins(taken(b"ORGN", 4 + head.origins * stride), head, stride) if head.origins else {}
         grid = struct.unpack("<6f3I", taken(b"WMAP", 44)[8:]) if b"WMAP" in blocks else None
-    return _File(head, values.astype(np.float32), axis, unit, origins, grid, b"WHTL" in blocks)
+    return _File(head, values.astype(np.float32), axis, unit, origins, grid, b"WHTL" in blocks, at != size)
 
 
 def _header(raw: bytes, name: str) -> _Header:
