@@ -216,3 +216,21 @@ def test_a_real_spectrum_against_another_reader(data_dir: Path) -> None:
     rsciio = pytest.importorskip("rsciio.msa")
     other = rsciio.file_reader(str(path))[0]
     np.testing.assert_array_equal(np.asarray(other["data"]).ravel()[: signal.size], signal.values)
+
+
+@pytest.mark.parametrize(
+    ("said", "dim", "unit"),
+    [
+        ("CM^-1", "wavenumber", "1/cm"),
+        ("Raman shift (1/cm)", "raman_shift", "1/cm"),
+        ("2-Theta (deg)", "two_theta", "degree"),
+        ("WAVELENGTH (NM)", "wavelength", "nm"),
+        ("bananas", "axis", None),
+    ],
+)
+def test_units_in_a_programs_own_words_name_the_axis(tmp_path: Path, said: str, dim: str, unit: str | None) -> None:
+    (tmp_path / "a.jdx").write_text(
+        f"##TITLE=a\n##JCAMP-DX=4.24\n##XUNITS={said}\n##NPOINTS=3\n##XYPOINTS=(XY..XY)\n1,2\n2,3\n3,4\n##END=\n"
+    )
+    signal = read(tmp_path / "a.jdx")
+    assert (signal.dims[0], signal[dim].attrs.get("units")) == (dim, unit)

@@ -16,7 +16,7 @@ from matxai.signals.spectra.asdf import unpacked
 from matxai.signals.spectra.axes import KINDS, axis_kind
 from matxai.signals.spectra.columns import unique
 from matxai.signals.spectra.curve import Curve, items_of
-from matxai.signals.spectra.naming import axis_unit
+from matxai.signals.spectra.naming import axis_unit, contradicts, heading
 from matxai.signals.spectra.plain import Plain, decode, plain_text
 from matxai.signals.spectra.said import number_of
 
@@ -209,9 +209,18 @@ def _paired(
     return pairs[:, 0] * factors[0], pairs[:, 1] * factors[1]
 
 
+def _worded(text: str) -> tuple[str, str | None]:
+    """Return what an axis is that a program gives in its own words: ``CM^-1``, ``Raman shift (1/cm)``."""
+    head = heading(text)
+    unit = axis_unit(head.unit) or axis_unit(text)
+    if head.kind is not None and not contradicts(head.kind, head.unit):
+        return head.kind, unit or KINDS[head.kind].unit
+    return ("wavenumber", "1/cm") if unit == "1/cm" else (UNNAMED, unit)
+
+
 def _axis(text: str, what: str, file: str, axis: str | None) -> tuple[str, str | None, list[str]]:
     plain = " ".join(text.lower().strip().split())
-    dim, unit = _UNITS.get(plain, (UNNAMED, axis_unit(text)))
+    dim, unit = _UNITS.get(plain) or _worded(text)
     if dim == "wavenumber" and "RAMAN" in what.upper():
         dim = "raman_shift"
     if axis is None:
