@@ -50,7 +50,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         msg = f"{path.name} says that its axis is in {unit}, which is {kind}; axis='{options.axis}' contradicts it"
         raise FileError(msg)
     attrs, who = _attrs(metadata), "the header" if kind else "the caller"
-    body = Plain(text.name, [line for line in text.lines if not line.startswith("#")], text.encoding, text.ended)
+    body = Plain(text.name, ["" if line.startswith("#") else line for line in text.lines], text.encoding, text.ended)
     wide = wide_in(body)
     if wide is not None:
         axis = options.axis or kind
