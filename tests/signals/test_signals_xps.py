@@ -237,7 +237,7 @@ def test_without_a_photon_energy_the_axis_is_kinetic_and_says_so(tmp_path: Path)
         (lambda t: t.replace("kinetic energy\neV\n950", "kinetic energy\neV\nlots"), "the start should be a number"),
         (lambda t: t.replace("depth\nnm\n0\n", "depth\nnm\n1\n77\n"), "lists the field 77"),
         (lambda t: t.replace("\n5\n1.5\n", "\n5\nmore\n"), "a value of 'O 1s' should be a number and is 'more'"),
-        (lambda t: t.replace("here\n", "here\x00\n"), "holds zero bytes"),
+        (lambda t: t.replace("here\n", "here\x00\n"), r"is no text: byte \d+ is 0x00"),
     ],
 )
 def test_damaged_vamas_is_one_sentence(tmp_path: Path, change: object, said: str) -> None:
@@ -264,3 +264,13 @@ def test_damaged_text_is_one_sentence(xps: Path, tmp_path: Path, name: str, old:
     (tmp_path / name).write_text(text.replace(old, new, 1))
     with pytest.raises(FileError, match=said):
         matxai.read(tmp_path / name)
+
+
+def test_an_ellipsis_of_windows_ends_no_line(tmp_path: Path) -> None:
+    path = _vamas(tmp_path / "a.vms", {})
+    plain = matxai.read(path)
+    text = path.read_text()
+    assert "a comment\n" in text
+    path.write_bytes(text.replace("a comment\n", "a comment\x85 and \x0c more\n").encode("latin-1"))
+    found = matxai.read(path)
+    np.testing.assert_array_equal(found, plain)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from matxai.errors import FileError
 from matxai.signals.formats.axes import clean
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.spectra.columns import unique
 from matxai.signals.spectra.curve import Curve, items_of
-from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, distinct, photoelectrons
+from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, photoelectrons
 from matxai.signals.spectra.text_lines import columns, text_of
 from matxai.signals.vendors.calibration import number, plain
 
@@ -34,7 +35,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         If a block has no rows of numbers, or rows of different length.
     """
     check_axis(path.name, options.axis)
-    lines = text_of(path, options.limit).splitlines()
+    lines = text_of(path, options.limit).split("\n")
     heads, starts = [], []
     head = 0
     for i, line in enumerate(lines):
@@ -43,7 +44,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         elif line.startswith("K.E.\t"):
             starts.append(i)
             heads.append(head)
-    names = distinct([lines[h].strip() or "block" for h in heads])
+    names = unique([lines[h].strip() or "block" for h in heads])
     ends = [*heads[1:], len(lines)]
     places = zip(heads, starts, ends, strict=True)
     curves = [_curve(path.name, n, lines, p, options.axis) for n, p in zip(names, places, strict=True)]

@@ -15,8 +15,9 @@ from matxai.errors import FileError
 from matxai.signals.formats.axes import clean
 from matxai.signals.labelled import UNNAMED
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.spectra.columns import unique
 from matxai.signals.spectra.curve import Curve, items_of
-from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, distinct, photoelectrons
+from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, photoelectrons
 from matxai.signals.spectra.text_lines import columns, text_of
 from matxai.signals.vendors.calibration import number, plain
 
@@ -55,7 +56,7 @@ def _sections(text: str) -> dict[tuple[str, str], tuple[int, list[str]]]:
     """Return for (name, number) of every section the number of its first line and its lines."""
     found: dict[tuple[str, str], tuple[int, list[str]]] = {}
     here: list[str] = []
-    for i, line in enumerate(text.splitlines()):
+    for i, line in enumerate(text.split("\n")):
         if match := _SECTION.match(line):
             here = []
             found[match[1], match[2]] = (i + 2, here)
@@ -125,7 +126,7 @@ def _spectra(
         msg = f"'{name}' in {file} has {table.shape[1] - 1} columns of values and {len(places)} places for them"
         raise FileError(msg)
     title = region.get("Dimension 2 name", "slice")
-    names = distinct([f"{name}, {title} {p:g}" for p in places])
+    names = unique([f"{name}, {title} {p:g}" for p in places])
     return {n: table[:, i + 1] for i, n in enumerate(names)}
 
 

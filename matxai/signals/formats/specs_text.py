@@ -13,8 +13,9 @@ from matxai.errors import FileError
 from matxai.signals.formats.axes import clean
 from matxai.signals.labelled import UNNAMED
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.spectra.columns import unique
 from matxai.signals.spectra.curve import Curve, items_of
-from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, distinct, photoelectrons
+from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, photoelectrons
 from matxai.signals.spectra.text_lines import columns, text_of
 from matxai.signals.vendors.calibration import number, plain
 
@@ -54,7 +55,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         msg = f"{path.name} is a text of SPECS and holds no rows of numbers; export it again with its data"
         raise FileError(msg)
     regions = [b.words.get("Region", "region") for b in blocks]
-    names = distinct([f"{r} {b.place}" if regions.count(r) > 1 else r for r, b in zip(regions, blocks, strict=True)])
+    names = unique([f"{r} {b.place}" if regions.count(r) > 1 else r for r, b in zip(regions, blocks, strict=True)])
     return items_of([_curve(path.name, n, b, options.axis) for n, b in zip(names, blocks, strict=True)], path.name)
 
 
@@ -63,7 +64,7 @@ def _blocks(text: str) -> list[_Block]:
     settings: dict[str, str] = {}
     words: dict[str, str] = {}
     place, open_block = "", False
-    for i, line in enumerate(text.splitlines()):
+    for i, line in enumerate(text.split("\n")):
         said = line.strip()
         if said.startswith("#"):
             open_block = False

@@ -14,8 +14,9 @@ import numpy as np
 
 from matxai.errors import FileError, UnsafeFileError
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.spectra.columns import unique
 from matxai.signals.spectra.curve import Curve, items_of
-from matxai.signals.spectra.photoemission import KINETIC, check_axis, distinct, photoelectrons
+from matxai.signals.spectra.photoemission import KINETIC, check_axis, photoelectrons
 from matxai.signals.spectra.text_lines import text_of
 from matxai.signals.vendors.calibration import number, plain, whole
 
@@ -57,7 +58,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     for group, region, _ in found:
         word = _text(region, "name") or "region"
         names.append(f"{_text(group, 'name')}: {word}" if len(groups) > 1 else word)
-    curves = [_curve(path.name, name, *parts, options.axis) for name, parts in zip(distinct(names), found, strict=True)]
+    curves = [_curve(path.name, name, *parts, options.axis) for name, parts in zip(unique(names), found, strict=True)]
     return items_of(curves, path.name)
 
 

@@ -16,8 +16,9 @@ from matxai.errors import FileError
 from matxai.signals.formats.axes import clean
 from matxai.signals.labelled import UNNAMED
 from matxai.signals.reader import Item, Reader, ReadOptions, readers
+from matxai.signals.spectra.columns import unique
 from matxai.signals.spectra.curve import Curve, items_of
-from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, distinct, photoelectrons
+from matxai.signals.spectra.photoemission import BINDING, KINETIC, check_axis, photoelectrons
 from matxai.signals.spectra.text_lines import Lines, text_of
 from matxai.signals.units import unit_word
 
@@ -83,7 +84,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
     for i in range(header.blocks):
         blocks.append(_block(lines, header, blocks[0] if i else None, path.name))
     several = len({b.sample for b in blocks}) > 1
-    names = distinct([f"{b.sample}: {b.name}" if several else b.name or b.sample for b in blocks])
+    names = unique([f"{b.sample}: {b.name}" if several else b.name or b.sample for b in blocks])
     curves = [_curve(path.name, n, b, header, options.axis) for n, b in zip(names, blocks, strict=True)]
     return items_of(curves, path.name)
 

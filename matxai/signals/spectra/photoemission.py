@@ -90,13 +90,3 @@ def photoelectrons(
         said["notes"] = [*said.get("notes", []), NO_PHOTON_ENERGY]
     places = known.pop(dim)
     return Curve(name, places, values, dim, "eV", {**known, **(beside or {})}, said, dict.fromkeys(known, "eV"))
-
-
-def distinct(names: list[str]) -> list[str]:
-    """Return names that are all different: the second ``C 1s`` is ``C 1s (2)``."""
-    seen: dict[str, int] = {}
-    found = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found

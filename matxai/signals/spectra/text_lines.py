@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from matxai.errors import FileError
-from matxai.signals.limits import MOST_BYTES, check_unfolding
+from matxai.signals.spectra.plain import plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,36 +18,23 @@ if TYPE_CHECKING:
 
 
 def text_of(path: Path, limit: int | None = None) -> str:
-    """Return a text file's characters: UTF-8 or UTF-16 with its mark, UTF-8, else Latin-1.
+    """Return a text file's characters, its lines ended by line feeds (see `matxai.signals.spectra.plain`).
 
     Raises
     ------
     UnsafeFileError
         If it is longer than 512 MB (or ``limit``).
     FileError
-        If it holds bytes of zero, which no text has.
+        If it holds bytes that no text has.
     """
-    size = path.stat().st_size
-    check_unfolding(path.name, size, size, limit or MOST_BYTES, what="text")
-    raw = path.read_bytes()
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = raw.decode("utf-16", "replace")
-    else:
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")
-    if "\x00" in text:
-        msg = f"{path.name} is damaged: it begins like a text and holds zero bytes; copy it again"
-        raise FileError(msg)
-    return text
+    return "\n".join(plain_text(path, limit).lines)
 
 
 class Lines:
     """The lines of a file, taken one after the other; every mistake names its line."""
 
     def __init__(self, text: str, file: str) -> None:
-        self._lines = [line.strip() for line in text.splitlines()]
+        self._lines = [line.strip() for line in text.split("\n")]
         self._file = file
         self._at = 0
 
