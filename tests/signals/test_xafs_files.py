@@ -103,7 +103,7 @@ def test_intensities_that_are_not_positive_have_no_absorption(tmp_path: Path) ->
     (tmp_path / "a.xdi").write_text(_xdi("energy eV,i0,itrans", rows))
     signal = read(tmp_path / "a.xdi")
     assert np.flatnonzero(np.isnan(signal.values)).tolist() == [3]
-    assert any("1 points have no absorption" in note for note in signal.attrs["notes"])
+    assert any("1 point has no absorption" in note for note in signal.attrs["notes"])
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,10 @@ def _axis_column(heads: tuple[Heading, ...], file: str, axis: str | None) -> int
         return kinds[wanted]
     if axis is None and kinds:
         return next(iter(kinds.values()))
-    msg = f"{file} has no axis '{wanted}'; it has {', '.join(str(k) for k in kinds) or 'none'}. Name one with axis=..."
+    if not kinds:
+        msg = f"{file} is damaged: the heading above its columns names no axis (Raman Shift, Wavelength); copy it again"
+        raise FileError(msg)
+    msg = f"{file} has no axis '{wanted}'; it has {', '.join(str(k) for k in kinds)}. Name one with axis=..."
     raise FileError(msg)
 
 

@@ -70,7 +70,8 @@ def read(path: Path, options: ReadOptions) -> list[Item]:  # noqa: ARG001 - a re
             facts = _facts(file)
     except (OSError, ValueError, IndexError, KeyError, AssertionError, RuntimeError, OverflowError, TypeError) as error:
         traceback.clear_frames(error.__traceback__)  # they hold views of the mapped file, which then would not close
-        said = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
+        said = "its tags contradict one another" if isinstance(error, (KeyError, AssertionError)) else str(error)
+        said = said.split("\n", maxsplit=1)[0] or type(error).__name__
         msg = f"{path.name} is truncated or no DigitalMicrograph file ({said}); copy it again"
         raise FileError(msg) from error
     items = [_item(path, fact) for fact in facts]

@@ -75,11 +75,10 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         said = f"the absorption is {one.formula}; the file's columns stand beside it"
         said += f"; item= also takes {' and '.join(rest)}" if rest else ""
         missing = int(np.isnan(one.values).sum())
-        notes = [
-            *axis.notes,
-            said,
-            *([f"{missing} points have no absorption: an intensity is not positive"] if missing else []),
-        ]
+        notes = [*axis.notes, said]
+        if missing:
+            points = "1 point has" if missing == 1 else f"{missing} points have"
+            notes.append(f"{points} no absorption: an intensity is not positive")
         own = {**attrs, "value_name": "absorption", "notes": notes}
         curve = Curve(one.name, axis.values, one.values, axis.dim, axis.unit, beside, own, units)
         item = items_of([curve], path.name)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from matxai.errors import FileError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MAGIC = b"PK\x03\x04"
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError
+)  # fmt: skip
 
 
 def has_member(path: Path, head: bytes, pattern: str) -> bool:
@@ -67,7 +71,7 @@ class Archive:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return decoded(archive.read(self._members[name]))
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, NotImplementedError) as error:
+        except _UNREADABLE as error:
             msg = f"{self.path.name} is damaged: '{name}' in it cannot be read ({error}); copy it again"
             raise FileError(msg) from error
 

@@ -160,6 +160,8 @@ def _values(
         roles[2] = "sigma"
         why = "the file is .xye" if third_is_sigma else "it is the root of the second"
         notes = [*notes, f"the third column was taken as the uncertainty: {why}"]
+    elif not any(h.text for h in heads) and columns.shape[1] == 3:
+        notes = [*notes, "the third column is not the root of the second and was taken as a second intensity"]
     values = _value_columns(roles, place)
     beside = {
         heads[i].kind or slug(heads[i].name): columns[:, i]
@@ -173,7 +175,7 @@ def _values(
         own = dict(beside)
         if i + 1 < len(roles) and roles[i + 1] == "sigma":
             own["sigma"] = columns[:, i + 1]
-        said = {**attrs, "notes": list(notes)}
+        said = {**attrs, **({"notes": list(notes)} if notes else {})}
         if heads[i].name and len(values) == 1:
             said["value_name"] = heads[i].name
         if heads[i].unit:
