@@ -76,17 +76,20 @@ def _right(model: Model, world: World) -> float:
 
 
 def _again(case: Case, world: World, model: Model, made: Planted) -> tuple[Model, str]:
-    """Clean the training set as ``matxai leakage --remedy`` would by default, and train the net from scratch."""
-    from matxai.checks.leak.remedy import cleaned, plan_remedy
+    """Train the net from scratch on what ``--retrain recipe`` learns from: cleaned, and with others' artefacts."""
+    from matxai.checks.leak.remedy import plan_remedy
+    from matxai.checks.leak.retrained import lessons_of
 
     data = made.labelled(world.classes)
     plan = plan_remedy(data, artefacts_of(case, made))
-    images = np.stack([np.asarray(cleaned(plan, k, data.read)[0].values) for k in range(len(data))])
+    cut = plan.margins[0][1] if plan.margins else 0
+    lessons, _ = lessons_of(data, replace(plan, margins=()), made.groups, 0)  # the new net crops by itself
+    images = np.stack([np.asarray(lessons.read(k).values) for k in range(len(lessons))])
     torch.manual_seed(case.net.seed)
     module = module_of(case.net.architecture, world.channels, len(world.classes))
-    fit(module, tensors(model_of(case.net, world, module), images), made.labels, seed=case.net.seed)
-    cut = plan.margins[0][1] if plan.margins else 0
-    return model_of(replace(case.net, cropped=cut), world, module), "recipe"
+    again = model_of(replace(case.net, cropped=cut), world, module)
+    fit(module, tensors(again, images), lessons.labels, seed=case.net.seed)
+    return again, "recipe"
 
 
 def _fitted(case: Case, world: World, model: Model, made: Planted) -> tuple[Model, str]:

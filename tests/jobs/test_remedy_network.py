@@ -121,13 +121,17 @@ def test_what_falls_short_is_said_in_numbers(leaky) -> None:
     *_, before = leaky
     interval = (0.0, 1.0)
 
-    def told(old: float, new: float) -> str:
+    def told(old: float, new: float, way: str = "network") -> str:
         beside = Beside(old, new, interval, interval, N)
-        return falls_short(before, Anew("head", None, {"without": beside}, _quiet(before)))
+        return falls_short(before, Anew(way, None, {"without": beside}, _quiet(before)))
 
     assert told(0.9, 0.88) == ""
     assert told(0.9, 0.86) == (
         "accuracy without the artefacts falls by 4 percentage points, and 2 percentage points are allowed"
+    )
+    assert told(0.9, 0.9, "head") == ""
+    assert told(0.9, 0.89, "head") == (
+        "accuracy without the artefacts falls by 1 percentage point, and 0 percentage points are allowed"
     )
     assert falls_short(before, Anew("head", None)) == "it could not be fitted"
     same = Anew("head", None, {"without": Beside(0.9, 0.9, interval, interval, N)}, before)

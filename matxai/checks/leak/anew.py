@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, str], None]
 
 DRAWS = 2000
-FALL, LOSS = 0.8, 0.02
-"""What a remedy has to reach: the exchange effect falls by so much of it, and accuracy by no more than that."""
+FALL, LOSS, LOSS_OF_HEAD = 0.8, 0.02, 0.0
+"""What a remedy has to reach: the exchange effect falls by so much of it, and accuracy by no more than that. In-painted
+images are new to the old model and none to the new one, which flatters the new; a head, which is not all that can be
+done, may lose nothing on them."""
 _NEAR = 1e-9
 
 
@@ -208,7 +210,7 @@ def falls_short(before: Leakage, anew: Anew) -> str:
     """Return why a model fitted anew is no remedy yet, in plain words; empty where it is one.
 
     The exchange effect has to fall by :data:`FALL`, and the share of right answers on signals without the artefacts by
-    no more than :data:`LOSS`.
+    no more than :data:`LOSS`, with a new head :data:`LOSS_OF_HEAD`.
     """
     if anew.leakage is None:
         return sentences.SHORT_NONE
@@ -219,9 +221,10 @@ def falls_short(before: Leakage, anew: Anew) -> str:
             return sentences.SHORT_EFFECT.format(fall=sentences.points(max(fall, 0.0)), wanted=sentences.points(FALL))
     without = anew.accuracy["without"]
     loss = without.old - without.new
-    if loss > LOSS + _NEAR:
+    allowed = LOSS_OF_HEAD if anew.way == "head" else LOSS
+    if loss > allowed + _NEAR:
         return sentences.SHORT_ACCURACY.format(
-            loss=sentences.percentage_points(loss), allowed=sentences.percentage_points(LOSS)
+            loss=sentences.percentage_points(loss), allowed=sentences.percentage_points(allowed)
         )
     return ""
 
