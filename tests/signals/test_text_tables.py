@@ -350,3 +350,10 @@ def test_a_text_larger_than_allowed_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.xy").write_text(_written(" ", "."))
     with pytest.raises(UnsafeFileError, match="limit="):
         read(tmp_path / "a.xy", limit=100)
+
+
+@pytest.mark.parametrize(("end", "said"), [("1300\n", False), ("1300", False), ("13", True), ("13\n", False)])
+def test_a_last_number_that_may_be_cut_off_is_named(tmp_path: Path, end: str, said: bool) -> None:
+    (tmp_path / "a.xy").write_text(f"10.0 1100\n10.1 1200\n10.2 1250\n10.3 {end}")
+    notes = read(tmp_path / "a.xy").attrs.get("notes", [])
+    assert any("line 4, has no end of line" in note for note in notes) is said

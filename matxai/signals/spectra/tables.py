@@ -161,10 +161,23 @@ def _table(text: Plain, block: _Block, dialect: Dialect) -> Table:
             width = max(widths)  # short columns leave their cells away at the end
         elif not text.ended and widths[-1] < width and block.lines[-1] == len(text.lines) - 1 and widths[-2] == width:
             _refuse_ragged(text, block, widths, width)
+    if _may_be_cut(text, block):
+        notes.append(
+            f"the last row, line {block.lines[-1] + 1}, has no end of line and is shorter than every other row: its "
+            "last number may be cut off"
+        )
     columns = np.full((len(block.rows), width), np.nan)
     for i, row in enumerate(block.rows):
         columns[i, : len(row)] = row[:width]
     return Table(columns, tuple(block.header), block.first + 1, dialect, tuple(notes))
+
+
+def _may_be_cut(text: Plain, block: _Block) -> bool:
+    """Whether a text ends in the midst of a row, as a copy that was broken off does; most programs end every line."""
+    if text.ended or len(block.lines) < 3 or block.lines[-1] != len(text.lines) - 1:
+        return False
+    *others, last = (len(text.lines[i].strip()) for i in block.lines)
+    return last < min(others)
 
 
 def _refuse_ragged(text: Plain, block: _Block, widths: list[int], width: int) -> None:
