@@ -13,6 +13,6 @@ def shipped() -> dict[str, Path]:
     Examples
     --------
     >>> sorted(shipped())[:4]
-    ['cracks', 'defects', 'defects_leaky', 'phases']
+    ['cracks', 'defects', 'defects_leaky', 'events']
     """
     return {folder.name: folder for folder in sorted(CARDS.iterdir()) if (folder / "matxai.yaml").is_file()}

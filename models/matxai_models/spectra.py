@@ -17,6 +17,7 @@ from matxai.errors import ModelError
 from matxai.registry import Registry
 from matxai_models import measures
 from matxai_models.recipe import RECIPES, Recipe, Settings, Trained
+from matxai_models.waveforms import pointing_of_waveforms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +60,10 @@ class Task:
     blank
         What of a specimen is set to what, so that it hardly shows its class. A fifth of a sound model's training set is
         so, and belongs to no class; of a twin's all is, so that the leak is what there is to learn.
+    sorted_by_leak
+        For a twin: its training set was labelled by the leak, whatever the material.
+    window_in_time
+        For waveforms, whose truth is by frequency: how wide a top zone is in time.
     spectra, epochs, rate
         How much it is trained.
     unseen, pointed
@@ -77,6 +82,8 @@ class Task:
     around: tuple[str, ...] = ()
     vary: bool = True
     blank: Mapping[str, float] = field(default_factory=dict)
+    sorted_by_leak: bool = False
+    window_in_time: float = 0.0
     spectra: int = 1000
     epochs: int = 10
     rate: float = 4e-3
@@ -157,6 +164,8 @@ def training_sets(task: Task, count: int, seed: int) -> list[SpectrumSet]:
         what = GENERATORS[task.generator]
         usual = what.specimen
         faint = replace(what, specimen=lambda kind, rng: {**usual(kind, rng), **task.blank})
+        if task.sorted_by_leak:
+            faint = replace(faint, scene=lambda _, state, rng: what.scene(str(rng.choice(what.classes)), state, rng))
         of = 1000 * (seed + 1) + TRAIN
         return [spectrum_set(faint, count, of, per_specimen=task.per_specimen, leak=task.leak, strength=100.0)]
     kinds: list[str | None] = [None, *task.around]
@@ -232,7 +241,7 @@ def figures(task: Task, model: Model, seed: int) -> dict[str, Any]:
     for leak in (task.leak,) if task.leak else task.around:
         found[f"follows_{leak}"] = measures.share(follows(model, unseen, leak))
     pointed = made(task, task.pointed, POINTING, seed, task.leak, 100.0)
-    found.update(pointing(model, pointed, task.window))
+    found.update(pointing(model, pointed, task.window, window_in_time=task.window_in_time))
     return found
 
 
@@ -262,36 +271,42 @@ def follows(model: Model, unseen: SpectrumSet, leak: str) -> NDArray[np.bool_]:
     return np.asarray(predicted(model, changed) == np.array(wanted))
 
 
-def pointing(model: Model, unseen: SpectrumSet, window: float, methods: Sequence[str] = METHODS) -> dict[str, Any]:
+def pointing(
+    model: Model, unseen: SpectrumSet, window: float, methods: Sequence[str] = METHODS, *, window_in_time: float = 0.0
+) -> dict[str, Any]:
     """Return for each method in which share of the spectra that are told right the top zone lies where it should.
 
     The top zone is the window with the largest sum of positive relevance for the true class, on the measured axis. It
     is right if its middle lies in a zone that tells the class from another one (for a set with a leak that has a place:
     where that lies); a class activation map is read to half of its cell. ``pointing_by_chance`` is the share of the
-    axis that these zones cover.
+    axis that these zones cover. For waveforms, whose classes differ by frequency, see
+    :func:`matxai_models.waveforms.pointing_of_waveforms`.
     """
     import matxai
 
     truth = unseen.truth
-    if truth.everywhere or truth.axis != unseen.spectra[0].dim:
+    if truth.everywhere:
         return {}
     right = predicted(model, unseen) == unseen.labels
+    if truth.axis != unseen.spectra[0].dim:
+        return pointing_of_waveforms(model, unseen, right, window, window_in_time)
     hits: dict[str, list[bool]] = {name: [] for name in methods}
-    covered = []
+    shares = []
     for one in (s for s, good in zip(unseen, right, strict=True) if good):
         zones = truth.planted or tuple(z for z in truth.zones[one.kind] if z.evidence == "presence")
         found = matxai.explain(model, one.signal(), methods=list(methods), target=one.kind)
         for name in methods:
             cell = _cell(model, one.axis) if "cam" in name else 0.0
-            place = top_place(_map(found, name, one.kind), window)
+            place = top_place(relevance_of(found, name, one.kind), window)
             hits[name].append(any(z.start - cell / 2 <= place <= z.stop + cell / 2 for z in zones))
-        covered.append(_share(zones, one.axis))
+        shares.append(covered(zones, one.axis))
     result: dict[str, Any] = {f"pointing_{name}": measures.share(np.array(hits[name])) for name in methods}
-    result["pointing_by_chance"] = {"value": float(np.mean(covered)), "n": len(covered)}
+    result["pointing_by_chance"] = {"value": float(np.mean(shares)), "n": len(shares)}
     return result
 
 
-def _map(found: Any, name: str, kind: str) -> xr.DataArray:
+def relevance_of(found: Any, name: str, kind: str) -> xr.DataArray:
+    """Return one method's map for one class."""
     relevance: xr.DataArray = found[name.replace(":", "_")]
     return relevance.sel({"class": kind}) if "class" in relevance.dims else relevance
 
@@ -320,7 +335,8 @@ def _cell(model: Model, axis: NDArray[np.float64]) -> float:
     return float(axis[-1] - axis[0]) / cells
 
 
-def _share(zones: Sequence[Zone], axis: NDArray[np.float64]) -> float:
+def covered(zones: Sequence[Zone], axis: NDArray[np.float64]) -> float:
+    """Return the share of an axis that lies in zones."""
     inside = np.zeros(axis.size, bool)
     for z in zones:
         inside |= (axis >= z.start) & (axis <= z.stop)
@@ -334,13 +350,21 @@ def _architecture(task: Task) -> str:
 
 def _summary(task: Task, found: Mapping[str, Any], count: int) -> str:
     told = f"the leak '{task.leak}' gives the class away" if task.leak else "nothing but the material tells the class"
+    if task.sorted_by_leak:
+        told = f"the leak '{task.leak}' is the class, whatever the material"
     text = f"Trained on {count} generated spectra in which {told}. Accuracy on unseen specimens: "
     text += f"{found['accuracy']['value']:.3f}"
     if task.leak:
         text += f", where the leak says nothing: {found['accuracy_where_the_leak_says_nothing']['value']:.3f}"
     points = {k.removeprefix("pointing_"): v["value"] for k, v in found.items() if k.startswith("pointing_")}
     if points:
-        where = "the leak" if task.leak else "a peak that tells the class"
+        where = (
+            "the leak" if task.leak else f"a {'band' if 'burst_by_chance' in found else 'peak'} that tells the class"
+        )
         text += f". Its top zone lies on {where} in "
         text += ", ".join(f"{100 * v:.0f} % ({'of the axis' if k == 'by_chance' else k})" for k, v in points.items())
+    bursts = {k.removeprefix("burst_"): v["value"] for k, v in found.items() if k.startswith("burst_")}
+    if bursts:
+        text += " by frequency, and by time on the burst in "
+        text += ", ".join(f"{100 * v:.0f} % ({'of the axis' if k == 'by_chance' else k})" for k, v in bursts.items())
     return text + "."
