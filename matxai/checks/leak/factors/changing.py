@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from matxai.checks.leak.factors.measuring import is_counts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +32,9 @@ def stored(values: npt.NDArray[Any], like: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def with_values(signal: xr.DataArray, values: npt.NDArray[Any]) -> xr.DataArray:
-    """Return a signal with other values of the same shape, in its own type."""
+    """Return a signal with other values of the same shape, in its own type; a spectrum has none below its own and 0."""
+    if is_counts(grey_of(signal)):
+        values = np.maximum(values, min(float(np.min(signal.values)), 0.0))
     return signal.copy(data=stored(values, signal.dtype))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matxai.checks.leak.choosing import spread
 from matxai.checks.leak.factors.assessing import Varying
 from matxai.checks.leak.factors.changing import grey_of
-from matxai.checks.leak.factors.measuring import brightness_of, contrast_of, focus_of, noise_of
+from matxai.checks.leak.factors.measuring import brightness_of, focus_of, own_contrast_of, own_noise_of
 from matxai.checks.leak.factors.telling import codes_of
 from matxai.signals.units import PIXEL
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matxai.checks.leak.case import Case
 
 SIGNALS = 400
-MEASURES = {"brightness": brightness_of, "contrast": contrast_of, "focus": focus_of, "noise": noise_of}
+MEASURES = {"brightness": brightness_of, "contrast": own_contrast_of, "focus": focus_of, "noise": own_noise_of}
 
 
 @dataclass(frozen=True, eq=False)

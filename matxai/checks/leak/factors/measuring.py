@@ -1,4 +1,8 @@
-"""Four numbers of a picture that its specimen may cause and its instrument as well: brightness to noise."""
+"""Four numbers of a picture or curve that its specimen may cause and its instrument as well: brightness to noise.
+
+What a spectrum was multiplied with is the factor ``scale``. Contrast and noise of curves are therefore relative: else a
+constant of normalisation would be given to a net as noise that buries every peak.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,13 @@ if TYPE_CHECKING:
     from matxai.checks.leak.factors.changing import Floats
 
 _WIDEST, _STEPS = 8.0, 17
+SIGNED = 0.1
+"""A curve whose lowest value is below this part of its highest, with another sign, is a waveform and no count."""
+
+
+def is_counts(grey: Floats) -> bool:
+    """Whether values are those of a spectrum: one axis, hardly anything below 0."""
+    return grey.ndim == 1 and bool(grey.min() >= -SIGNED * grey.max()) and float(grey.mean()) > 0
 
 
 def brightness_of(grey: Floats) -> float:
@@ -21,6 +32,11 @@ def brightness_of(grey: Floats) -> float:
 def contrast_of(grey: Floats) -> float:
     """Return the standard deviation of the grey values."""
     return float(grey.std())
+
+
+def own_contrast_of(grey: Floats) -> float:
+    """Return the contrast; of a spectrum that over its mean."""
+    return contrast_of(grey) / (float(grey.mean()) if is_counts(grey) else 1.0)
 
 
 def focus_of(grey: Floats) -> float:
@@ -42,6 +58,12 @@ def noise_of(grey: Floats) -> float:
     for axis in range(grey.ndim):
         left = np.diff(left, n=2, axis=axis)
     return float(np.sqrt(np.pi / 2) * np.abs(left).mean() / 6 ** (grey.ndim / 2)) if left.size else 0.0
+
+
+def own_noise_of(grey: Floats) -> float:
+    """Return the noise; of a curve that over the deviation of all its values."""
+    spread = contrast_of(grey) if grey.ndim == 1 else 1.0
+    return noise_of(grey) / spread if spread > 0 else 0.0
 
 
 def blur_for(grey: Floats, focus: float) -> float:

@@ -15,6 +15,7 @@ from matxai.checks.leak.factors import factors
 from matxai.checks.leak.factors.assessing import Varying, assess
 from matxai.checks.leak.factors.changing import grey_of, with_values
 from matxai.checks.leak.factors.measured import looked_at
+from matxai.checks.leak.factors.measuring import is_counts
 from matxai.checks.leak.factors.telling import codes_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 STRETCHES, FEWEST_POINTS = 32, 12
-SIGNED = 0.1
-"""A signal whose lowest value is below this part of its highest, with another sign, is a waveform and no count."""
 SAME = 1.5
 """Scales that differ by less are taken as one: so well they can be measured in some hundred points."""
 
@@ -67,7 +66,7 @@ def scale_of(curve: Floats) -> float:
         return 0.0
     parts = np.array_split(curve, count)
     noise = np.array([1.4826 * float(np.median(np.abs(np.diff(p, n=2)))) / np.sqrt(6) for p in parts])
-    if curve.min() < -SIGNED * curve.max():
+    if not is_counts(curve):
         return float(np.quantile(noise, 0.25))
     level = np.array([float(np.median(p)) for p in parts])
     some = (level > 0) & (noise > 0)  # a stretch that was padded has no noise
