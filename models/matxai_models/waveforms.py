@@ -57,7 +57,8 @@ def pointing_of_waveforms(
             for name in methods:
                 place = top_place(relevance_of(found, name, one.kind), wide)
                 hits.setdefault(f"{what}_{name}", []).append(any(z.holds(place) for z in zones))
-            grid = one.axis if domain is None else np.fft.rfftfreq(one.axis.size, float(np.diff(one.axis).mean()))
+            step = float(np.diff(one.axis).mean())
+            grid = one.axis if domain is None else np.asarray(np.fft.rfftfreq(one.axis.size, step), np.float64)
             chance[what].append(covered(zones, grid))
     result: dict[str, Any] = {name: measures.share(np.array(values)) for name, values in hits.items()}
     for what, values in chance.items():

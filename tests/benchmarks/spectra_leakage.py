@@ -85,7 +85,8 @@ def judged(pair: Pair, spectra: int, seed: int, **options: Any) -> Outcome:
     import matxai
 
     with tempfile.TemporaryDirectory() as folder:
-        data = write_spectra(Path(folder) / "set", spectra, seed, of=pair.generator, leak=pair.leak, strength=100.0)
+        leak: dict[str, Any] = {"leak": pair.leak, "strength": 100.0}
+        data = write_spectra(Path(folder) / "set", spectra, seed, of=pair.generator, per_specimen=2, **leak)
         begun = time.perf_counter()
         found = matxai.leakage(
             str(shipped()[pair.model]), data, group="group", split="all", out=Path(folder) / "out", **options
@@ -137,7 +138,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Judge all pairs, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spectra", type=int, default=75, help="in each set, three of each specimen")
+    parser.add_argument("--spectra", type=int, default=75, help="in each set, two of each specimen")
     parser.add_argument("--seed", type=int, default=11, help="of the sets")
     parser.add_argument("--models", nargs="+", choices=sorted({p.model for p in PAIRS}), help="by default all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")

@@ -12,7 +12,7 @@ from matxai.checks.leak.factors import factors
 from matxai.checks.leak.factors.assessing import assess
 from matxai.checks.leak.factors.changing import grey_of, with_values
 from matxai.checks.leak.factors.measured import varying
-from matxai.checks.leak.factors.measuring import blur_for
+from matxai.checks.leak.factors.measuring import blur_for, is_counts
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,8 +25,19 @@ _SURELY = 0.95
 
 @factors.register("focus")
 def focus(case: Case) -> Factor | None:
-    """Blur a signal until it is as soft as the donor's; one that is softer already stays: nothing makes it sharp."""
+    """Blur a signal until it is as soft as the donor's; one that is softer already stays: nothing makes it sharp.
+
+    Not of waveforms: there, how much is fine detail is which frequencies there are, and these are what is measured.
+    """
+    if _waveform(case):
+        return None
     return assess(case, "focus", varying(case, "focus", softened, _possible), specimen=True)
+
+
+def _waveform(case: Case) -> bool:
+    """Whether the signals are curves of both signs, judged by the one in the middle of the set."""
+    grey = grey_of(case.signals[len(case.labels) // 2])
+    return grey.ndim == 1 and not is_counts(grey)
 
 
 def _possible(own: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
