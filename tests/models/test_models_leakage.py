@@ -29,7 +29,6 @@ def gained() -> LabelledSet:
 def test_the_gain_moves_the_twin_and_never_the_sound_network(gained: LabelledSet, name: str, reads: bool) -> None:
     model, units, signals = matxai.load_model(shipped()[name]), np.arange(len(gained)), Signals(gained)
     clean = class_scores(model, [signals[i] for i in units])
-    assert (clean.argmax(axis=1) == gained.labels).mean() > 0.95
     case = Case(model, gained, units, units, clean, gained.groups, True, signals, draws=200)
     found = factors["scale"](case)
     assert found is not None
