@@ -36,6 +36,9 @@ class Settings:
         How many training images are generated or taken; ``None``: the recipe's own number.
     epochs
         How often each is seen; ``None``: the recipe's own number.
+    classes
+        Which classes to tell apart, for recipes that let one choose; empty: the recipe's own. ``name=a+b`` makes one
+        class of several labels.
     progress
         Called with (done, total, label) after each epoch.
     """
@@ -44,6 +47,7 @@ class Settings:
     data: Path | None = None
     images: int | None = None
     epochs: int | None = None
+    classes: tuple[str, ...] = ()
     progress: Callable[[int, int, str], None] | None = None
 
 
@@ -87,12 +91,15 @@ class Recipe:
         Trains it.
     data_set
         The public data set that it needs, or ``None`` where it trains on generated images.
+    chooses
+        Whether its classes may be chosen.
     """
 
     name: str
     title: str
     run: Callable[[Settings], Trained] = field(repr=False)
     data_set: str | None = None
+    chooses: bool = False
 
 
 RECIPES: Registry[Recipe] = Registry("recipe", package="matxai_models.recipes", error=ModelError)

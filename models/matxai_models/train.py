@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from matxai.errors import MatxaiError, ModelError
@@ -20,7 +19,7 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     Parameters
     ----------
     name
-        A recipe: ``defects``, ``phases``, ``states``, ..., or ``steel`` (needs ``settings.data``).
+        A recipe: ``defects``, ``phases``, ``states``, ..., or ``steel``, ``diffraction``, ``raman`` (need ``settings.data``).
     out
         The folder to write.
     settings
@@ -34,7 +33,7 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     Raises
     ------
     ModelError
-        If there is no such recipe, it needs data and none are given, or the folder cannot be written.
+        If there is no such recipe, it needs data and none are given, its classes are fixed, or the folder cannot be written.
     """
     from matxai_models.writing import write_model
 
@@ -42,6 +41,10 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     settings = settings or Settings()
     if recipe.data_set is not None and settings.data is None:
         msg = f"The recipe '{name}' trains on the data set '{recipe.data_set}'; give its folder with --data."
+        raise ModelError(msg)
+    if settings.classes and not recipe.chooses:
+        able = ", ".join(n for n in RECIPES if RECIPES[n].chooses)
+        msg = f"The classes of the recipe '{name}' are fixed; those of {able} may be chosen."
         raise ModelError(msg)
     for what, number in (("images", settings.images), ("epochs", settings.epochs)):
         if number is not None and number < 1:
@@ -69,9 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--images", type=int, help="how many training images (default: the recipe's number)")
     parser.add_argument("--epochs", type=int, help="how often each is seen (default: the recipe's number)")
+    parser.add_argument("--classes", default="", help="which classes, as A,B or NAME=A+B, for recipes on data of yours")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    settings = replace(Settings(), seed=chosen.seed, data=chosen.data, images=chosen.images, epochs=chosen.epochs)
+    classes = tuple(part.strip() for part in chosen.classes.split(",") if part.strip())
+    settings = Settings(chosen.seed, chosen.data, chosen.images, chosen.epochs, classes)
     try:
         folder = train(chosen.name, chosen.out, settings)
     except MatxaiError as error:

@@ -43,6 +43,7 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
     command += " --data FOLDER" if recipe.data_set else ""
     for option, number in (("images", settings.images), ("epochs", settings.epochs)):
         command += "" if number is None else f" --{option} {number}"
+    command += f" --classes {','.join(settings.classes)}" if settings.classes else ""
     card = {
         "version": 1,
         "weights": WEIGHTS,
@@ -92,7 +93,7 @@ def _output(trained: Trained) -> np.ndarray[tuple[int, ...], np.dtype[np.float32
 def _readme(trained: Trained, recipe: Recipe, command: str) -> str:
     rows = []
     for name, figure in trained.measured.items():
-        if isinstance(figure, dict):
+        if isinstance(figure, dict) and "value" in figure:
             interval = figure.get("interval")
             spread = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
             rows.append(f"| {name.replace('_', ' ')} | {figure['value']:.3f} | {spread} | {figure['n']} |")
