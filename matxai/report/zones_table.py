@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 ZONES, EXPECTED = "zones", "expected_lines"
 """Names of the files."""
 
+DIGITS = 6
+"""Significant digits of the numbers in the files; positions and energies are not known to more."""
+
 COLUMNS: dict[str, str] = {
     "file": "string",
     "class": "string",
@@ -74,7 +77,7 @@ def zones_frame(tables: Iterable[tuple[str, ZoneTable]]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [{"file": name, **row} for name, table in tables for row in table.rows()]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return _rounded(pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS))
 
 
 def expected_frame(tables: Iterable[tuple[str, ZoneTable]]) -> pd.DataFrame:
@@ -90,4 +93,11 @@ def expected_frame(tables: Iterable[tuple[str, ZoneTable]]) -> pd.DataFrame:
         for name, table in tables
         for line in table.expected
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(EXPECTED_COLUMNS)).astype(EXPECTED_COLUMNS)
+    return _rounded(pd.DataFrame(rows, columns=list(EXPECTED_COLUMNS)).astype(EXPECTED_COLUMNS))
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep as many digits as a measurement has: :data:`DIGITS` of each number."""
+    for name in frame.columns[frame.dtypes == "float64"]:
+        frame[name] = [float(f"{value:.{DIGITS}g}") for value in frame[name]]
+    return frame

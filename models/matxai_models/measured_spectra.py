@@ -71,7 +71,9 @@ def as_spectrum(signal: xr.DataArray, kind: str, *, group: str = "") -> Spectrum
     axis, values = np.asarray(signal[dim].values, float), np.asarray(signal.values, float)
     attrs = {k: signal.attrs[k] for k in ("wavelength",) if k in signal.attrs}
     unit = str(signal[dim].attrs.get("units", ""))
-    return Spectrum(axis, values, values, dim, unit, "intensity", "counts", (), kind, group, {}, {}, attrs, None, None, 0)
+    return Spectrum(
+        axis, values, values, dim, unit, "intensity", "counts", (), kind, group, {}, {}, attrs, None, None, 0
+    )
 
 
 def moved(
@@ -95,9 +97,7 @@ def moved(
     import torch
 
     far = rng.random(len(x)) < NONE
-    steps = np.where(
-        far, rng.integers(least, x.shape[-1] - least, len(x)), rng.integers(-jitter, jitter + 1, len(x))
-    )
+    steps = np.where(far, rng.integers(least, x.shape[-1] - least, len(x)), rng.integers(-jitter, jitter + 1, len(x)))
     rolled = torch.stack([row.roll(int(step), -1) for row, step in zip(x, steps, strict=True)])
     return rolled, torch.where(torch.from_numpy(far), torch.full_like(y, -1), y)
 

@@ -19,7 +19,8 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     Parameters
     ----------
     name
-        A recipe: ``defects``, ``phases``, ``states``, ..., or ``steel``, ``diffraction``, ``raman`` (need ``settings.data``).
+        A recipe: ``defects``, ``phases``, ``states``, ...; ``steel``, ``diffraction``, ``raman`` need
+        ``settings.data``.
     out
         The folder to write.
     settings
@@ -33,7 +34,8 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
     Raises
     ------
     ModelError
-        If there is no such recipe, it needs data and none are given, its classes are fixed, or the folder cannot be written.
+        If there is no such recipe, it needs data and none are given, its classes are fixed, or the folder cannot be
+        written.
     """
     from matxai_models.writing import write_model
 

@@ -23,7 +23,7 @@ from matxai.reference.cif import read_cif
 def test_classes_are_labels_or_several_labels_under_one_name() -> None:
     found = chosen_classes(["calcite=n+s", "PST"], ["PST", "n", "s", "Si"])
     assert found == {"calcite": ("n", "s"), "PST": ("PST",)}
-    with pytest.raises(ModelError, match="No class of the data is called 'PTS'. Did you mean 'PST'"):
+    with pytest.raises(ModelError, match=r"No class of the data is called 'PTS'\. Did you mean 'PST'"):
         chosen_classes(["PTS", "n"], ["PST", "n"])
     with pytest.raises(ModelError, match="'n' is in two of the classes"):
         chosen_classes(["a=n+s", "b=n"], ["n", "s"])

@@ -9,6 +9,7 @@ import numpy as np
 
 from matxai.errors import RegionError
 from matxai.regions import CurveZones, Region, divided
+from matxai.regions.zonings import place_said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def absent(cut: CurveZones, signal: xr.DataArray, contrast: Sequence[xr.DataArra
     found = []
     for zone in theirs.zones:
         if not cut.labels[zone.mask].any() and zone.evidence["snr"] > 0:
-            said = {**zone.evidence, "name": f"absent {zone.evidence['position']:.6g}"}
+            said = {**zone.evidence, "name": f"absent {place_said(float(zone.evidence['position']), cut.axis)}"}
             found.append(Region(zone.mask, zone.kind, "contrast", evidence=said))
     return found
 
@@ -66,8 +67,9 @@ def without_zone(cut: CurveZones, found: Compared, source: str, near: float) -> 
         inside = np.flatnonzero(mask)
         at = int(np.argmin(np.abs(cut.axis - line.position)))
         evidence = {
-            "name": f"line {line.position:.6g}", "position": line.position, "fwhm": near, "channel": at,
-            "height": 0.0, "snr": 0.0, "left": float(cut.axis[inside[0]]), "right": float(cut.axis[inside[-1]]),
+            "name": f"line {place_said(line.position, cut.axis)}", "position": line.position, "fwhm": near,
+            "channel": at, "height": 0.0, "snr": 0.0,
+            "left": float(cut.axis[inside[0]]), "right": float(cut.axis[inside[-1]]),
         }  # fmt: skip
         zones.append(Region(mask, "line", source, evidence=evidence))
     return zones

@@ -196,7 +196,21 @@ def made(
         "right": float(facts.axis[inside[-1]]),
         **evidence,
     }
-    return Region(mask, kind, "curve", evidence={"name": name or f"{kind} {said['position']:.6g}", **said})
+    return Region(
+        mask, kind, "curve", evidence={"name": name or f"{kind} {place_said(said['position'], facts.axis)}", **said}
+    )
+
+
+def place_said(position: float, axis: Curve) -> str:
+    """Return a position as names say it: to a tenth of the step of the axis or better, and no finer than it is known.
+
+    Examples
+    --------
+    >>> place_said(712.14650, np.arange(100.0, 1800.0, 1.9)), place_said(40.56612, np.arange(10.0, 90.0, 0.01))
+    ('712.1', '40.566')
+    """
+    step = float(np.median(np.diff(axis))) if len(axis) > 1 else 1.0
+    return f"{position:.{max(1 - int(np.floor(np.log10(step))), 0)}f}" if 1e-6 < step < 1e6 else f"{position:.6g}"
 
 
 def width_of(net: Curve, axis: Curve, inside: npt.NDArray[np.int64]) -> float:

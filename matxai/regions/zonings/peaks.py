@@ -12,7 +12,7 @@ from scipy import ndimage
 from matxai.errors import RegionError
 from matxai.regions.baseline_of_curve import baseline_of
 from matxai.regions.spectral import Curve, peaks, shoulders
-from matxai.regions.zonings import CurveFacts, made, zonings
+from matxai.regions.zonings import CurveFacts, made, place_said, zonings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,14 @@ def _zone(facts: CurveFacts, baseline: Curve, low: int, high: int, kind: str, to
         bend = before - 2 * here + after
         at += float(np.clip(0.5 * (before - after) / bend, -1, 1)) if bend < 0 else 0.0
     place = float(np.interp(at, np.arange(len(net)), facts.axis))
-    return made(_mask(len(net), low, high), kind, facts, baseline, name=f"{kind} {place:.6g}", position=place)
+    return made(
+        _mask(len(net), low, high),
+        kind,
+        facts,
+        baseline,
+        name=f"{kind} {place_said(place, facts.axis)}",
+        position=place,
+    )
 
 
 def _with_shoulders(facts: CurveFacts, baseline: Curve, zones: list[Region], width: int) -> list[Region]:
@@ -112,7 +119,7 @@ def _with_shoulders(facts: CurveFacts, baseline: Curve, zones: list[Region], wid
         net = facts.values - baseline
         said = {"position": float(facts.axis[at]), "channel": at, "height": float(net[at]), "fwhm": float("nan"),
                 "snr": float(net[at] / max(float(facts.noise[at]), 1e-300))}  # fmt: skip
-        name = f"shoulder {said['position']:.6g}"
+        name = f"shoulder {place_said(float(facts.axis[at]), facts.axis)}"
         piece = made(_mask(len(net), low, high), "shoulder", facts, baseline, name=name, **said)
         found = [z for z in found if z is not home] + [_zone(facts, baseline, *kept, "peak", top), piece]
     return found
@@ -139,7 +146,7 @@ def _doublets(facts: CurveFacts, baseline: Curve, zones: list[Region]) -> list[R
         taken |= {i: j, j: i}
         a, b = single[i].evidence, single[j].evidence
         strong = a if a["height"] >= b["height"] else b
-        name = f"doublet {a['position']:.6g} + {b['position']:.6g}"
+        name = "doublet " + " + ".join(place_said(float(e["position"]), facts.axis) for e in (a, b))
         said = {k: strong[k] for k in ("position", "fwhm", "height", "snr", "channel")}
         said |= {"positions": (a["position"], b["position"]), "heights": (a["height"], b["height"])}
         mask = single[i].mask | single[j].mask

@@ -143,7 +143,8 @@ def _train(settings: Settings) -> Trained:
     found = top(module, torch.cat([chain.prepare(s).tensor for _, _, s in real]) / std) if real else np.zeros(0, int)
     figures: dict[str, Any] = {"accuracy": measures.share(right)}
     summary = (
-        f"Trained on {int((~unseen).sum())} patterns simulated from {len(crystals)} CIF files in {len(members)} classes. "
+        f"Trained on {int((~unseen).sum())} patterns in {len(members)} classes, simulated from "
+        f"{sum(map(len, members.values()))} CIF files. "
         f"Accuracy on {int(unseen.sum())} unseen simulated ones: {right.mean():.3f}"
     )
     if real:
@@ -165,7 +166,22 @@ def _pattern(
     attrs = {"wavelength": WAVELENGTH, "anode": "Cu"}
     name = f"simulated {number}"
     return Spectrum(
-        axis, counts, counts, "two_theta", "degree", "intensity", "counts", (), label, name, {}, {}, attrs, None, None, seed
+        axis,
+        counts,
+        counts,
+        "two_theta",
+        "degree",
+        "intensity",
+        "counts",
+        (),
+        label,
+        name,
+        {},
+        {},
+        attrs,
+        None,
+        None,
+        seed,
     )
 
 

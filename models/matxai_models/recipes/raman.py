@@ -1,7 +1,7 @@
 """Which material a Raman spectrum shows, trained on the round robin of calibration samples where the user has it.
 
-Instruments are kept apart: each one's spectra are predicted by a network that never saw that instrument, and the network
-that is written never saw the last one. Spectra of other samples (lamps, standards) are of no class.
+Instruments are kept apart: each one's spectra are predicted by a network that never saw that instrument, and the
+network that is written never saw the last one. Spectra of other samples (lamps, standards) are of no class.
 """
 
 from __future__ import annotations
@@ -83,20 +83,22 @@ def _train(settings: Settings) -> Trained:
     chain = chain_of(SPEC)
     x = torch.cat([chain.prepare(signal).tensor for signal in signals])
     where = np.array([" ".join(row.more[name] for name in INSTRUMENT) for row in rows])
-    module, hits = None, np.zeros(len(rows), bool)
-    instruments = sorted(set(where))
+    hits = np.zeros(len(rows), bool)
+    instruments, judged = sorted(set(where)), (y >= 0).numpy()
+    if len(instruments) < 2:
+        msg = f"The recipe 'raman' leaves out one instrument at a time; the data have {len(instruments)}."
+        raise FileError(msg)
+    networks = {}
     for one in instruments:
         apart = where == one
-        module = fitted(x[~apart], y[~apart], len(members), settings)
+        module = networks[one] = fitted(x[~apart], y[~apart], len(members), settings)
         hits[apart] = top(module, x[apart]) == y[apart].numpy()
-        log.info("%s: %d of %d right", one, hits[apart & (y >= 0).numpy()].sum(), (apart & (y >= 0).numpy()).sum())
-    assert module is not None
-    judged = (y >= 0).numpy()
+        log.info("%s: %d of %d right", one, hits[apart & judged].sum(), (apart & judged).sum())
     last = np.flatnonzero((where == instruments[-1]) & judged)
     summary = (
-        f"Trained on {int((where != instruments[-1]).sum())} spectra of {len(instruments) - 1} instruments. With each of "
-        f"{len(instruments)} instruments left out in turn, {int(hits[judged].sum())} of its {int(judged.sum())} spectra "
-        f"are named right; this network never saw {instruments[-1]}."
+        f"Trained on {int((where != instruments[-1]).sum())} spectra of {len(instruments) - 1} instruments. With each "
+        f"of {len(instruments)} instruments left out in turn, {int(hits[judged].sum())} of all {int(judged.sum())} "
+        f"spectra are named right; this network never saw {instruments[-1]}."
     )
     figures: dict[str, Any] = {
         "accuracy_on_instruments_left_out": measures.share(hits[judged]),
@@ -104,10 +106,12 @@ def _train(settings: Settings) -> Trained:
         "unseen_files": [rows[int(k)].file for k in last],
     }
     example = as_spectrum(signals[int(last[0])], str(rows[int(last[0])].label))
-    return Trained(module, card_of("raman", members, NET, SPEC), example, figures, summary)
+    return Trained(networks[instruments[-1]], card_of("raman", members, NET, SPEC), example, figures, summary)
 
 
 RECIPES.add(
     "raman",
-    Recipe("raman", "the material of a Raman spectrum, on the CHARISMA round robin", _train, "raman_charisma", chooses=True),
+    Recipe(
+        "raman", "the material of a Raman spectrum, on the CHARISMA round robin", _train, "raman_charisma", chooses=True
+    ),
 )
