@@ -7,6 +7,7 @@ import pytest
 
 from matxai.errors import RegionError
 from matxai.regions import CurveZones, divided
+from matxai.regions.zonings import place_said
 
 RNG = np.random.default_rng
 PEAKS = [(28.44, 1000.0, 0.15), (47.30, 600.0, 0.18), (56.10, 350.0, 0.20), (56.50, 200.0, 0.20), (69.10, 60.0, 0.22)]
@@ -158,3 +159,8 @@ def test_a_flat_curve_is_all_background_and_bad_input_is_said_in_a_sentence() ->
         divided(np.where(curve == 3, np.nan, curve))
     with pytest.raises(RegionError, match="noise of 20 points"):
         divided(curve, sigma=np.ones(3))
+
+
+def test_names_say_a_place_to_no_more_digits_than_the_axis_has() -> None:
+    for step, wanted in ((1.9, "712.1"), (0.01, "712.146"), (0.02, "712.146"), (25.0, "712")):
+        assert place_said(712.14649, np.arange(100.0, 1800.0, step)) == wanted

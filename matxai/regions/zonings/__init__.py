@@ -210,7 +210,9 @@ def place_said(position: float, axis: Curve) -> str:
     ('712.1', '40.566')
     """
     step = float(np.median(np.diff(axis))) if len(axis) > 1 else 1.0
-    return f"{position:.{max(1 - int(np.floor(np.log10(step))), 0)}f}" if 1e-6 < step < 1e6 else f"{position:.6g}"
+    return (
+        f"{position:.{max(1 - int(np.floor(np.log10(step) + 1e-6)), 0)}f}" if 1e-6 < step < 1e6 else f"{position:.6g}"
+    )
 
 
 def width_of(net: Curve, axis: Curve, inside: npt.NDArray[np.int64]) -> float:
