@@ -54,7 +54,7 @@ def test_each_required_field_is_missed_by_name(tmp_path, field):
         ("input:\n  channels: 2\n  mean: [1, 2, 3]\n  std: [1, 2, 3]", ["3 values for 2 channels"]),
         ("input: {mean: 1}", ["'mean' and 'std'"]),
         ("input: {mean: 0, std: 0}", ["must be positive"]),
-        ("input: {channels: none}", ["input.channels", "integer"]),
+        ("input: {channels: none}", ["input.channels", "whole number"]),
         ("input:\n  steps:\n  - {resize: [2, 2], zscore: {}}", ["line 6", "resize, zscore"]),
         ("input: {kind: 1d, axis: {start: 80, stop: 10}}", ["ascend"]),
         ("classes: [crack, crack]", ["line 5", "'crack' stands there twice"]),
