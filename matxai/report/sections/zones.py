@@ -37,7 +37,13 @@ def _both(shares: list[Share], side: str) -> str | None:
 def _row(zone: Zone, methods: list[str], table: ZoneTable) -> tuple[Any, ...]:
     name = zone.name + (" (S/N below 3)" if zone.weak and not zone.absent else "")
     removal = zone.removal
-    cells: list[Any] = [name, zone.width, zone.height, zone.snr]
+    cells: list[Any] = [
+        name,
+        *((zone.assignment or None,) if table.reference else ()),
+        zone.width,
+        zone.height,
+        zone.snr,
+    ]
     for method in methods:
         own = [s for s in zone.shares if s.method == method]
         positive, negative = _both(own, "positive"), _both(own, "negative")
@@ -46,8 +52,6 @@ def _row(zone: Zone, methods: list[str], table: ZoneTable) -> tuple[Any, ...]:
     for rank, n in (("rank_peaks", "n_peaks"), ("rank_background", "n_background")):
         place = None if removal is None else getattr(removal, rank)
         cells.append(None if place is None else f"{place} of {getattr(removal, n) + 1}")
-    if table.reference:
-        cells.append(zone.assignment or None)
     return tuple(cells)
 
 
@@ -62,8 +66,9 @@ def grids(table: ZoneTable) -> list[Grid]:
     rows += [_row(z, methods, table) for z in table.zones[-1:]]
     unit = f" / {table.unit}" if table.unit else ""
     columns = (
-        "zone", f"width{unit}", "height", "S/N", *(sentences.method_label(m) for m in methods), "score lost without it",
-        "rank among like zones", "rank among background", *(("assignment",) if table.reference else ()),
+        "zone", *(("assignment",) if table.reference else ()), f"width{unit}", "height", "S/N",
+        *(sentences.method_label(m) for m in methods), "score lost without it", "rank among like zones",
+        "rank among background",
     )  # fmt: skip
     found = [Grid("", columns, tuple(rows), " ".join((sentences.ZONES_NOTE, *table.notes)))]
     if table.expected:
