@@ -66,10 +66,10 @@ class Fold:
     weight, bias, norm
         The module's own tensors; ``norm`` is ``None`` where no batch norm is folded in.
     rectified
-        Whether only a ReLU takes what the norm gives.
+        Whether only a ReLU takes what the norm gives, or the operation itself where there is no norm.
     layers, behind
-        Names of the layers that give the operation's own output, and of those that give the norm's: where a call reads
-        them, they must be computed.
+        Names of the layers that give the operation's own output, and of those that give what the ReLU takes: where a
+        call reads them, they must be computed.
     """
 
     map: LinearMap
@@ -83,6 +83,11 @@ class Fold:
 
     def __post_init__(self) -> None:
         self.packed = PackedMap.of(self.map)
+
+    @property
+    def copied(self) -> bool:
+        """Whether a copy of the weights pays: with a norm to fold in, or where they can lie differently in memory."""
+        return self.norm is not None or (self.map.kind == "convolution" and self.weight.ndim in (4, 5))
 
     def tensors(self) -> Iterable[Tensor]:
         """The module's tensors that the copies are made of."""
@@ -117,7 +122,7 @@ class Fold:
 
     def nbytes(self) -> int:
         """Return the bytes that the copies take at most: one folded, two packed, for the map and for its adjoint."""
-        return 3 * self.weight.numel() * self.weight.element_size()
+        return 3 * self.weight.numel() * self.weight.element_size() if self.copied else 0
 
     def drop(self) -> None:
         """Let the copies go."""

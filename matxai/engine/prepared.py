@@ -2,8 +2,8 @@
 
 From the first look at a model it is known which linear operation's output goes to one batch norm and nowhere else.
 Later forwards are the model's own Python still; only, at the linear operation a copy runs that has the norm folded in,
-and at the norm the value passes. On the CPU copies lie in memory as the kernels want them, and a ReLU behind is part of
-the convolution where no backward passes.
+and at the norm the value passes. On the CPU copies lie in memory as the kernels want them. Where no backward passes, a
+ReLU that alone takes the value, with a norm in between or without, is computed at once and in place.
 
 A forward that deviates (another consumer, a value that somebody keeps) is noticed and run again without, which its
 counts show. Copies are compared with the module's tensors at each call, and made anew where those have changed.
@@ -112,10 +112,9 @@ class Ready:
         """Whether the ReLU behind may be computed at once."""
         return fold.rectified and not self.read & fold.behind
 
-    def opens(self, passing: Passing, value: Tensor) -> None:
-        """Note a value that only its batch norm may see: nobody may have it when the forward is over."""
+    def opens(self, passing: Passing) -> None:
+        """Note a value behind which a batch norm or ReLU must come, that alone may see it."""
         self._open.add(passing)
-        self.leaves(passing, value)
 
     def leaves(self, passing: Passing, value: Tensor) -> None:
         """Note a value that nobody may have when the forward is over."""
@@ -193,7 +192,7 @@ class Prepared:
         read = frozenset(layers)
         folds = {id(f.weight): f for f in self._folds if not (f.norm is not None and read & f.layers)}
         if not last:  # a copy that nothing is folded into pays by its layout alone
-            folds = {k: f for k, f in folds.items() if f.norm is not None}
+            folds = {k: f for k, f in folds.items() if f.norm is not None or f.rectified}
         return Ready(self, folds, last, read) if folds else None
 
     def _fits(self, device: torch.device) -> bool:
@@ -214,7 +213,7 @@ class Prepared:
         for fold in self._folds:
             fold.drop()
         self._room.left = SHARE * memory.free_bytes(device) - sum(f.nbytes() for f in self._folds)
-        self._sources = Sources(module, (t for f in self._folds for t in f.tensors()))
+        self._sources = Sources(module, (t for f in self._folds if f.copied for t in f.tensors()))
 
     def _last(self, x: Tensor) -> bool:
         """Whether channels-last pays: half precision, and float32 on a CPU with oneDNN. float64 has kernels of its own.
@@ -288,9 +287,14 @@ def prepared(
         if fold.norm is not None and norm_op is not None:
             fold.rectified = _only(consumers, norm_op.output, outputs, "relu") is not None
             fold.layers, fold.behind = names.get(op.output, frozenset()), names.get(norm_op.output, frozenset())
+        elif norm_op is None:
+            fold.rectified = _only(consumers, op.output, outputs, "relu") is not None
+            fold.behind = names.get(op.output, frozenset())
         found.setdefault(id(linear.weight), []).append(fold)
     common = [_one(several) for several in found.values()]
-    folds = [f for f in common if f is not None and all(id(t) in own for t in f.tensors()) and _worth(f)]
+    folds = [
+        f for f in common if f is not None and all(id(t) in own for t in f.tensors()) and (f.copied or f.rectified)
+    ]
     known = [] if any(op.kind == "unseen" for op in trace) else [(op.kind, op.module) for op in trace]
     return Prepared(module, folds, known, ordered=all(op.name not in _BY_STRIDES for op in trace))
 
@@ -326,8 +330,3 @@ def _one(several: list[Fold]) -> Fold | None:
         first.layers |= other.layers
         first.behind |= other.behind
     return first
-
-
-def _worth(fold: Fold) -> bool:
-    """Whether a copy brings anything: a norm to fold in, or a convolution whose weights can lie differently."""
-    return fold.norm is not None or (fold.map.kind == "convolution" and fold.weight.ndim in (4, 5))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "engine_ratios.py"
 COST = SCRIPT.with_name("perturbation_cost.py")
+SPECTRA = SCRIPT.with_name("spectra_ratios.py")
 
 
 def test_the_benchmark_writes_its_tables(tmp_path: Path) -> None:
@@ -53,3 +54,22 @@ def test_the_cost_of_a_perturbation_check_is_printed_as_a_ratio(tmp_path: Path) 
     assert report["ratio"] == check / bare
     assert list(report["fills_ms"]) == report["fills"]
     assert f"ratio {report['ratio']:.3f}" in done.stdout
+
+
+def test_the_race_on_spectra_is_printed_as_ratios(tmp_path: Path) -> None:
+    figures = tmp_path / "spectra.json"
+    command = [sys.executable, str(SPECTRA), "--spectra", "4", "--points", "512", "--rounds", "1"]
+    done = subprocess.run([*command, "--json", str(figures)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(figures.read_text())
+    assert (report["format"], report["version"]) == ("matxai-spectra-benchmark", 1)
+    assert (report["spectra"], report["points"]) == (4, 512)
+    rows = {(row["net"], row["method"], row["peer"]): row for row in report["rows"]}
+    assert len(rows) == 6
+    assert {net for net, _, _ in rows} == {"plain", "residual"}
+    for net in ("plain", "residual"):
+        for method, peer in (("grad_cam", "captum"), ("lrp:epsilon_plus", "zennit")):
+            row = rows[net, method, peer]
+            ((ours, theirs),) = row["pairs"]
+            assert row["ratio"] == ours / theirs
+            assert f"{net:9} {method:17} {peer:7} ours {row['ours']:.3f}" in done.stdout

@@ -1,4 +1,4 @@
-"""Stand-ins of a prepared plan: a linear operation with its batch norm folded in, and what passes by after it.
+"""Stand-ins of a prepared plan: a linear operation with its batch norm or ReLU, and what passes by after it.
 
 The operation's output has no graph and waits (:class:`~matxai.engine.prepared.Passing`); the node is put into the graph
 where the batch norm would be.
@@ -6,7 +6,7 @@ where the batch norm would be.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from matxai.engine.standins.call import Call, put
 from matxai.engine.standins.linear import LinearNode, TapNode, linear_node
 
 if TYPE_CHECKING:
+    from matxai.engine.folds import Fold
     from matxai.engine.linear import LinearMap
+    from matxai.engine.prepared import Ready
 
 
 def prepared_linear(call: Call, map_: LinearMap, weight: Tensor, bias: Tensor | None, x: Tensor) -> Any:
@@ -29,7 +31,11 @@ def prepared_linear(call: Call, map_: LinearMap, weight: Tensor, bias: Tensor | 
     fold = run.ready.folds.get(id(run.origin(weight)))
     if fold is None or fold.map != map_ or not _same(call, bias, fold.bias) or x.dtype != fold.weight.dtype:
         return NotImplemented
+    if fold.norm is None and not call.graph and not call.op.in_place and run.ready.rectifies(fold):
+        return _rectified(call, fold, x)
     if fold.norm is None:
+        if not fold.copied or not run.ready.last:
+            return NotImplemented
         with torch.no_grad():
             value = fold.apply(x, last=run.ready.last)
         if not call.graph:
@@ -46,7 +52,21 @@ def prepared_linear(call: Call, map_: LinearMap, weight: Tensor, bias: Tensor | 
     with torch.no_grad():
         value = fold.apply(x, last=run.ready.last, rectify=passing.rectify)
     run.passing = passing
-    run.ready.opens(passing, value)
+    run.ready.opens(passing)
+    run.ready.leaves(passing, value)
+    return value
+
+
+def _rectified(call: Call, fold: Fold, x: Tensor) -> Tensor:
+    """Return the output of an operation that only a ReLU takes, rectified already, in its own memory."""
+    run, ready = call.run, cast("Ready", call.run.ready)
+    if fold.copied and ready.last:
+        with torch.no_grad():
+            value = fold.apply(x, last=True).relu_()  # a ReLU within the kernel makes NaN zero
+    else:
+        value = call.value().relu_()
+    run.passing = Passing(fold, x, graph=False, entry=call.op.index, rectify=True, normed=True)
+    ready.opens(run.passing)
     return value
 
 
@@ -82,7 +102,7 @@ def pass_norm(call: Call, passing: Passing) -> Tensor:
 
 
 def pass_relu(call: Call, passing: Passing) -> Tensor:
-    """Return the value of a ReLU that was computed along with the operation in front of its batch norm."""
+    """Return the value of a ReLU that was computed along with the linear operation in front of it."""
     ready = call.run.ready
     assert ready is not None  # noqa: S101 - as above
     if not passing.normed:
