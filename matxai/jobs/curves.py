@@ -113,8 +113,10 @@ def stack_of(done: Sequence[Done], out: Path, options: Options) -> list[Path]:
 
 def is_curve(explanation: xr.Dataset) -> bool:
     """Whether an explanation is of a spectrum or waveform, and not of an image."""
+    from matxai.jobs import zoning
+
     signal = explanation.coords.get("signal")
-    return signal is not None and signal.ndim - ("c" in signal.dims) == 1
+    return signal is not None and zoning.is_curve(signal)
 
 
 def plot_of(model: Model, explanation: xr.Dataset, folder: Path, options: Options) -> list[Path]:

@@ -14,20 +14,20 @@ from matxai.report.curves.sheet import (
     BOTTOM,
     GAP,
     LEFT,
-    RIGHT,
     SECOND,
     STICKS,
     TOP,
     Sheet,
+    across_of,
     axis_ticks,
     coloured,
     draw_bar,
-    draw_reference,
+    draw_references,
     finish,
+    fontsize_of,
     intensity_label,
     measured_rows,
 )
-from matxai.report.curves.sticks import COLOURS
 from matxai.report.curves.strips import draw_map_strip
 from matxai.report.curves.style import CurveStyle, scale_intensity
 from matxai.report.layout import MM, empty_figure, own_limits
@@ -115,10 +115,8 @@ def panels_figure(
     chosen = CurveStyle() if style is None else style
     signal = signal_of(ds)
     along = along_of(signal, chosen.axis)
-    across = width_mm - LEFT - RIGHT
-    if across < 30.0:
-        raise ExplanationError(f"A plot {width_mm:.0f} mm wide leaves no room for the curve; take at least 73 mm.")
-    fontsize = 6.5 if width_mm <= 100 else 7.5
+    across = across_of(width_mm)
+    fontsize = fontsize_of(width_mm)
     lines = textwrap.wrap(_headline(ds) if title is None else title, max(20, int(across / (0.19 * fontsize))))[:3]
     tall = max(34.0, 0.38 * across)
     height = TOP + len(lines) * 1.35 * fontsize * MM / 72.0 + 1.5 + tall + GAP + BOTTOM
@@ -149,10 +147,8 @@ def panels_figure(
         last = sheet.axes(_STRIP, f"panel {panel.name}")
         last.set_xlim(main.get_xlim())
         draw_map_strip(last, panel, along.places, own, name=_called(panel), fontsize=fontsize)
-    for number, reference in enumerate(chosen.reference):
-        last = sheet.axes(STICKS, f"sticks {reference.name}")
-        last.set_xlim(main.get_xlim())
-        draw_reference(last, reference, along, COLOURS[number % len(COLOURS)], across=across, fontsize=fontsize)
+    if chosen.reference:
+        last = draw_references(sheet, chosen.reference, along, main, fontsize=fontsize)
     finish(figure, last, main, along, fontsize=fontsize)
     return figure
 

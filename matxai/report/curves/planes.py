@@ -11,7 +11,7 @@ from matxai.report import drawing, sentences
 from matxai.report.colours import Limits, limits_of, map_colours
 from matxai.report.curves.along import Along, along_of
 from matxai.report.curves.figure import curve_figure
-from matxai.report.curves.sheet import BOTTOM, LEFT, RIGHT, TOP, Sheet, axis_ticks, finish
+from matxai.report.curves.sheet import BOTTOM, LEFT, TOP, Sheet, across_of, axis_ticks, finish, fontsize_of
 from matxai.report.curves.strips import edges_of
 from matxai.report.curves.style import CurveStyle, scale_intensity
 from matxai.report.layout import MM, empty_figure
@@ -75,10 +75,8 @@ def bands_figure(
     planes = [plane for m in found for plane in _planes(m)]
     if len(planes) > _MOST:
         raise ExplanationError(f"{len(planes)} planes are too many for one plot; name up to {_MOST} with methods=.")
-    across = width_mm - LEFT - RIGHT
-    if across < 30.0:
-        raise ExplanationError(f"A plot {width_mm:.0f} mm wide leaves no room for the curve; take at least 73 mm.")
-    fontsize = 6.5 if width_mm <= 100 else 7.5
+    across = across_of(width_mm)
+    fontsize = fontsize_of(width_mm)
     height = TOP + _CURVE + _TITLE + len(planes) * (_PLANE + _TITLE) + BOTTOM
     sheet = Sheet(empty_figure(width_mm, height), LEFT, across, height - TOP)
     along = along_of(signal_of(ds))

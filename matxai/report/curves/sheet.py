@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matxai.errors import ExplanationError
 from matxai.report import drawing
 from matxai.report.colours import map_colours
 from matxai.report.curves.along import Along, sticks_on
-from matxai.report.curves.sticks import draw_sticks
+from matxai.report.curves.sticks import COLOURS, draw_sticks
 from matxai.report.layout import MM
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT = 24.0, 19.0
 TOP, SECOND, BOTTOM, GAP = 2.5, 8.5, 10.0, 1.2
-STICKS = 13.0
-"""Millimetres: margins, the second axis, the room between panels, the height of a reference's sticks."""
+STICKS, LEAST = 13.0, 30.0
+"""Millimetres: margins, the second axis, the room between panels, the height of a reference's sticks, the least width
+of a panel."""
 
 
 @dataclass
@@ -45,6 +49,27 @@ class Sheet:
         made = self.figure.add_axes((self.left / wide, self.at / tall, self.across / wide, height / tall), label=label)
         self.at -= gap
         return made
+
+
+def across_of(width_mm: float) -> float:
+    """Return how wide a plot's panels are between its margins, in millimetres.
+
+    Raises
+    ------
+    ExplanationError
+        If that is too little for a curve.
+    """
+    across = width_mm - LEFT - RIGHT
+    if across < LEAST:
+        raise ExplanationError(
+            f"A plot {width_mm:.0f} mm wide leaves no room for the curve; take at least {LEFT + RIGHT + LEAST:.0f} mm."
+        )
+    return across
+
+
+def fontsize_of(width_mm: float) -> float:
+    """Return the size of a plot's letters in points: smaller in one column of a page than across both."""
+    return 6.5 if width_mm <= 100 else 7.5
 
 
 def measured_rows(panel: Panel) -> Array:
@@ -87,6 +112,18 @@ def draw_bar(figure: Figure, main: Axes, panel: Panel, limits: Limits, *, fontsi
         label=f"colour bar {panel.name}",
     )
     drawing.draw_colour_bar(cax, panel, limits, None, fontsize=fontsize - 1.0, ground="white")
+
+
+def draw_references(
+    sheet: Sheet, references: Sequence[ReferenceLines], along: Along, main: Axes, *, fontsize: float
+) -> Axes:
+    """Draw the sticks of each reference below what is there, and return the lowest panel: the last, or ``main``."""
+    last = main
+    for number, reference in enumerate(references):
+        last = sheet.axes(STICKS, f"sticks {reference.name}")
+        last.set_xlim(main.get_xlim())
+        draw_reference(last, reference, along, COLOURS[number % len(COLOURS)], across=sheet.across, fontsize=fontsize)
+    return last
 
 
 def draw_reference(

@@ -15,20 +15,20 @@ from matxai.report.curves.sheet import (
     BOTTOM,
     GAP,
     LEFT,
-    RIGHT,
     SECOND,
     STICKS,
     TOP,
     Sheet,
+    across_of,
     axis_ticks,
     coloured,
     draw_bar,
-    draw_reference,
+    draw_references,
     finish,
+    fontsize_of,
     intensity_label,
     measured_rows,
 )
-from matxai.report.curves.sticks import COLOURS
 from matxai.report.curves.style import CurveStyle
 from matxai.report.layout import empty_figure, own_limits
 from matxai.report.reading import panels, signal_of
@@ -99,14 +99,12 @@ def stacked_figure(
         said = " and ".join(f"{name} ({unit or 'no unit'})" for name, unit in kinds)
         raise ExplanationError(f"The curves run along {said}; curves of one stack need one kind of axis.")
     scale = limits or joint(own_limits(p) for p in shown)
-    fontsize = 6.5 if width_mm <= 100 else 7.5
+    fontsize = fontsize_of(width_mm)
     tall = max(40.0, _EACH * len(shown) + 12.0)
     upper = SECOND if chosen.second_axis else 0.0
     height = TOP + upper + tall + GAP + len(chosen.reference) * (STICKS + GAP) + BOTTOM
     figure = empty_figure(width_mm, height)
-    across = width_mm - LEFT - RIGHT
-    if across < 30.0:
-        raise ExplanationError(f"A plot {width_mm:.0f} mm wide leaves no room for the curves; take at least 73 mm.")
+    across = across_of(width_mm)
     sheet = Sheet(figure, LEFT, across, height - TOP - upper)
     main = sheet.axes(tall, "panel stack")
     low = min(float(np.nanmin(a.places)) for a in lanes)
@@ -138,11 +136,7 @@ def stacked_figure(
     draw_bar(figure, main, shown[0], scale, fontsize=fontsize)
     if chosen.second_axis:
         second_axis(main, lanes[0], chosen.second_axis, width_mm=across, fontsize=fontsize - 1.0)
-    last = main
-    for number, reference in enumerate(chosen.reference):
-        last = sheet.axes(STICKS, f"sticks {reference.name}")
-        last.set_xlim(main.get_xlim())
-        draw_reference(last, reference, lanes[0], COLOURS[number % len(COLOURS)], across=across, fontsize=fontsize)
+    last = draw_references(sheet, chosen.reference, lanes[0], main, fontsize=fontsize)
     finish(figure, last, main, lanes[0], fontsize=fontsize)
     return figure
 
