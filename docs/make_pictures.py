@@ -113,9 +113,9 @@ def dock() -> Path:
     path = next(p for p in samples()["defects"].paths if p.stem == "crack_framed")
     viewer, panel = open_viewer([path], model="defects")
     viewer.window.resize(1280, 800)
-    panel.explain()
+    panel.explain.explain()
     until = time.monotonic() + 60
-    while (panel.runner.busy or not panel.result_text.text()) and time.monotonic() < until:
+    while (panel.runner.busy or not panel.explain.result_text.text()) and time.monotonic() < until:
         QApplication.processEvents()
         time.sleep(0.02)
     for _ in range(20):

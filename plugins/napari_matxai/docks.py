@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_matxai.widgets.explain import ExplainDock
+    from napari_matxai.widgets.dock import MatxaiDock
 
 
-def explain_dock() -> ExplainDock:
+def explain_dock() -> MatxaiDock:
     """Make the dock for the viewer in front.
 
     Raises
@@ -18,10 +18,10 @@ def explain_dock() -> ExplainDock:
     """
     import napari
 
-    from napari_matxai.widgets.explain import ExplainDock
+    from napari_matxai.widgets.dock import MatxaiDock
 
     viewer = napari.current_viewer()
     if viewer is None:
         msg = "The matxai dock needs an open napari viewer."
         raise RuntimeError(msg)
-    return ExplainDock(viewer)
+    return MatxaiDock(viewer)

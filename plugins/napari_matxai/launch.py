@@ -39,7 +39,7 @@ def open_viewer(files: Sequence[Path] = (), *, model: str | None = None) -> tupl
     from matxai.errors import MatxaiError
     from napari_matxai.presenter import Presenter
     from napari_matxai.reader import read_layers
-    from napari_matxai.widgets.explain import ExplainDock
+    from napari_matxai.widgets.dock import MatxaiDock
 
     layers = [layer for path in files for layer in read_layers(str(path))]  # before the window: a bad file opens none
     viewer = napari.Viewer(title="matxai")
@@ -47,8 +47,10 @@ def open_viewer(files: Sequence[Path] = (), *, model: str | None = None) -> tupl
         _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
         for layer in layers:
             Presenter(viewer).add(layer)
-        if model is not None and isinstance(dock, ExplainDock) and not dock.add_model(model):
-            raise MatxaiError(dock.result_text.text())
+        if model is not None and isinstance(dock, MatxaiDock):
+            why_not = dock.model.open(model)
+            if why_not:
+                raise MatxaiError(why_not)
     except BaseException:
         viewer.close()
         raise

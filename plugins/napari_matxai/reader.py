@@ -5,8 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_matxai.layers import LayerData, image_layer
+from napari_matxai.layers.images import image_layer
+
+if TYPE_CHECKING:
+    from napari_matxai.layers.frame import LayerData
 
 PathOrPaths = str | Sequence[str]
 
@@ -66,7 +70,8 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
 def _saved_layers(path: Path) -> list[LayerData]:
     from matxai.explanation import load
     from napari_matxai import versions
-    from napari_matxai.layers import frame_of, map_layers
+    from napari_matxai.layers.frame import frame_of
+    from napari_matxai.layers.maps import map_layers
 
     explanation = load(path)
     signal = explanation.coords["signal"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_matxai.layers import LayerData, image_layer
+from napari_matxai.layers.images import image_layer
+
+if TYPE_CHECKING:
+    from napari_matxai.layers.frame import LayerData
 
 
 def all_samples() -> dict[str, Any]:

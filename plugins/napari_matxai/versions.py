@@ -27,6 +27,11 @@ def map_colours(colours: Sequence[Sequence[float]]) -> Any:
     """Return napari's colour map for one of ours: colours with opacity, from the lowest value to the highest."""
     from napari.utils import Colormap
 
-    from napari_matxai.layers import SIGNED
+    from napari_matxai.layers.colours import SIGNED
 
     return Colormap(list(colours), name="matxai signed" if colours == SIGNED else "matxai relevance")
+
+
+def identity(layer: Any) -> str:
+    """Return who a layer is for as long as the viewer is open; a new name does not change it."""
+    return str(getattr(layer, "unique_id", None) or id(layer))

@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("napari", reason="the plugin's tests need napari")
 import tifffile
 from napari.components import ViewerModel
-from napari_matxai.layers import Frame, contrast_limits, frame_of, image_layer, map_limits, signal_of
+from napari_matxai.layers.frame import Frame, frame_of, signal_of
+from napari_matxai.layers.images import contrast_limits, image_layer
+from napari_matxai.layers.maps import map_limits
 from napari_matxai.presenter import Presenter
 from napari_matxai.reader import get_reader
 
@@ -50,7 +52,7 @@ def test_colour_is_shown_as_colour_and_channels_as_layers() -> None:
 def test_what_a_layer_shows_comes_back_as_the_signal_it_was() -> None:
     viewer, original = ViewerModel(), signal()
     layer = add(viewer, original)
-    again, step = Presenter(viewer).signal(layer, "2d")
+    again, step = Presenter(viewer).view(layer).signal("2d")
     assert step is None
     np.testing.assert_array_equal(again.values, original.values)
     np.testing.assert_allclose(again.y, original.y)
@@ -61,10 +63,10 @@ def test_of_a_stack_the_slice_in_view_is_taken() -> None:
     viewer, stack = ViewerModel(), signal((5, 12, 20), ("z", "y", "x"))
     layer = add(viewer, stack)
     viewer.dims.set_point(0, float(stack.z[3]))
-    plane, step = Presenter(viewer).signal(layer, "2d")
+    plane, step = Presenter(viewer).view(layer).signal("2d")
     assert step == (3,)
     np.testing.assert_array_equal(plane.values, stack.values[3])
-    volume, step = Presenter(viewer).signal(layer, "3d")
+    volume, step = Presenter(viewer).view(layer).signal("3d")
     assert step is None
     assert volume.dims == ("z", "y", "x")
 
@@ -73,13 +75,13 @@ def test_a_layer_with_too_few_axes_is_refused_in_a_sentence() -> None:
     viewer = ViewerModel()
     layer = add(viewer, signal())
     with pytest.raises(SignalError, match="has 2 axes and the model takes 3"):
-        Presenter(viewer).signal(layer, "3d")
+        Presenter(viewer).view(layer).signal("3d")
 
 
 def test_layers_of_others_without_units_or_labels_can_be_explained() -> None:
     viewer = ViewerModel()
     layer = viewer.add_image(np.zeros((12, 20)), scale=(2, 2))
-    found, _ = Presenter(viewer).signal(layer, "2d")
+    found, _ = Presenter(viewer).view(layer).signal("2d")
     assert found.dims == ("y", "x")
     assert found.y.attrs["units"] == "pixel"
     add(viewer, signal())
@@ -118,8 +120,8 @@ def test_the_reader_answers_none_for_what_it_does_not_know(tmp_path) -> None:
 
 
 def test_models_are_offered_with_that_of_the_samples_first() -> None:
-    from napari_matxai.asking import known_models
+    from napari_matxai.session.models import Models
 
-    names = list(known_models())
+    names = list(Models().known())
     assert names[0] == "defects"
     assert names[1:] == sorted(names[1:])

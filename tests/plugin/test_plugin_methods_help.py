@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from napari_matxai import asking
+from napari_matxai.session.explaining import known_methods
 
 from matxai.methods.method import help_of, methods
 
 
 def test_every_method_has_its_own_text_as_help() -> None:
-    shown = asking.known_methods()
+    shown = known_methods()
     assert list(shown) == list(methods)
     for name, text in shown.items():
         assert all(f"<b>{heading}</b>" in text for heading in help_of(name))

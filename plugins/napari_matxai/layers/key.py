@@ -1,0 +1,41 @@
+"""What a layer of ours is, kept in its metadata: names are the user's to change, and are never asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Key:
+    """Whose layer it is, and what it shows.
+
+    Parameters
+    ----------
+    source
+        Identity of the layer that was asked about (:func:`napari_matxai.versions.identity`).
+    role
+        ``map``, ``seen`` (what the network received), ``unseen`` (what it never saw), ``region``, ``changed``.
+    name
+        What tells layers of one role apart: the map's variable, its class and its layer.
+    """
+
+    source: str
+    role: str
+    name: str = ""
+
+    def record(self) -> list[str]:
+        """Return plain values for a layer's metadata."""
+        return [self.source, self.role, self.name]
+
+
+def ours(layer: Any) -> dict[str, Any]:
+    """Return what we wrote into a layer's metadata; empty for layers of others."""
+    found = layer.metadata.get("matxai", {})
+    return found if isinstance(found, dict) else {}
+
+
+def key_of(layer: Any) -> Key | None:
+    """Return the key of a layer that we made from another one; None for images and the layers of others."""
+    record = ours(layer).get("key")
+    return Key(*map(str, record)) if isinstance(record, list | tuple) and len(record) == 3 else None

@@ -1,0 +1,102 @@
+"""The state of a dock: what is asked about, which model, what came of it; and the signals that tell of a change."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from napari_matxai.presenter import Presenter
+from napari_matxai.session.choice import Choice
+from napari_matxai.session.journal import Journal
+from napari_matxai.session.models import Models
+from napari_matxai.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from matxai.modelcard import Model
+    from napari_matxai.session.explaining import Explained
+
+
+class Session:
+    """What one dock knows. All its methods belong to the main thread.
+
+    Parameters
+    ----------
+    viewer
+        napari's viewer, or its model alone (no window is needed).
+    settings
+        By default those of napari's preferences.
+
+    Signals
+    -------
+    layer_changed(), model_changed(), choice_changed(), explained(Explained)
+    """
+
+    layer_changed = Signal()
+    model_changed = Signal()
+    choice_changed = Signal()
+    explained = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, settings: Settings | None = None) -> None:
+        self.presenter = Presenter(viewer)
+        self.settings = settings or read_settings()
+        self.models = Models()
+        self.journal = Journal()
+        self.choice = Choice(methods=(self.settings.method,))
+        self.explanation: Explained | None = None
+        self._layer: weakref.ref[Image] | None = None
+        self._source: str | None = None
+
+    # -- data ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that is asked about; None where there is none (any more)."""
+        layer = self._layer() if self._layer is not None else None
+        return layer if layer is not None and layer in self.presenter.viewer.layers else None
+
+    def choose_layer(self, layer: Image | None) -> None:
+        """Ask about this layer from now on."""
+        if layer is not self.layer or (layer is None and self._layer is not None):
+            self._layer = weakref.ref(layer) if layer is not None else None
+            self.layer_changed.emit()
+
+    # -- model ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str | None:
+        """Name or path of the chosen model, loaded or not."""
+        return self._source
+
+    def choose_model(self, source: str | None) -> None:
+        """Ask this model from now on; it is loaded when it is first needed."""
+        if source != self._source:
+            self._source = source
+            self.model_changed.emit()
+
+    @property
+    def model(self) -> Model | None:
+        """The chosen model where it is loaded."""
+        return self.models.loaded(self._source) if self._source is not None else None
+
+    # -- what is asked -------------------------------------------------------------------------------------------------
+
+    def choose(self, choice: Choice) -> None:
+        """Ask for these methods, layers and targets from now on."""
+        if choice != self.choice:
+            self.choice = choice
+            self.choice_changed.emit()
+
+    def why_not(self) -> str:
+        """Return in one sentence why nothing can be explained yet; empty where it can."""
+        if self.layer is None:
+            return "Open an image first: drop a file on the viewer, or File > Open Sample > matxai."
+        if self._source is None:
+            return "Choose a model, or open one of your own."
+        if not self.choice.methods:
+            return "Tick at least one method."
+        return ""
