@@ -35,3 +35,8 @@ def map_colours(colours: Sequence[Sequence[float]]) -> Any:
 def identity(layer: Any) -> str:
     """Return who a layer is for as long as the viewer is open; a new name does not change it."""
     return str(getattr(layer, "unique_id", None) or id(layer))
+
+
+def plain_viewer(viewer: Any) -> Any:
+    """Return a viewer itself where napari hands out a proxy that hides its private side."""
+    return getattr(viewer, "__wrapped__", viewer)

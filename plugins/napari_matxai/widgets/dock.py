@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
-from napari_matxai.session.session import Session
+from napari_matxai.session.sessions import session_of
 from napari_matxai.widgets.progress import ProgressLine
 from napari_matxai.widgets.running import Runner
 from napari_matxai.widgets.steps.data import DataStep
@@ -29,7 +29,7 @@ class MatxaiDock(QWidget):
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self.session = Session(viewer)
+        self.session = session_of(viewer)
         self.runner = Runner(self.session, self)
         self.data = DataStep(self.session, self.runner)
         self.model = ModelStep(self.session, self.runner)
