@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import MatxaiError
+from napari_matxai.session.journal import Code, Opened, Subject, call
 
 if TYPE_CHECKING:
     import weakref
@@ -70,6 +72,11 @@ class Explained:
     explanation: xr.Dataset
     seconds: float
 
+    @cached_property
+    def subject(self) -> Subject:
+        """The signal as a script finds it again; the first look at it reads all values: take it off the main thread."""
+        return Subject.of(self.signal, index=dict(zip(self.source.frame.axis_labels, self.step or (), strict=False)))
+
 
 class ExplainQuestion:
     """The question what the network looked at in the chosen layer.
@@ -114,19 +121,30 @@ class ExplainQuestion:
             progress=progress,
             cancel=cancel,
         )
-        return Explained(self.source, step, signal, model, self.choice, explanation, time.monotonic() - started)
+        found = Explained(self.source, step, signal, model, self.choice, explanation, time.monotonic() - started)
+        _ = found.subject  # worked out here, off the main thread
+        return found
 
     def show(self, session: Session, answer: Explained) -> None:
         """Lay the maps on the image and remember them."""
         session.presenter.show(answer)
         session.explanation = answer
         choice = answer.choice
-        path = self.view.attrs.get("path")
+        asked = call(
+            "matxai.explain",
+            Code("model"),
+            Code("signal"),
+            methods=list(choice.methods),
+            target=choice.target,
+            layers=list(choice.layers) if choice.layers else None,
+            seed=self.settings.seed,
+        )
         session.journal.add(
             f"explain {answer.source.name}",
-            f"signal = matxai.read({path!r})" if path else "signal = ...",
-            f"model = matxai.load_model({self._name!r})",
-            f"result = matxai.explain(model, signal, methods={list(choice.methods)!r}, target={choice.target!r})",
+            f"result = {asked}",
+            subject=answer.subject,
+            opened=Opened(self._name, (("trust", True),) if self.settings.trust else ()),
+            saves=("result",),
         )
         session.explained.emit(answer)
 
