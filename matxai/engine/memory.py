@@ -24,6 +24,11 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def free_bytes_here() -> int:
+    """Return the bytes of main memory that could be taken now."""
+    return free_bytes(torch.device("cpu"))
+
+
 def bytes_of(trace: Trace, itemsize: int, *, graph: bool) -> int:
     """Return about how many bytes a forward takes at once: all its values with a graph, else the four largest."""
     sizes = [torch.Size(shape).numel() * itemsize for op in trace for shape in op.output_shapes]

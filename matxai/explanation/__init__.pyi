@@ -1,6 +1,10 @@
 from .baselines import baselines_seen as baselines_seen
 from .dataset import Explanation as Explanation
 from .dataset import provenance as provenance
+from .drawn import over as over
 from .explaining import explain as explain
 from .files import load as load
 from .files import save as save
+from .predicting import Prediction as Prediction
+from .predicting import predict as predict
+from .stacks import explain_stack as explain_stack

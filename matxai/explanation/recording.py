@@ -10,7 +10,7 @@ import numpy as np
 
 from matxai._version import __version__
 from matxai.explanation.agreement import agreement
-from matxai.modelcard.placement import Mixed
+from matxai.modelcard.suiting import placement_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from matxai.explanation.carrying import Carried
     from matxai.methods import Attribution, Method
     from matxai.modelcard import Model
-    from matxai.modelcard.placement import Placement
     from matxai.modelcard.preprocessing import Prepared
-
-# How many pixels of the network one of the signal may become, along an axis, before a note says so.
-ENLARGED = 2.0
 
 
 def about_model(model: Model) -> dict[str, Any]:
@@ -96,29 +92,6 @@ def about_run(result: Attribution, prepared: Prepared) -> dict[str, Any]:
         "backwards": result.backwards,
         "notes": list(dict.fromkeys([*result.notes, *placement_notes(prepared.placement)])),
     }
-
-
-def placement_notes(placement: Placement) -> list[str]:
-    """Return what the preprocessing did that changes how a map reads: colours mixed, pixels skipped or blown up."""
-    notes = []
-    mixed = next((e for e in placement.effects if isinstance(e, Mixed) and e.matrix.shape[0] < e.matrix.shape[1]), None)
-    if mixed is not None:
-        notes.append(
-            f"The signal has {mixed.matrix.shape[1]} colours and the model takes {mixed.matrix.shape[0]}: they were "
-            "mixed to grey by luminance, and what differs in colour alone does not reach the network."
-        )
-    if placement.skipped > 0.01:
-        notes.append(
-            f"The preprocessing shrinks the signal without antialiasing: {100 * placement.skipped:.0f} % of its pixels "
-            "are never looked at, and their relevance is 0."
-        )
-    factors = [1 / m.step if m.step > 0 else 1.0 for m in placement.axes]
-    if max(factors) > ENLARGED:
-        notes.append(
-            f"Each pixel of the file became {' x '.join(f'{f:.3g}' for f in factors)} of the network's: what looks "
-            "fine in the map is interpolation."
-        )
-    return notes
 
 
 def about_maps(

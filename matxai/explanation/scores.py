@@ -86,8 +86,10 @@ def class_names(classes: Sequence[str], signal: str) -> Iterator[None]:
         raise TargetError(said) from error
 
 
-def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, activation: str) -> list[dict[str, Any]]:
-    """Return the top five classes with index, logit and probability; for dense outputs also the share of positions.
+def top_scores(
+    logits: torch.Tensor | None, classes: Sequence[str], task: str, activation: str, most: int | None = TOP
+) -> list[dict[str, Any]]:
+    """Return the top classes with index, logit and probability; for dense outputs also the share of positions.
 
     Parameters
     ----------
@@ -98,6 +100,8 @@ def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, a
         Names in the order of the outputs; may be empty.
     task, activation
         Of the model. A regression has values and no probabilities.
+    most
+        How many at most; None returns all.
     """
     if logits is None:
         return []
@@ -105,7 +109,7 @@ def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, a
     values = values.reshape(values.shape[0], -1) if values.ndim > 1 else values.reshape(-1, 1)
     k = values.shape[0]
     if task == "regression":
-        return [_row(i, class_name(classes, i, k), values[i].mean(), None) for i in range(min(k, TOP))]
+        return [_row(i, class_name(classes, i, k), values[i].mean(), None) for i in range(k)][:most]
     if k == 1:
         positive = 1.0 / (1.0 + np.exp(-values[0]))
         values = values[0]
@@ -128,7 +132,7 @@ def top_scores(logits: torch.Tensor | None, classes: Sequence[str], task: str, a
         for row, share in zip(rows, shares, strict=True):
             row["share"] = share
     rows.sort(key=lambda r: -(r["share"] if "share" in r else r["logit"]))
-    return rows[:TOP]
+    return rows[:most]
 
 
 def _row(index: int, name: str, logit: float, probability: float | None) -> dict[str, Any]:

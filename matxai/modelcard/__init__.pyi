@@ -7,3 +7,7 @@ from .initialising import init_card as init_card
 from .loading import load_model as load_model
 from .model import Model as Model
 from .reference_pair import check_reference as check_reference
+from .seeing import Seen as Seen
+from .seeing import what_is_seen as what_is_seen
+from .suiting import Suits as Suits
+from .suiting import suits as suits

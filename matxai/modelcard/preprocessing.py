@@ -308,12 +308,21 @@ def _run(step: Step, x: torch.Tensor, about: About) -> tuple[torch.Tensor, Effec
     """Run one step and let the coordinates follow the pixels."""
     y, effect = step.run(x, about)
     if isinstance(effect, Moved) and effect.maps:
-        coords, units = list(about.coords), list(about.units)
-        for k, m in effect.maps.items():
-            coords[k] = effect.coords[k] if k in effect.coords else _read(coords[k], m.positions)
-            units[k] = effect.units.get(k, units[k])
+        coords, units = moved(about.coords, about.units, effect)
         about = replace(about, coords=tuple(coords), units=tuple(units), untouched=False)
     return y, effect, about
+
+
+def moved(
+    coords: Sequence[NDArray[np.float64]], units: Sequence[str], effect: Effect
+) -> tuple[list[NDArray[np.float64]], list[str]]:
+    """Return coordinates and units of the spatial axes behind a step; those in front of it where nothing moved."""
+    after, named = list(coords), list(units)
+    if isinstance(effect, Moved):
+        for k, m in effect.maps.items():
+            after[k] = effect.coords[k] if k in effect.coords else _read(after[k], m.positions)
+            named[k] = effect.units.get(k, named[k])
+    return after, named
 
 
 def _read(coord: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -107,6 +107,22 @@ class Object(Part):
         return self.words
 
 
+@dataclass(frozen=True)
+class Count(Part):
+    """How many boxes a detector finds in each sample. It has no gradient: for runs that only predict."""
+
+    whole = True
+    linear = False
+
+    def score(self, output: Any) -> Tensor:
+        """Return (B,)."""
+        return torch.tensor([float(len(d["scores"])) for d in detections(output)])
+
+    def describe(self) -> str:
+        """Return ``"the number of boxes"``."""
+        return "the number of boxes"
+
+
 def detected(index: int | list[int] = 0) -> Detected:
     """Explain the score of a detected box: by default each sample's best.
 
