@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from matxai.modelcard import Model
 
 
-def over(
-    model: Model, signal: xr.DataArray, mask: ArrayLike, target: str | int, *, reduce: str = "mean"
-) -> Target:
+def over(model: Model, signal: xr.DataArray, mask: ArrayLike, target: str | int, *, reduce: str = "mean") -> Target:
     """Return the target "this class over this region", the region drawn in pixels of the signal.
 
     The region goes the way of the pixels: cropped, resized and padded as the model's preprocessing does it.
@@ -64,5 +62,4 @@ def over(
     if not inside.any():
         raise RegionError("The region lies where the network does not look: the preprocessing cuts that part off.")
     index = class_index(target, model.classes, model.name) if isinstance(target, str) else int(target)
-    made = targets.mean(inside, index) if reduce == "mean" else targets.region(inside, index)
-    return made
+    return targets.mean(inside, index) if reduce == "mean" else targets.region(inside, index)

@@ -98,9 +98,7 @@ def predict(
     prepared = model.preprocessing.prepare(signal)
     model.check_fits(tuple(prepared.tensor.shape))
     target = Count() if model.task == "detection" else None
-    captured = run(
-        model.module, prepared.tensor, merge([]), target=target, output=output, device=device, cancel=cancel
-    )
+    captured = run(model.module, prepared.tensor, merge([]), target=target, output=output, device=device, cancel=cancel)
     boxes: Sequence[Box] = ()
     if captured.logits is None:
         boxes = _boxes(captured.output, model.classes, prepared.placement)

@@ -200,7 +200,11 @@ class _Stack:
         variables = {}
         for name, (dims, attrs) in self.about.items():
             values = self.maps[name]
-            variables[name] = ((*self.lead, *dims), values, {**attrs, **_extremes(values, self.records), **self._said()})
+            variables[name] = (
+                (*self.lead, *dims),
+                values,
+                {**attrs, **_extremes(values, self.records), **self._said()},
+            )
         record = {
             **{k: v for k, v in first.items() if k not in ("maps", "ledger", "balance", "agreement", "scores")},
             "target": sorted({_explained(r) for r in self.records.values()}),

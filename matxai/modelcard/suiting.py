@@ -82,7 +82,7 @@ def suits(model: Model, signal: xr.DataArray) -> Suits:
     except MatxaiError as error:
         return Suits(str(error))
     found = [*prepared.notes, *placement_notes(prepared.placement), *_of_size(prepared.placement)]
-    found += _of_values(model, signal, prepared)
+    found += _of_values(signal, prepared)
     return Suits("", tuple(dict.fromkeys(found)), prepared)
 
 
@@ -136,7 +136,7 @@ def _of_size(placement: Placement) -> list[str]:
     return found
 
 
-def _of_values(model: Model, signal: xr.DataArray, prepared: Prepared) -> list[str]:
+def _of_values(signal: xr.DataArray, prepared: Prepared) -> list[str]:
     received: NDArray[Any] = prepared.tensor.numpy()
     if float(received.min()) == float(received.max()):
         return ["All values that the network receives are the same: there is nothing to see in them."]
