@@ -103,12 +103,14 @@ def run_batch(model: Model, batch: torch.Tensor) -> Any:
     import torch
 
     from matxai.engine import devices
+    from matxai.modelcard.precision import running
 
     count = len(batch)
     if model.batch and count < model.batch:
         batch = torch.cat([batch, batch[-1:].expand(model.batch - count, *batch.shape[1:])])
     model.check_fits(tuple(batch.shape))
-    output = model.module(batch.to(devices.of(model.module) or batch.device))
+    with running(model):
+        output = model.module(batch.to(devices.of(model.module) or batch.device))
     return _first(output, len(batch), count) if count < len(batch) else output
 
 

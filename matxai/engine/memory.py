@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import psutil
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from matxai.engine.trace import Trace
 
 SHARE = 0.4
@@ -15,9 +19,30 @@ SHARE = 0.4
 LARGEST = {"cpu": 32}
 """Samples in one chunk at most, by the kind of device: on a CPU more bring nothing."""
 
+_most: ContextVar[int | None] = ContextVar("matxai_memory", default=None)
+
+
+@contextmanager
+def capped(most: int | None) -> Iterator[None]:
+    """Plan as if no more than so many bytes were free; None changes nothing.
+
+    It bounds what is planned: how many perturbed copies run at once, and which packed weights are kept. A single pass
+    takes what it takes.
+    """
+    before = _most.set(most if most is not None else _most.get())
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
 
 def free_bytes(device: torch.device) -> int:
-    """Return the bytes that could be taken on a device now; what PyTorch holds in reserve counts as free."""
+    """Return the bytes that may be taken on a device now; what PyTorch holds in reserve counts as free."""
+    most = _most.get()
+    return _free(device) if most is None else min(most, _free(device))
+
+
+def _free(device: torch.device) -> int:
     if device.type == "cuda":
         reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0] + reserve)

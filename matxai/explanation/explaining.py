@@ -43,6 +43,7 @@ def explain(
     low: float | Sequence[float] | None = None,
     high: float | Sequence[float] | None = None,
     device: Any = None,
+    memory: int | None = None,
     budget: int | None = None,
     tolerance: float | None = None,
     seed: int = 0,
@@ -75,6 +76,9 @@ def explain(
         its own (``layer4_y``) that say where each cell lies.
     output, exact, device, progress, cancel
         As in :func:`matxai.attribute`.
+    memory
+        Bytes that are planned with at most, where less than what is free is to be taken: perturbed copies then run in
+        smaller chunks. A single pass takes what it takes.
     low, high
         Smallest and largest value of the network's input, for the box rule; by default what the preprocessing says.
     budget, tolerance
@@ -113,7 +117,9 @@ def explain(
     TargetError, LayerError, MethodError
         If a class, layer or method does not exist; the nearest are offered.
     """
+    from matxai.engine.memory import capped
     from matxai.methods import attribution, resolve
+    from matxai.modelcard.precision import running
     from matxai.modelcard.preprocessing import signal_name
 
     known = _model(model, card)
@@ -127,7 +133,7 @@ def explain(
     asked = resolve_names(target, known.classes, known.name)
     others = prepared_references(known, references)
     baselines = SignalBaselines(known.preprocessing, prepared, others, seed)
-    with _seeded(seed), class_names(known.classes, signal_name(signal)):
+    with _seeded(seed), class_names(known.classes, signal_name(signal)), running(known), capped(memory):
         result = attribution(
             known.module,
             prepared.tensor,
@@ -177,6 +183,7 @@ def explain(
         "assumptions": list(dict.fromkeys(assumptions)),
         "versions": versions(),
         "seed": seed,
+        "precision": known.precision,
         "device": str(device) if device is not None else device_of(known.module),
         "command": known_by,
     }

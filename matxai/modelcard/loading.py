@@ -51,6 +51,7 @@ def load_model(
     arch: str | None = None,
     trust: bool = False,
     device: str | torch.device | None = None,
+    precision: str = "float32",
     limit: int | None = None,
     command: str | Sequence[str] | Command | None = None,
     **card_fields: Any,
@@ -70,6 +71,9 @@ def load_model(
         Whether a Python factory may run. It is for factories alone: weights never run code.
     device
         Where the module goes; by default it stays on the CPU (a module handed over, where it is).
+    precision
+        ``float32`` leaves the module as it is; ``float64`` doubles its memory (of a module handed over, a copy's);
+        ``bfloat16`` and ``float16`` run it under ``torch.autocast``.
     limit
         Bytes to which an archive may unfold, where the default (512 MB, a hundred times its size) is too little.
     command
@@ -91,12 +95,20 @@ def load_model(
     CardError
         If the card is wrong; the message names file, line and field.
     ModelError
-        If the network cannot be built, or the weights do not fit it (with a table of the keys).
+        If the network cannot be built, or the weights do not fit it (with a table of the keys); for a precision that
+        it cannot run in.
     """
+    from matxai.modelcard.precision import in_precision
+
     unknown = [key for key in card_fields if key not in CARD_FIELDS]
     if unknown:
         raise CardError(f"There is no card field '{unknown[0]}'. {nearest(unknown[0], CARD_FIELDS)}")
     wish = _Wish(arch, trust, device, limit, None if command is None else command_of(command), card_fields)
+    handed_over = source is not None and not isinstance(source, str | os.PathLike)
+    return in_precision(_from_source(source, wish), precision, own=not handed_over)
+
+
+def _from_source(source: str | os.PathLike[str] | nn.Module | None, wish: _Wish) -> Model:
     if source is None:
         return _from_command(wish)
     if not isinstance(source, str | os.PathLike):
@@ -110,7 +122,7 @@ def load_model(
             raise ModelError(f"{path} is no card; with a command give the card that says what it takes, or no model.")
     content = None if path.is_dir() else content_of(path)
     if content is None or content is Content.CARD_ARCHIVE:
-        with card_folder(path, limit=limit) as folder:
+        with card_folder(path, limit=wish.limit) as folder:
             return _from_folder(folder, path, wish)
     return _from_bare(path, content, wish)
 

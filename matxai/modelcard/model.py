@@ -57,6 +57,8 @@ class Model:
         One sentence for each thing that nobody said and that was assumed.
     architecture
         ``family:name``, ``module:function``, ``torch.export``, the module's class, or what kind of black box it is.
+    precision
+        In which it runs: ``float32`` (as it is), ``float64``, or automatic ``bfloat16`` or ``float16``.
     """
 
     module: nn.Module
@@ -77,6 +79,7 @@ class Model:
     sha256: str | None = None
     assumptions: tuple[str, ...] = ()
     architecture: str = ""
+    precision: str = "float32"
 
     @property
     def reference(self) -> tuple[str, str] | None:

@@ -78,7 +78,7 @@ class Prepared:
     Attributes
     ----------
     tensor
-        Shape ``(1, C, *spatial)``, float32.
+        Shape ``(1, C, *spatial)``, of the preprocessing's precision.
     placement
         Where each of its pixels lies in the signal.
     stages
@@ -110,6 +110,8 @@ class Preprocessing:
         Channels that the model takes; None takes them as they come.
     axis
         Name of the axis that a 1-D model was trained on, where it has one.
+    precision
+        Type of the tensors that it makes: ``float32`` or ``float64``.
     """
 
     steps: tuple[Step, ...] = ()
@@ -117,6 +119,7 @@ class Preprocessing:
     channels: int | None = None
     axis: str | None = None
     _scaled_by_type: bool = field(default=False, repr=False)
+    precision: str = "float32"
 
     @classmethod
     def from_card(cls, spec: InputLike) -> Preprocessing:
@@ -194,7 +197,7 @@ class Preprocessing:
             effects.append(effect)
             stages.append(Stage(step.name, str(step), before, after))
             before = after
-        tensor = x.to(torch.float32)
+        tensor = x.to(getattr(torch, self.precision))
         _finite(tensor, values[None], ordered, dims, stages)
         coords = tuple(coordinate(ordered, d) for d in dims)
         units = tuple(unit_of(ordered, d) for d in dims)
@@ -225,7 +228,7 @@ class Preprocessing:
         x = _tensor(arranged)
         for step in self.steps:
             x, _, about = _run(step, x, about)
-        tensor = x.to(torch.float32)
+        tensor = x.to(getattr(torch, self.precision))
         _finite(tensor, arranged, ordered, dims, ())
         return tensor
 

@@ -118,6 +118,7 @@ class ExplainQuestion:
             target=self.choice.target,
             layers=list(self.choice.layers) if self.choice.layers else None,
             seed=self.settings.seed,
+            memory=self.settings.memory,
             progress=progress,
             cancel=cancel,
         )

@@ -14,10 +14,17 @@ FIRST_MODEL = "defects"
 
 
 class Models:
-    """Models by the name or path that they are opened by. Safe to ask from the thread that computes."""
+    """Models by the name or path that they are opened by. Safe to ask from the thread that computes.
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, Model] = {}
+    Parameters
+    ----------
+    device, precision
+        Where models run, and in which precision; see :func:`matxai.load_model`.
+    """
+
+    def __init__(self, device: str = "cpu", precision: str = "float32") -> None:
+        self._where = (device, precision)
+        self._loaded: dict[tuple[str, str, str], Model] = {}
         self._lock = threading.Lock()
 
     def known(self) -> dict[str, Path]:
@@ -28,7 +35,16 @@ class Models:
 
     def loaded(self, source: str) -> Model | None:
         """Return a model if it was loaded before."""
-        return self._loaded.get(source)
+        return self._loaded.get((source, *self._where))
+
+    def place(self, device: str, precision: str) -> bool:
+        """Load models there and so from now on; return whether that is a change. Those that are loaded are let go."""
+        if (device, precision) == self._where:
+            return False
+        self._where = (device, precision)  # without the lock: what is being loaded now must not hold up the window
+        for key in [k for k in list(self._loaded) if k[1:] != self._where]:
+            self._loaded.pop(key, None)
+        return True
 
     def load(self, source: str, *, arch: str | None = None, trust: bool = False) -> Model:
         """Return a model, loaded at its first use; nothing that its file holds is run unless ``trust`` allows it.
@@ -38,9 +54,14 @@ class Models:
         MatxaiError
             One sentence on what is wrong with it.
         """
+        from matxai.engine.devices import choose
         from matxai.modelcard import load_model
 
         with self._lock:
-            if source not in self._loaded:
-                self._loaded[source] = load_model(source, arch=arch, trust=trust)
-            return self._loaded[source]
+            device, precision = self._where
+            key = (source, device, precision)
+            if key not in self._loaded:
+                self._loaded[key] = load_model(
+                    source, arch=arch, trust=trust, device=choose(device), precision=precision
+                )
+            return self._loaded[key]

@@ -11,7 +11,7 @@ from napari_matxai.presenter import Presenter
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.journal import Journal
 from napari_matxai.session.models import Models
-from napari_matxai.settings import Settings, read_settings
+from napari_matxai.settings import Settings, read_settings, watch_settings
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -33,23 +33,33 @@ class Session:
 
     Signals
     -------
-    layer_changed(), model_changed(), choice_changed(), explained(Explained)
+    layer_changed(), model_changed(), choice_changed(), explained(Explained), settings_changed()
     """
 
     layer_changed = Signal()
     model_changed = Signal()
     choice_changed = Signal()
     explained = Signal(object)
+    settings_changed = Signal()
 
     def __init__(self, viewer: ViewerModel, settings: Settings | None = None) -> None:
         self.presenter = Presenter(viewer)
         self.settings = settings or read_settings()
-        self.models = Models()
+        self.models = Models(self.settings.device, self.settings.precision)
         self.journal = Journal()
         self.choice = Choice(methods=(self.settings.method,))
         self.explanation: Explained | None = None
         self._layer: weakref.ref[Image] | None = None
         self._source: str | None = None
+        if settings is None:
+            watch_settings(self._read_settings)
+
+    def _read_settings(self) -> None:
+        """Take over what was changed in the preferences; what is under way goes on as it began."""
+        self.settings = read_settings()
+        if self.models.place(self.settings.device, self.settings.precision):
+            self.model_changed.emit()
+        self.settings_changed.emit()
 
     # -- data ----------------------------------------------------------------------------------------------------------
 
