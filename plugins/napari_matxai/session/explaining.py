@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_matxai.session.choice import Choice
     from napari_matxai.session.question import Cancel, Progress
     from napari_matxai.session.session import Session
+    from napari_matxai.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,15 +140,26 @@ class ExplainQuestion:
             target=choice.target,
             layers=list(choice.layers) if choice.layers else None,
             seed=self.settings.seed,
+            memory=self.settings.memory,
         )
         session.journal.add(
             f"explain {answer.source.name}",
             f"result = {asked}",
             subject=answer.subject,
-            opened=Opened(self._name, (("trust", True),) if self.settings.trust else ()),
+            opened=Opened(self._name, loading_options(self.settings, answer.explanation)),
             saves=("result",),
         )
         session.explained.emit(answer)
+
+
+def loading_options(settings: Settings, explanation: xr.Dataset) -> tuple[tuple[str, Any], ...]:
+    """Return what ``matxai.load_model`` was told beside the model's name, as far as it is not its default."""
+    from matxai.explanation import provenance
+
+    known = provenance(explanation)
+    told = {"trust": settings.trust, "device": known["device"], "precision": known["precision"]}
+    usual = {"trust": False, "device": "cpu", "precision": "float32"}
+    return tuple((name, value) for name, value in told.items() if value != usual[name])
 
 
 def known_methods() -> dict[str, str]:
