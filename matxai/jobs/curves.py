@@ -80,12 +80,12 @@ def style_of(options: Options, signal: xr.DataArray) -> CurveStyle:
     ExplanationError
         If the scale of intensity or the part to be drawn is none.
     MatxaiError
-        If the reference is none, or does not lie on this axis.
+        If a reference is none, or does not lie on this axis.
     """
     from matxai.checks.references import reference_for
     from matxai.report import CurveStyle
 
-    reference = () if options.reference is None else (reference_for(options.reference, signal),)
+    reference = tuple(reference_for(name, signal) for name in options.references)
     return CurveStyle(options.intensity, options.along, options.second_axis, reference, options.span)
 
 

@@ -64,8 +64,11 @@ class Options:
         Whether spectra and waveforms get a table of their zones.
     redraws
         Of the noise of a spectrum, for the errors in that table; 0 for none.
-    reference
-        What its zones are compared with: a structure's name or a CIF file.
+    doublets, e0, bands
+        Which peaks make one zone (their distance, and how far it may be off), where an absorption edge lies, and into
+        which bands of frequency a waveform is cut, where that is not to be found from the curve.
+    references
+        What its zones are compared with: structures' names, CIF files, `xps:Fe 2p`.
     contrast
         A folder or file with spectra of another class: what they have and this one has not is asked about too.
     intensity, along, second_axis, span
@@ -87,7 +90,10 @@ class Options:
     tolerance: float | None = None
     zones: bool = True
     redraws: int = 50
-    reference: str | None = None
+    doublets: tuple[tuple[float, float], ...] = ()
+    e0: float | None = None
+    bands: tuple[tuple[float, float], ...] = ()
+    references: tuple[str, ...] = ()
     contrast: str | None = None
     intensity: str = "linear"
     along: str | None = None
@@ -316,7 +322,7 @@ def _explain_one(
     from matxai.jobs import curves, resuming, zoning
     from matxai.jobs.supporting import evidence_of
 
-    beside = [resuming.content(Path(p)) for p in (options.reference, options.contrast) if p and Path(p).exists()]
+    beside = [resuming.content(Path(p)) for p in (*options.references, options.contrast) if p and Path(p).exists()]
     key = resuming.key_of(model, one, {**asdict(options), "files": beside})
     record = resuming.read_record(folder)
     if key is not None and record.get("key") == key and isinstance(record.get("evidence"), list):

@@ -88,11 +88,12 @@ def table_of(
         return None
     if signal.dims[0] == "time":
         return _bands_of(model, explanation, options, methods, progress, cancel)
-    reference = None if options.reference is None else reference_for(options.reference, signal)
+    references = [reference_for(name, signal) for name in options.references]
     try:
         return zone_table(
-            model, explanation, methods=methods, reference=reference, contrast=contrast, redrawn=options.redraws,
-            removal=options.evidence, controls=options.controls, seed=options.seed, progress=progress, cancel=cancel,
+            model, explanation, methods=methods, e0=options.e0, doublets=options.doublets, reference=references,
+            contrast=contrast, redrawn=options.redraws, removal=options.evidence, controls=options.controls,
+            seed=options.seed, progress=progress, cancel=cancel,
         )  # fmt: skip
     except Cancelled:
         raise
@@ -123,7 +124,10 @@ def _bands_of(
             model, signal, methods=able or list(BY_WAVES), target=index, domain="time_frequency", seed=options.seed,
             leave_out=True, cancel=cancel,
         )  # fmt: skip
-        return band_table(model, turned, removal=options.evidence, seed=options.seed, progress=progress, cancel=cancel)
+        return band_table(
+            model, turned, bands=options.bands, removal=options.evidence, seed=options.seed, progress=progress,
+            cancel=cancel,
+        )  # fmt: skip
     except Cancelled:
         raise
     except MatxaiError as error:

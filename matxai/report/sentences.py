@@ -305,6 +305,7 @@ ZONES_NOTE = (
     "where it has any; the two are never added. What is lost and the ranks are evidence, and no proof."
 )
 EXPECTED_LINES = "What {reference} expects"
+LINES_NOT_READ = "A line that is not read lies beyond the part of the spectrum that reaches the network."
 NO_ZONE_DECIDED = "No single zone holds a twentieth of the positive relevance and more than its share of the points."
 
 

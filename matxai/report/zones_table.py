@@ -32,6 +32,7 @@ COLUMNS: dict[str, str] = {
     "snr": "float64",
     "weak": "boolean",
     "absent": "boolean",
+    "read": "boolean",
     "assignment": "string",
     "offset": "float64",
     "relevant": "boolean",
@@ -56,8 +57,9 @@ COLUMNS: dict[str, str] = {
     "no_background": "string",
     "points": "Int64",
 }
-"""Columns and their types. ``width`` is that at half maximum; ``weak`` marks a signal-to-noise ratio below 3; positive
-and negative relevance are never added; ranks are among controls, 1 the largest effect, of ``n + 1``."""
+"""Columns and their types. ``width`` is that at half maximum; ``weak`` marks a signal-to-noise ratio below 3, ``read``
+what reached the network; positive and negative relevance are never added; ranks are among controls, 1 the largest
+effect, of ``n + 1``."""
 
 EXPECTED_COLUMNS: dict[str, str] = {
     "file": "string",
@@ -86,9 +88,9 @@ def expected_frame(tables: Iterable[tuple[str, ZoneTable]]) -> pd.DataFrame:
 
     rows: list[dict[str, Any]] = [
         {
-            "file": name, "reference": table.reference, "label": line.label, "position": line.position,
-            "unit": table.unit, "intensity": line.intensity, "zone": line.zone, "share": line.share,
-            "answer": line.answer,
+            "file": name, "reference": line.reference or table.reference, "label": line.label,
+            "position": line.position, "unit": table.unit, "intensity": line.intensity, "zone": line.zone,
+            "share": line.share, "answer": line.answer,
         }
         for name, table in tables
         for line in table.expected

@@ -185,6 +185,41 @@ def test_zones_are_assigned_and_expected_lines_are_relevant_or_ignored(
             "far", "two_theta", "degree", (ReferenceLine(95.0, "x"),), "this test"))  # fmt: skip
 
 
+def test_a_line_that_the_network_never_got_is_not_called_ignored() -> None:
+    class Whole(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([x.sum((1, 2)), -x.sum((1, 2))], 1)
+
+    axis = {"name": "two_theta", "units": "degree", "start": 25.0, "stop": 50.0, "points": 251}
+    short = matxai.load_model(Whole(), kind="1d", channels=1, classes=["a", "b"], scale="none", axis=axis)
+    explained = matxai.explain(short, pattern(), methods=["input_x_gradient"], target="a")
+    lines = ((28.5, "1 1 1", 100.0), (47.2, "2 2 0", 60.0), (56.1, "3 1 1", 40.0), (62.0, "2 2 2", 20.0))
+    wanted = ReferenceLines("made up", "two_theta", "degree", tuple(ReferenceLine(*x) for x in lines), "this test")
+    found = zone_table(short, explained, reference=wanted, removal=False)
+    answers = {e.label: (e.answer, e.share is None) for e in found.expected}
+    relevant, not_read = ("relevant", False), ("not read", True)
+    assert answers == {"1 1 1": relevant, "2 2 0": relevant, "3 1 1": not_read, "2 2 2": not_read}
+    unread = [z for z in found.zones if not z.read]
+    assert [round(z.position) for z in unread] == [56, 62, 69]
+    assert all(s.positive is None and s.negative is None and s.positive_error is None for z in unread for s in z.shares)
+    known = [z.share("input_x_gradient") for z in found.zones]
+    assert sum(s.positive or 0 for s in known if s is not None) == pytest.approx(1)
+    assert ZoneTable.from_dict(json.loads(json.dumps(found.to_dict()))).expected == found.expected
+
+
+def test_lines_of_several_phases_are_matched_at_once_and_told_apart(model: matxai.Model, explained: xr.Dataset) -> None:
+    first = ReferenceLines("one", "two_theta", "degree", (ReferenceLine(28.5, "1 1 1", 100.0),), "this test")
+    second = ReferenceLines("two", "two_theta", "degree", (ReferenceLine(47.2, "2 2 0", 100.0),), "this test")
+    found = zone_table(model, explained, reference=[first, second], removal=False, redrawn=0)
+    said = {round(z.position): z.assignment for z in found.zones if z.assignment}
+    assert said == {28: "one 1 1 1", 47: "two 2 2 0", 56: "unexplained", 69: "unexplained"}
+    expected = [(e.reference, e.label, e.answer) for e in found.expected]
+    assert expected == [("one (this test)", "1 1 1", "ignored"), ("two (this test)", "2 2 0", "relevant")]
+    assert found.reference == "one (this test); two (this test)"
+    with pytest.raises(RegionError, match="called 'one'; name each of them once"):
+        zone_table(model, explained, reference=[first, first], removal=False, redrawn=0)
+
+
 def test_a_spin_orbit_pair_of_the_reference_is_one_zone() -> None:
     axis = np.arange(700, 740, 0.1)
     curve = lambda p, h, w: h * np.exp(-4 * np.log(2) * ((axis - p) / w) ** 2)  # noqa: E731 - a formula

@@ -10,7 +10,7 @@ import numpy as np
 from matxai.checks.asking import check_asked
 from matxai.checks.references import spin_orbit_pairs
 from matxai.checks.zones.again import again, redrawn_shares
-from matxai.checks.zones.assigning import compared, usual_width, with_reference
+from matxai.checks.zones.assigning import compared, usual_width, with_references
 from matxai.checks.zones.missing import absent, with_zones, without_zone
 from matxai.checks.zones.records import Removal, Share, Zone, ZoneTable, positive
 from matxai.checks.zones.redrawing import FEWEST, sigma_of
@@ -46,7 +46,7 @@ def zone_table(
     sigma: npt.NDArray[np.float64] | None = None,
     e0: float | None = None,
     doublets: Sequence[tuple[float, float]] = (),
-    reference: ReferenceLines | None = None,
+    reference: ReferenceLines | Sequence[ReferenceLines] | None = None,
     tolerance: float | None = None,
     contrast: Sequence[xr.DataArray] = (),
     methods: Sequence[str | Method] = (),
@@ -71,7 +71,7 @@ def zone_table(
         As :func:`matxai.regions.divided` takes them; ``sigma`` is the noise of the redraws as well, and doublets are by
         default the spin-orbit pairs of the reference.
     reference
-        Lines that the zones are compared with.
+        Lines that the zones are compared with; of several phases all are matched at once.
     tolerance
         How far a line may lie from a zone once shifts are fitted; by default as :func:`matxai.reference.match` has it.
     contrast
@@ -106,16 +106,16 @@ def zone_table(
     dim = str(signal.dims[0])
     axis = np.asarray(signal.coords[dim].values, np.float64) if dim in signal.coords else None
     noise = sigma if sigma is not None else sigma_of(signal)
-    if reference is not None and not doublets:
-        doublets = spin_orbit_pairs(reference)
+    references = expected_of(reference)
+    doublets = doublets or [pair for one in references for pair in spin_orbit_pairs(one)]
     cut = zones or divided(
         np.asarray(signal.values), axis, how=how, dim=dim, sigma=noise, e0=e0, doublets=doublets
     )  # fmt: skip
     missing = absent(cut, signal, contrast)
     cut = with_zones(cut, missing)
     near = usual_width(cut) if tolerance is None else tolerance
-    if reference is not None:
-        unseen = without_zone(cut, compared(cut, reference, dim, tolerance), reference.name, near)
+    if references:
+        unseen = without_zone(cut, compared(cut, references, dim, tolerance), near)
         missing, cut = [*missing, *unseen], with_zones(cut, unseen)
     maps, notes = _maps(explanation, dim)
     seen = np.any([np.isfinite(m).reshape(len(m), -1).any(axis=1) for m in maps.values()], axis=0)
@@ -126,7 +126,7 @@ def zone_table(
     found = shares(maps, redone, cut.labels, len(cut.zones) + 1)
     curve = np.asarray(signal.values, np.float64)
     curve = curve if curve.ndim == 1 else curve.mean(axis=1)
-    rows = [_zone(cut, curve, n, own, missing) for n, own in enumerate(found)]
+    rows = [_zone(cut, curve, n, own, missing, seen) for n, own in enumerate(found)]
     table = ZoneTable(
         target=str(explanation[next(iter(explanation.data_vars))].attrs.get("class", "")),
         score=_score(explanation),
@@ -138,9 +138,18 @@ def zone_table(
     )
     if removal:
         table = _with_removals(table, model, signal, cut, target, controls, seen, seed, progress, cancel)
-    if reference is None:
+    if not references:
         return table
-    return with_reference(table, reference, compared(cut, reference, dim, tolerance), near)
+    return with_references(table, references, compared(cut, references, dim, tolerance), near, cut.axis, seen)
+
+
+def expected_of(reference: ReferenceLines | Sequence[ReferenceLines] | None) -> tuple[ReferenceLines, ...]:
+    """Return what one reference, several or none are as several."""
+    from matxai.reference import ReferenceLines
+
+    if reference is None:
+        return ()
+    return (reference,) if isinstance(reference, ReferenceLines) else tuple(reference)
 
 
 def _signal(explanation: xr.Dataset) -> xr.DataArray:
@@ -193,12 +202,20 @@ def _maps(explanation: xr.Dataset, dim: str) -> tuple[dict[str, Floats], list[st
     return maps, notes
 
 
-def _zone(cut: CurveZones, curve: Floats, number: int, own: tuple[Share, ...], missing: Sequence[Region]) -> Zone:
+def _zone(
+    cut: CurveZones,
+    curve: Floats,
+    number: int,
+    own: tuple[Share, ...],
+    missing: Sequence[Region],
+    seen: npt.NDArray[np.bool_],
+) -> Zone:
     inside = np.flatnonzero(cut.labels == number)
     nan = float("nan")
     if number == 0:
         ends = (float(cut.axis[inside[0]]), float(cut.axis[inside[-1]])) if inside.size else (nan, nan)
-        return Zone("background", "background", nan, None, nan, None, *ends, int(inside.size), shares=own)
+        read = bool(seen[inside].any())
+        return Zone("background", "background", nan, None, nan, None, *ends, int(inside.size), read=read, shares=own)
     region = cut.zones[number - 1]
     said, at = region.evidence, int(region.evidence["channel"])
     lacks = any(region is m for m in missing)
@@ -217,6 +234,7 @@ def _zone(cut: CurveZones, curve: Floats, number: int, own: tuple[Share, ...], m
         right=float(said["right"]),
         points=int(inside.size),
         absent=lacks,
+        read=bool(seen[inside].any()),
         shares=own,
     )
 

@@ -43,7 +43,7 @@ def absent(cut: CurveZones, signal: xr.DataArray, contrast: Sequence[xr.DataArra
     return found
 
 
-def without_zone(cut: CurveZones, found: Compared, source: str, near: float) -> list[Region]:
+def without_zone(cut: CurveZones, found: Compared, near: float) -> list[Region]:
     """Return a zone of kind ``line`` for each expected line that lies on the background of a curve.
 
     Parameters
@@ -52,8 +52,6 @@ def without_zone(cut: CurveZones, found: Compared, source: str, near: float) -> 
         The division of the curve.
     found
         Where the lines should be.
-    source
-        Name of the reference.
     near
         How far the zone reaches on both sides; lines that lie closer than that share one.
     """
@@ -71,7 +69,7 @@ def without_zone(cut: CurveZones, found: Compared, source: str, near: float) -> 
             "channel": at, "height": 0.0, "snr": 0.0,
             "left": float(cut.axis[inside[0]]), "right": float(cut.axis[inside[-1]]),
         }  # fmt: skip
-        zones.append(Region(mask, "line", source, evidence=evidence))
+        zones.append(Region(mask, "line", line.reference, evidence=evidence))
     return zones
 
 

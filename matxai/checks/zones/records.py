@@ -14,7 +14,7 @@ LEAST_SNR = 3.0
 """Signal-to-noise ratio below which a zone is marked."""
 RELEVANT = 0.05
 """Share of the positive relevance from which a zone counts as one that decided, if it is above its share of points."""
-UNEXPLAINED, IGNORED = "unexplained", "ignored"
+UNEXPLAINED, DECIDED, IGNORED, NOT_READ = "unexplained", "relevant", "ignored", "not read"
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ class Zone:
         How many points it has.
     absent
         Whether the signal has nothing there and the contrast class has.
+    read
+        Whether any of it reached the network; what did not has no shares.
     assignment
         The reference's label, :data:`UNEXPLAINED`, or empty where nothing was compared.
     offset
@@ -113,6 +115,7 @@ class Zone:
     right: float
     points: int
     absent: bool = False
+    read: bool = True
     assignment: str = ""
     offset: float | None = None
     shares: tuple[Share, ...] = ()
@@ -139,9 +142,12 @@ class ExpectedLine:
     zone
         Name of the zone that it explains, empty where none lies there.
     share
-        Part of the positive relevance, mean over the methods, of that zone or of the stretch where the line would be.
+        Part of the positive relevance, mean over the methods, of that zone or of the stretch where the line would be;
+        None where no map says anything.
     answer
-        ``relevant`` or ``ignored``.
+        ``relevant``, ``ignored``, or ``not read`` where the line lies beyond what the network saw.
+    reference
+        Name and source of what expects it.
     """
 
     label: str
@@ -150,6 +156,7 @@ class ExpectedLine:
     zone: str
     share: float | None
     answer: str
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,9 +174,9 @@ class ZoneTable:
     zones
         In ascending order, the background last.
     reference
-        Name and source of what the zones were compared with; empty without.
+        Names and sources of what the zones were compared with; empty without.
     expected
-        The lines of the reference.
+        The lines of the references, one reference after the other.
     notes
         What was decided or left out, in sentences.
     """

@@ -31,16 +31,20 @@ def by_zone(values: Floats, labels: npt.NDArray[np.int64], count: int) -> Floats
     Returns
     -------
     ndarray
-        ``(2, count, C)``, positive first; NaN where the map has no value of that sign.
+        ``(2, count, C)``, positive first; NaN where the map has no value of that sign, and for a zone of which the
+        network saw no point.
     """
-    known = np.nan_to_num(np.asarray(values, np.float64))
-    known = known[:, None] if known.ndim == 1 else known
+    given = np.asarray(values, np.float64)
+    given = given[:, None] if given.ndim == 1 else given
+    known = np.nan_to_num(given)
+    unread = np.bincount(labels, np.isfinite(given).any(axis=1), count) == 0
     found = np.zeros((2, count, known.shape[1]))
     for side, part in enumerate((np.clip(known, 0, None), np.clip(-known, 0, None))):
         for channel in range(known.shape[1]):
             found[side, :, channel] = np.bincount(labels, part[:, channel], count)
         whole = part.sum()
         found[side] = found[side] / whole if whole > 0 else np.nan
+    found[:, unread] = np.nan
     return found
 
 

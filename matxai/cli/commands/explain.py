@@ -39,10 +39,16 @@ def _whole(text: str | None) -> Any:
     return int(text) if text is not None and re.fullmatch(r"-?\d+", text) else text
 
 
-def _span(text: str | None) -> tuple[float, float] | None:
-    """Return the part of an axis that ``20:60`` means."""
-    if text is None:
-        return None
+PAIRS = {
+    "span": ("no part of an axis. Write its two ends", "20:60"),
+    "band": ("no band of frequency. Write its two ends", "5e4:2e5"),
+    "doublet": ("no pair of peaks. Write their distance and how far it may be off", "13.6:0.5"),
+}
+"""Options of two numbers: what is wrong where they are none, and what would be right."""
+
+
+def _pair(name: str, text: str) -> tuple[float, float]:
+    """Return the two numbers of an option such as ``--span 20:60``."""
     first, colon, last = text.partition(":")
     try:
         if colon:
@@ -51,8 +57,13 @@ def _span(text: str | None) -> tuple[float, float] | None:
         pass
     from matxai.errors import MatxaiError
 
-    msg = f"--span {text} is no part of an axis. Write its two ends: 20:60."
+    wrong, right = PAIRS[name]
+    msg = f"--{name} {text} is {wrong}: --{name} {right}."
     raise MatxaiError(msg)
+
+
+def _written(pair: tuple[float, float]) -> str:
+    return ":".join(f"{v:.10g}" for v in pair)
 
 
 def _again(model: str, inputs: list[str], options: Options, **others: Any) -> str:
@@ -67,19 +78,22 @@ def _again(model: str, inputs: list[str], options: Options, **others: Any) -> st
         "budget": options.budget,
         "tolerance": options.tolerance,
         "redraws": options.redraws,
-        "reference": options.reference,
+        "reference": options.references,
+        "doublet": [_written(pair) for pair in options.doublets],
+        "e0": options.e0,
+        "band": [_written(pair) for pair in options.bands],
         "contrast": options.contrast,
         "intensity": None if options.intensity == "linear" else options.intensity,
         "along": options.along,
         "second-axis": options.second_axis,
-        "span": None if options.span is None else ":".join(f"{v:g}" for v in options.span),
+        "span": None if options.span is None else _written(options.span),
         "seed": options.seed,
         "slice": others["slices"],
         **{name: others[name] for name in ("dataset", "axis", "wavelength", "arch", "limit", "out", "command")},
     }
     for name, value in values.items():
-        if value is not None:
-            words += [f"--{name}", str(value)]
+        for one in value if isinstance(value, list | tuple) else () if value is None else (value,):
+            words += [f"--{name}", str(one)]
     words.append("--evidence" if options.evidence else "--no-evidence")
     words += [] if options.zones else ["--no-zones"]
     flags = {"csv": options.csv, "common-scale": options.common_scale, "trust": others["trust"]}
@@ -177,9 +191,23 @@ def register(app: typer.Typer) -> None:
                 min=0, help="Redraws of a spectrum's noise, 50 or more, for the errors of its zones; 0: none."
             ),
         ] = 50,
+        doublet: Annotated[
+            list[str] | None,
+            typer.Option(help="Peaks that are one zone: their distance and how far it may be off, 13.6:0.5; several."),
+        ] = None,
+        e0: Annotated[
+            float | None,
+            typer.Option("--e0", help="Where an absorption edge lies; default: where the curve rises most."),
+        ] = None,
+        band: Annotated[
+            list[str] | None,
+            typer.Option(help="Band of frequency that is a zone of a waveform, 5e4:2e5; several. Default: octaves."),
+        ] = None,
         reference: Annotated[
-            str | None,
-            typer.Option(help="What a spectrum's zones are compared with: Si, FILE.cif, LINES.csv, xps:Fe 2p."),
+            list[str] | None,
+            typer.Option(
+                help="What a spectrum's zones are compared with: Si, FILE.cif, LINES.csv, xps:Fe 2p; several phases."
+            ),
         ] = None,
         contrast: Annotated[
             str | None,
@@ -257,12 +285,15 @@ def register(app: typer.Typer) -> None:
             tolerance=tolerance,
             zones=zones,
             redraws=redraws,
-            reference=reference,
+            doublets=tuple(_pair("doublet", text) for text in doublet or ()),
+            e0=e0,
+            bands=tuple(_pair("band", text) for text in band or ()),
+            references=tuple(reference or ()),
             contrast=contrast,
             intensity=intensity,
             along=along,
             second_axis=second_axis,
-            span=_span(span),
+            span=None if span is None else _pair("span", span),
             seed=seed,
         )
         run = explain_files(

@@ -35,7 +35,8 @@ def _both(shares: list[Share], side: str) -> str | None:
 
 
 def _row(zone: Zone, methods: list[str], table: ZoneTable) -> tuple[Any, ...]:
-    name = zone.name + (" (S/N below 3)" if zone.weak and not zone.absent else "")
+    said = [w for w, so in (("S/N below 3", zone.weak and not zone.absent), ("not read", not zone.read)) if so]
+    name = zone.name + (f" ({', '.join(said)})" if said else "")
     removal = zone.removal
     cells: list[Any] = [
         name,
@@ -57,7 +58,7 @@ def _row(zone: Zone, methods: list[str], table: ZoneTable) -> tuple[Any, ...]:
 
 def grids(table: ZoneTable) -> list[Grid]:
     """Return the zones, and the expected lines where there are any, as small tables."""
-    from matxai.checks.zones.records import positive
+    from matxai.checks.zones.records import NOT_READ, positive
 
     methods = list(dict.fromkeys(s.method for z in table.zones for s in z.shares))
     methods = [*(m for m in methods if m.startswith("all")), *(m for m in methods if not m.startswith("all"))]
@@ -71,13 +72,14 @@ def grids(table: ZoneTable) -> list[Grid]:
         "rank among background",
     )  # fmt: skip
     found = [Grid("", columns, tuple(rows), " ".join((sentences.ZONES_NOTE, *table.notes)))]
-    if table.expected:
+    for reference in dict.fromkeys(e.reference for e in table.expected):
+        own = [e for e in table.expected if e.reference == reference][: 2 * _MOST]
         lines = tuple(
-            (f"{e.label}", e.position, e.intensity, e.zone or None, _percent(e.share, None), e.answer)
-            for e in table.expected[: 2 * _MOST]
+            (e.label, e.position, e.intensity, e.zone or None, _percent(e.share, None), e.answer) for e in own
         )
-        title = sentences.EXPECTED_LINES.format(reference=table.reference)
-        found.append(Grid(title, ("line", f"position{unit}", "intensity", "zone", "share", "answer"), lines))
+        title = sentences.EXPECTED_LINES.format(reference=reference or table.reference)
+        note = sentences.LINES_NOT_READ if any(e.answer == NOT_READ for e in own) else ""
+        found.append(Grid(title, ("line", f"position{unit}", "intensity", "zone", "share", "answer"), lines, note))
     return found
 
 

@@ -54,7 +54,7 @@ def near_lines(spec: Reference, sample: Sample) -> npt.NDArray[np.bool_]:
         raise RegionError(f"The lines of '{spec.reference}' lie on '{lines.axis}', {sample.name} on '{dim}'.")
     if spec.shifted:
         cut = divided(sample.grey(), axis, dim=dim)
-        found = [x for x in compared(cut, lines, dim).lines if x.intensity is None or x.intensity >= spec.least]
+        found = [x for x in compared(cut, [lines], dim).lines if x.intensity is None or x.intensity >= spec.least]
         places = [x.position for x in found]
     else:
         places = [x.position for x in lines.lines if not x.intensity < spec.least]
