@@ -70,6 +70,11 @@ class LinearMap:
         """Return what ``make`` gives: nothing outlives the call."""
         return make()
 
+    @property
+    def joins(self) -> bool:
+        """Whether inputs may lie side by side as further channels, with their weights joined along axis 1."""
+        return self.kind == "convolution" and self.groups == 1
+
     def scaled(self, weight: Tensor, scale: Tensor) -> Tensor:
         """Return the weights with each output channel multiplied by its ``scale`` (K,)."""
         if self.kind == "transposed_convolution":  # (in, out / groups, *kernel)

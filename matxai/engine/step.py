@@ -29,6 +29,10 @@ class Map(Protocol):
     def remember(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """Return what ``make`` gives, a weight that follows from the operation's own; held until that changes."""
 
+    @property
+    def joins(self) -> bool:
+        """Whether inputs (B, C, ...) may lie side by side in one map, with their weights joined along axis 1."""
+
     def per_channel(self, values: Tensor, ndim: int) -> Tensor:
         """Return ``values`` (K,) shaped to broadcast over an output with ``ndim`` axes."""
 
@@ -145,8 +149,15 @@ class Step:
 
     def signed_back(self, s: Tensor, plus: Tensor, minus: Tensor) -> Tensor:
         """Return the adjoint that goes by ``plus`` where x is positive and by ``minus`` where it is negative."""
-        back = self.back(s, plus)
-        return back if self.nonnegative else torch.where(self.x > 0, back, self.back(s, minus))
+        if self.nonnegative:
+            return self.back(s, plus)
+        if not self.map.joins:
+            return torch.where(self.x > 0, self.back(s, plus), self.back(s, minus))
+        own = plus is self.plus and minus is self.minus
+        joint = self._joint if own else torch.cat([plus, minus], 1)
+        channels = self.x.shape[1]
+        back = self.map.adjoint(s, joint, (self.x.shape[0], 2 * channels, *self.x.shape[2:]))
+        return torch.where(self.x > 0, back[:, :channels], back[:, channels:])
 
     def positive_part(self) -> Tensor:
         """Return z+ = W+ x+ + W- x- + b+: the sum of the contributions that are positive."""
@@ -156,8 +167,16 @@ class Step:
         bias = None if self.bias is None else self.bias.clamp(min=0)
         if self.nonnegative:
             return self.map.apply(self.x, self.plus, bias)
+        if self.map.joins:
+            # one convolution of both signs: its output, much larger than a first layer's input, is written once
+            return self.map.apply(torch.cat([self.x.clamp(min=0), self.x.clamp(max=0)], 1), self._joint, bias)
         z = self.map.apply(self.x.clamp(min=0), self.plus, bias)
         return z + self.map.apply(self.x.clamp(max=0), self.minus)
+
+    @property
+    def _joint(self) -> Tensor:
+        """W+ and W- side by side."""
+        return self._shared("W+W-", lambda: self.map.remember("W+W-", lambda: torch.cat([self.plus, self.minus], 1)))
 
     def _shared(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         return make() if self.parts is None else self.parts.share(self.index, name, make)
@@ -245,6 +264,11 @@ class ChannelMap:
     def remember(self, _name: str, make: Callable[[], Tensor]) -> Tensor:
         """Return what ``make`` gives."""
         return make()
+
+    @property
+    def joins(self) -> bool:
+        """A factor is no sum: never."""
+        return False
 
     def per_channel(self, values: Tensor, _ndim: int) -> Tensor:
         """Return the values as they are: they have the shape (1, K, ...) already."""

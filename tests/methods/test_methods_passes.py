@@ -91,11 +91,11 @@ def test_the_passes_of_all_methods_are_those_that_are_reported(make_gap_net, mak
     assert {name: seen.counts[name] for name in once} == dict.fromkeys(once, 1)
     each = ("mm", "scatter_add")  # head and pooling: backward
     assert {name: seen.counts[name] for name in each} == dict.fromkeys(each, runs)
-    # two for each of gradient and guided; z+ one where inputs have no sign, two at the first layer, and as many forward
+    # two for each of gradient and guided; z+ one a layer, at the first for both signs at once, and as many forward
     packed = seen.counts["_convolution_transpose_pointwise"]
-    assert seen.counts["convolution_backward"] + packed == 2 + 2 + 3 * targets
+    assert seen.counts["convolution_backward"] + packed == 2 + 2 + 2 * targets
     # z+ is shared by the targets
-    assert seen.counts["convolution"] + seen.counts["_convolution_pointwise"] == 2 + 3
+    assert seen.counts["convolution"] + seen.counts["_convolution_pointwise"] == 2 + 2
 
 
 class Spy(torch.autograd.Function):
