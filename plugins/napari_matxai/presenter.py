@@ -6,14 +6,19 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from matxai.errors import SignalError
 from napari_matxai import versions
-from napari_matxai.layers.frame import Frame, LayerData, signal_of
+from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer, signal_of
 from napari_matxai.layers.key import Key, key_of, ours
 from napari_matxai.layers.maps import map_layers
+from napari_matxai.layers.units import factor, plain
+from napari_matxai.layers.unseen import hatch_layer, unseen
+from napari_matxai.layers.updating import kept, updated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import xarray as xr
     from napari.components import ViewerModel
@@ -21,7 +26,8 @@ if TYPE_CHECKING:
 
     from napari_matxai.session.explaining import Explained, Source
 
-PLAIN = ("pixel", "dimensionless")
+#: roles of layers that show a result, and are nothing to draw on
+SHOWN = ("map", "changed", "seen", "unseen")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,24 +92,42 @@ class Presenter:
         """Return the image layers that can be asked about: not those that we made of others."""
         return [la for la in self.viewer.layers if type(la).__name__ == "Image" and not _made(la)]
 
-    def find(self, key: Key) -> Layer | None:
-        """Return the layer with a key, None where there is none (any more)."""
-        return next((la for la in self.viewer.layers if key_of(la) == key), None)
-
     def unit_conflicts(self) -> list[str]:
-        """Return the names of layers whose units do not go with the explained ones: napari then shows none at all."""
-        physical = [la for la in self.viewer.layers if any(str(u) not in PLAIN for u in la.units)]
-        plain = [la for la in self.viewer.layers if all(str(u) in PLAIN for u in la.units)]
-        return [la.name for la in plain] if physical else []
+        """Return the names of layers without units beside layers that have them: napari then shows none at all."""
+        without = [la for la in self.viewer.layers if plain(self.frame(la))]
+        return [la.name for la in without] if len(without) < len(self.viewer.layers) else []
+
+    def annotations(self) -> list[Layer]:
+        """Return the layers on which regions are drawn: Shapes, Labels and Points, not those that show a result."""
+        kinds = ("Shapes", "Labels", "Points")
+        return [
+            la
+            for la in self.viewer.layers
+            if type(la).__name__ in kinds and ours(la).get("key", ("", ""))[1] not in SHOWN
+        ]
+
+    def find(self, key: Key) -> Layer | None:
+        """Return the layer with a key, None where there is none (any more). A duplicate is the user's, not ours."""
+        return next((la for la in self.viewer.layers if key_of(la) == key and _ours_still(la)), None)
+
+    def remove(self, key: Key) -> None:
+        """Take the layer with a key away, where there is one."""
+        layer = self.find(key)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+
+    def follow(self, moved: Callable[[], None]) -> Callable[[], None]:
+        """Call ``moved`` whenever another slice comes into view; return what ends that."""
+
+        def tell(event: object = None) -> None:  # noqa: ARG001 - napari passes its event
+            moved()
+
+        self.viewer.dims.events.current_step.connect(tell)
+        return lambda: self.viewer.dims.events.current_step.disconnect(tell)
 
     def frame(self, layer: Layer) -> Frame:
         """Return where a layer lies."""
-        return Frame(
-            tuple(float(s) for s in layer.scale),
-            tuple(float(t) for t in layer.translate),
-            tuple(str(u) for u in layer.units),
-            tuple(str(a) for a in layer.axis_labels),
-        )
+        return frame_of_layer(layer)
 
     def source(self, layer: Image) -> Source:
         """Return who a layer is, for the time when it may be gone."""
@@ -113,13 +137,19 @@ class Presenter:
 
     def step(self, layer: Layer) -> tuple[int, ...]:
         """Return the index of the slice in view along each axis of a layer before the last two."""
-        world = self.viewer.dims.point[-layer.ndim :]
-        shape = (layer.data[0] if getattr(layer, "multiscale", False) else layer.data).shape
-        indices = []
-        for axis in range(layer.ndim - 2):
-            index = round((world[axis] - layer.translate[axis]) / layer.scale[axis])
-            indices.append(min(max(int(index), 0), shape[axis] - 1))
-        return tuple(indices)
+        frame, shape = self.frame(layer), self.shape(layer)
+        world = np.asarray(self.viewer.dims.point[-layer.ndim :], float)
+        units = self.viewer.layers.units
+        if units is not None:  # the viewer's own unit is the smallest of its layers'
+            words = [str(u) for u in units[-layer.ndim :]]
+            world *= [factor(w, u) or 1.0 for w, u in zip(words, frame.units, strict=True)]
+        found = np.linalg.solve(frame.matrix(), [*world, 1.0])
+        return tuple(min(max(round(found[axis]), 0), shape[axis] - 1) for axis in range(layer.ndim - 2))
+
+    def shape(self, layer: Layer) -> tuple[int, ...]:
+        """Return how many pixels an image has along each of its axes, on its finest level; colour is none."""
+        data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+        return tuple(int(n) for n in data.shape[: layer.ndim])
 
     def view(self, layer: Image) -> View:
         """Return what is in view of a layer, without reading it."""
@@ -149,42 +179,79 @@ class Presenter:
             Whether a new layer is shown at once.
         """
         data, keywords, kind = layer
-        metadata = {"matxai": {**keywords.pop("metadata", {}).get("matxai", {}), "key": key.record()}}
+        about = {**keywords.get("metadata", {}).get("matxai", {}), "key": key.record(), "name": keywords.get("name")}
         old = self.find(key)
-        if old is not None and getattr(old.data, "shape", None) == getattr(data, "shape", ()):
-            old.data = data
-            if "contrast_limits" in keywords:
-                old.contrast_limits_range = keywords["contrast_limits"]
-                old.contrast_limits = keywords["contrast_limits"]
-            old.translate, old.metadata = keywords["translate"], metadata
+        if old is not None and updated(old, data, keywords, kind, about):
             return old
+        layers = self.viewer.layers
+        active, place = layers.selection.active, self._above(key)
+        keywords = {**keywords, "metadata": {**keywords.get("metadata", {}), "matxai": about}, "visible": visible}
         if old is not None:
-            self.viewer.layers.remove(old)
-        added: Layer = getattr(self.viewer, f"add_{kind}")(data, **keywords, metadata=metadata)
-        added.visible = visible
+            place = layers.index(old)
+            keywords |= kept(old, keywords)
+            layers.remove(old)
+        if isinstance(keywords.get("colormap"), list):
+            keywords["colormap"] = versions.map_colours(keywords["colormap"])
+        added: Layer = versions.make_layer(data, keywords, kind)
+        added.metadata = {**added.metadata, "matxai": {**about, "layer": versions.identity(added)}}
+        layers.insert(place, added)
+        if active is not None and active in layers:
+            layers.selection.active = active
         return added
 
     def show(self, explained: Explained) -> list[Layer]:
-        """Put the maps of an explanation on the layer that they explain; where it was deleted, where it lay."""
+        """Put the maps of an explanation on the layer that they explain; where it was deleted, where it lay.
+
+        Nothing is shown on a viewer that was closed meanwhile.
+        """
+        if versions.closed(self.viewer):
+            return []
         source = explained.source
         layer = source.layer()
         there = layer is not None and layer in self.viewer.layers
         name = layer.name if layer is not None and there else source.name
+        frame = self.frame(layer) if layer is not None and there else source.frame
+        self._hatch(explained.explanation, source.identity, name, frame)
         shown: list[Layer] = []
-        for data, keywords, kind in map_layers(explained.explanation, name, source.frame, explained.step):
-            keywords["colormap"] = versions.map_colours(keywords["colormap"])
-            about = keywords["metadata"]["matxai"]
-            key = Key(source.identity, "map", f"{about['variable']}|{about['attrs'].get('class', '')}")
+        fresh = False
+        maps = map_layers(explained.explanation, name, frame, explained.step, asked=source.frame)
+        for data, keywords, kind in maps:
+            variable = keywords["metadata"]["matxai"]["variable"]
+            key = Key(source.identity, "map", f"{explained.model.name}|{variable}")
+            new = self.find(key) is None
             # the first map lies on the image; the others wait to be switched on
             shown.append(self.put((data, keywords, kind), key, visible=not shown))
-        if shown:
-            shown[0].visible = True
+            fresh |= new and len(shown) == 1
+        if fresh:
             self.viewer.layers.selection.active = shown[0]  # whose controls and values napari shows
             versions.show_colour_bar(shown[0])
             versions.show_scale_bar(self.viewer)
             if layer is not None and there:
                 layer.visible = True
         return shown
+
+    def _hatch(self, explanation: xr.Dataset, source: str, name: str, frame: Frame) -> None:
+        """Hatch what the network never saw; what it sees again loses its hatch."""
+        key = Key(source, "unseen")
+        mask = unseen(explanation)
+        if mask is None:
+            self.remove(key)
+        else:
+            self.put(hatch_layer(mask, name, frame), key)
+
+    def _above(self, key: Key) -> int:
+        """Return the place in the list for a new layer: right above its source and what we made of it."""
+        places = [
+            i
+            for i, la in enumerate(self.viewer.layers)
+            if versions.identity(la) == key.source or ours(la).get("key", ("",))[0] == key.source
+        ]
+        return 1 + max(places) if places else len(self.viewer.layers)
+
+
+def _ours_still(layer: Layer) -> bool:
+    """Whether a layer is the one that we made, and not a copy of it that the user made."""
+    return ours(layer).get("layer") in (None, versions.identity(layer))
 
 
 def _made(layer: Layer) -> bool:

@@ -23,6 +23,17 @@ def show_colour_bar(layer: Any) -> None:
         bar.visible = True
 
 
+def say_on_canvas(viewer: Any, text: str, before: str) -> bool:
+    """Show a text on the canvas, or none; return False where the user has put there something else than ``before``."""
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
+    overlay = getattr(overlays, "text", None) if overlays is not None else viewer.text_overlay
+    if overlay is None or (overlay.text not in ("", before) and overlay.visible):
+        return False
+    overlay.text = text
+    overlay.visible = bool(text)
+    return True
+
+
 def map_colours(colours: Sequence[Sequence[float]]) -> Any:
     """Return napari's colour map for one of ours: colours with opacity, from the lowest value to the highest."""
     from napari.utils import Colormap
@@ -30,6 +41,19 @@ def map_colours(colours: Sequence[Sequence[float]]) -> Any:
     from napari_matxai.layers.colours import SIGNED
 
     return Colormap(list(colours), name="matxai signed" if colours == SIGNED else "matxai relevance")
+
+
+def make_layer(data: Any, keywords: dict[str, Any], kind: str) -> Any:
+    """Return a layer that is in no viewer yet."""
+    from napari.layers import Layer
+
+    return Layer.create(data, keywords, kind)
+
+
+def closed(viewer: Any) -> bool:
+    """Whether a viewer's window was closed; a viewer's model without a window never is."""
+    window = getattr(viewer, "window", None)
+    return window is not None and not hasattr(window, "_qt_window")
 
 
 def identity(layer: Any) -> str:

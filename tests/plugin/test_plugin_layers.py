@@ -10,7 +10,7 @@ import tifffile
 from napari.components import ViewerModel
 from napari_matxai.layers.frame import Frame, frame_of, signal_of
 from napari_matxai.layers.images import contrast_limits, image_layer
-from napari_matxai.layers.maps import map_limits
+from napari_matxai.layers.limits import map_limits
 from napari_matxai.presenter import Presenter
 from napari_matxai.reader import get_reader
 

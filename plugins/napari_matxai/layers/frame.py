@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LayerData = tuple[Any, dict[str, Any], str]
+Matrix = tuple[tuple[float, ...], ...]
+#: units of axes that measure nothing
+PLAIN = ("pixel", "dimensionless")
 
 
 @dataclass(frozen=True)
 class Frame:
     """Where a layer lies: one entry for each of its axes.
+
+    Index ``i`` of the data lies at ``affine @ (rotate @ shear @ (scale * i) + translate)``.
 
     Parameters
     ----------
@@ -27,25 +32,134 @@ class Frame:
         Words that pint reads.
     axis_labels
         The signal's dims.
+    rotate, shear
+        Matrices ``(n, n)``, as napari keeps them; None where a layer is neither turned nor sheared.
+    affine
+        Matrix ``(n + 1, n + 1)`` on top of it all; None for none.
     """
 
     scale: tuple[float, ...]
     translate: tuple[float, ...]
     units: tuple[str, ...]
     axis_labels: tuple[str, ...]
+    rotate: Matrix | None = None
+    shear: Matrix | None = None
+    affine: Matrix | None = None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the keywords of napari's layers."""
+        turned = {"rotate": self.rotate, "shear": self.shear, "affine": self.affine}
         return {
             "scale": self.scale,
             "translate": self.translate,
             "units": self.units,
             "axis_labels": self.axis_labels,
+            **{name: np.asarray(matrix) for name, matrix in turned.items() if matrix is not None},
         }
 
     def last(self, n: int) -> Frame:
         """Return the frame of the last ``n`` axes."""
-        return Frame(self.scale[-n:], self.translate[-n:], self.units[-n:], self.axis_labels[-n:])
+        return Frame(
+            self.scale[-n:],
+            self.translate[-n:],
+            self.units[-n:],
+            self.axis_labels[-n:],
+            _corner(self.rotate, n),
+            _corner(self.shear, n),
+            _corner(self.affine, n + 1),
+        )
+
+    def cells(self, first: Sequence[float], step: Sequence[float]) -> Frame:
+        """Return the frame of cells on this layer.
+
+        Parameters
+        ----------
+        first
+            Centre of the first cell along each axis, as an index of this layer's data.
+        step
+            From one cell to the next, in the same unit; negative where they run the other way.
+        """
+        origin = self._turn() @ (np.asarray(self.scale) * np.asarray(first, float))
+        return replace(
+            self,
+            scale=tuple(float(s * f) for s, f in zip(self.scale, step, strict=True)),
+            translate=tuple(float(t + o) for t, o in zip(self.translate, origin, strict=True)),
+        )
+
+    def led_by(self, labels: Sequence[str]) -> Frame:
+        """Return the frame with axes in front that count: classes, layers of the network."""
+        n = len(labels)
+        if not n:
+            return self
+        return Frame(
+            (1.0,) * n + self.scale,
+            (0.0,) * n + self.translate,
+            ("dimensionless",) * n + self.units,
+            (*labels, *self.axis_labels),
+            _padded(self.rotate, n),
+            _padded(self.shear, n),
+            _padded(self.affine, n),
+        )
+
+    def matrix(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the ``(n + 1, n + 1)`` matrix from indices of the data to the world, in this frame's own units."""
+        n = len(self.scale)
+        found = np.eye(n + 1)
+        found[:n, :n] = self._turn() @ np.diag(self.scale)
+        found[:n, n] = self.translate
+        return found if self.affine is None else np.asarray(self.affine) @ found
+
+    def _turn(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        n = len(self.scale)
+        turn = np.eye(n) if self.rotate is None else np.asarray(self.rotate)
+        return turn if self.shear is None else turn @ np.asarray(self.shear)
+
+
+def _corner(matrix: Matrix | None, n: int) -> Matrix | None:
+    return None if matrix is None else tuple(tuple(row[-n:]) for row in matrix[-n:])
+
+
+def _padded(matrix: Matrix | None, n: int) -> Matrix | None:
+    """Put ``n`` axes in front that a matrix leaves as they are."""
+    if matrix is None:
+        return None
+    size = len(matrix) + n
+    found = np.eye(size)
+    found[n:, n:] = matrix
+    return tuple(map(tuple, found.tolist()))
+
+
+def frame_of_layer(layer: Any) -> Frame:
+    """Return where a layer of napari lies."""
+    return Frame(
+        tuple(float(s) for s in layer.scale),
+        tuple(float(t) for t in layer.translate),
+        tuple(str(u) for u in layer.units),
+        tuple(str(a) for a in layer.axis_labels),
+        _matrix(layer.rotate),
+        _matrix(_sheared(np.asarray(layer.shear, float), layer.ndim)),
+        _matrix(layer.affine.affine_matrix),
+    )
+
+
+def _sheared(shear: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+    """Return a shear as a matrix: napari gives the values above the diagonal alone where there are no others."""
+    if shear.ndim == 2:
+        return shear
+    found = np.eye(n)
+    found[np.triu_indices(n, 1)] = shear
+    return found
+
+
+def _matrix(values: Any) -> Matrix | None:
+    """Return a matrix as plain numbers; None for one that changes nothing."""
+    values = np.asarray(values, float)
+    return None if np.allclose(values, np.eye(len(values)), atol=1e-12) else tuple(map(tuple, values.tolist()))
+
+
+def dims_of(frame: Frame) -> tuple[str, ...]:
+    """Return the dims of the signal that a layer shows."""
+    return tuple(_distinct(frame.axis_labels))
 
 
 def frame_of(signal: xr.DataArray) -> Frame:

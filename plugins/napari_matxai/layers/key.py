@@ -15,9 +15,10 @@ class Key:
     source
         Identity of the layer that was asked about (:func:`napari_matxai.versions.identity`).
     role
-        ``map``, ``seen`` (what the network received), ``unseen`` (what it never saw), ``region``, ``changed``.
+        ``map``, ``seen`` (what the network received), ``unseen`` (what it never saw: hatched), ``region``, ``changed``.
     name
-        What tells layers of one role apart: the map's variable, its class and its layer.
+        What tells layers of one role apart: of maps, the model and the variable. Asked again with another class or
+        layer of the network, the map is updated; a user who wants both keeps a copy (napari's "duplicate").
     """
 
     source: str

@@ -1,0 +1,96 @@
+"""New values for a layer that is there already: in its place, cheaply, and without touching what the user set on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_matxai.layers.frame import frame_of_layer
+from napari_matxai.layers.key import ours
+from napari_matxai.layers.limits import next_limits
+from napari_matxai.layers.units import same_unit
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+#: what the user may set on a layer, and keeps when it has to be made anew
+KEPT = ("visible", "opacity", "blending", "interpolation2d")
+
+
+def updated(old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: dict[str, Any]) -> bool:
+    """Give a layer new values; return False where it must be made anew.
+
+    Parameters
+    ----------
+    old
+        The layer; its metadata say what we gave it last time.
+    data, keywords, kind
+        What it is to show.
+    about
+        What its metadata are to say; limits that grew are written into it.
+    """
+    known = ours(old)
+    if type(old).__name__.lower() != kind or not _same_axes(old, keywords):
+        return False
+    if kind == "vectors":
+        if known.get("mask") is None or known.get("mask") != about.get("mask"):
+            return False
+    elif not isinstance(getattr(old.data, "shape", None), tuple) or old.data.shape != np.shape(data):
+        return False
+    if not np.allclose(old.translate, keywords["translate"]):
+        old.translate = keywords["translate"]
+    if kind != "vectors" and old.data is not data:
+        old.data = data
+    if "limits" in about:
+        _limit(old, known, about)
+    if old.name == known.get("name") != about["name"]:  # a name that the user gave stays
+        old.name = about["name"]
+    old.metadata = {**old.metadata, "matxai": about}
+    return True
+
+
+def kept(old: Layer, keywords: dict[str, Any]) -> dict[str, Any]:
+    """Return what the user set on a layer that is made anew."""
+    known = ours(old)
+    found = {name: getattr(old, name) for name in KEPT if hasattr(old, name)}
+    if known.get("name") is not None and old.name != known["name"]:
+        found["name"] = old.name
+    if "contrast_limits" in keywords and next_limits(old.contrast_limits, known.get("limits"), (0, 0)) is None:
+        found["contrast_limits"] = tuple(old.contrast_limits)
+    if "colormap" in keywords and not str(old.colormap.name).startswith("matxai"):
+        found["colormap"] = old.colormap
+    return found
+
+
+def _same_axes(old: Layer, keywords: dict[str, Any]) -> bool:
+    """Whether a layer has the axes, the steps and the turn that are asked for; its place may be another."""
+    scale, now = keywords.get("scale"), frame_of_layer(old)
+    if scale is None or len(scale) != old.ndim or not np.allclose(now.scale, scale):
+        return False
+    units = tuple(str(u) for u in keywords["units"])
+    if now.axis_labels != tuple(keywords["axis_labels"]) or not all(map(same_unit, now.units, units)):
+        return False
+    turns = ((now.rotate, "rotate"), (now.shear, "shear"), (now.affine, "affine"))
+    return all(
+        (has is None) == (keywords.get(name) is None) and (has is None or np.allclose(has, keywords[name]))
+        for has, name in turns
+    )
+
+
+def _limit(old: Any, known: dict[str, Any], about: dict[str, Any]) -> None:
+    """Let the limits grow with what comes, so that they are the same over a stack; the user's limits stay."""
+    same_layer = known.get("attrs", {}).get("layer") == about.get("attrs", {}).get("layer")
+    shown, given = tuple(old.contrast_limits), known.get("limits")
+    if next_limits(shown, given, shown) is None:
+        about["limits"] = given
+        return
+    if same_layer:  # other layers of the network have another scale: there nothing can be compared
+        new = about["limits"]
+        about["limits"] = list(next_limits(given, given, new) or new)
+        before, after = known.get("depth_limits"), about.get("depth_limits")
+        if before and after and len(before) == len(after):
+            grown = [next_limits(b, b, a) or a for b, a in zip(before, after, strict=True)]
+            about["depth_limits"] = [list(limits) for limits in grown]
+    if not np.allclose(about["limits"], shown):
+        old.contrast_limits = about["limits"]
