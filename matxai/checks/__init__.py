@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "labelled": ["LabelledSet"],
         "perturbation": ["Perturbed", "class_scores", "filled_signal", "scores_when_filled"],
         "perturbing": ["perturb"],
+        "asked_again": ["AskedAgain", "ask_again", "united"],
         "changes": ["Change", "Perturbation"],
         "donors": ["donors_from"],
         "dosage": ["DoseResponse", "dose_response"],

@@ -140,7 +140,7 @@ def filled_signal(
     signal: xr.DataArray,
     mask: npt.NDArray[np.bool_],
     fill: str,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     *,
     donor: xr.DataArray | None = None,
 ) -> xr.DataArray:

@@ -80,18 +80,7 @@ def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = F
     """
     capture = Capture(module, Keep(), Switch())
     noted = capture.noted = {}
-    calls: list[Layer] = []
-
-    def on_output(name: str, call: int, type_: str, result: Any) -> None:
-        if isinstance(result, Tensor):
-            value = capture.value(result)
-            if value is None and result.is_floating_point():
-                capture.unseen(result, type_)
-                value = capture.value(result)
-            if value is not None:
-                calls.append(Layer(name, type_, tuple(result.shape), call, value.id))
-
-    result = forward(module, x, capture, on_output, None)
+    result, calls = recorded(module, x, capture)
     out = scores_of(result, output, required=required)
     logits, value, _ = explained(capture, out) if out is not None else (None, None, "")
     layers = table(module, x, capture.trace, calls, logits, value)
@@ -105,6 +94,22 @@ def look(module: nn.Module, x: Tensor, output: str | None, *, required: bool = F
         new.plan = prepared(user_module(module), capture.trace, noted, calls, ends)
     _seen[user_module(module)] = new
     return new, outputs
+
+
+def recorded(module: nn.Module, x: Tensor, capture: Capture) -> tuple[Any, list[Layer]]:
+    """Run the module once under a capture; return its own output, and each call of a layer that gave one tensor."""
+    calls: list[Layer] = []
+
+    def on_output(name: str, call: int, type_: str, result: Any) -> None:
+        if isinstance(result, Tensor):
+            value = capture.value(result)
+            if value is None and result.is_floating_point():
+                capture.unseen(result, type_)
+                value = capture.value(result)
+            if value is not None:
+                calls.append(Layer(name, type_, tuple(result.shape), call, value.id))
+
+    return forward(module, x, capture, on_output, None), calls
 
 
 def forward(

@@ -7,4 +7,7 @@ from .files import load as load
 from .files import save as save
 from .predicting import Prediction as Prediction
 from .predicting import predict as predict
+from .resolution import Unresolved as Unresolved
+from .resolution import layer_cells as layer_cells
+from .resolution import unresolved as unresolved
 from .stacks import explain_stack as explain_stack

@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "from_map": ["random_top_region", "smoothing_width", "top_region"],
         "geometry": ["boundaries", "complement", "disc", "of_labels", "plastic_zone"],
         "matched": ["Twins", "matched_regions", "matched_shifts"],
-        "objects": ["Localised", "localised", "map_objects"],
+        "objects": ["Localised", "image_objects", "localised", "map_objects"],
         "partitions": ["consecutive", "superpixels", "zones"],
         "spectral": ["edges", "peaks", "shoulders"],
         "zonings": ["CurveZones", "divided"],

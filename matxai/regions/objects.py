@@ -1,4 +1,4 @@
-"""Objects that a map marks: pieces above a threshold with their boxes, and how far they lie from what is really there.
+"""Objects that a map or an image marks: pieces above a threshold with their boxes, and how far off they lie.
 
 Localisation by a classifier's map (Zhou et al., CVPR 2016, arXiv:1512.04150; Choe et al., CVPR 2020, arXiv:2001.07437
 for how to judge it).
@@ -78,6 +78,86 @@ def map_objects(
         }
         found.append(Region(mask, "map_object", source, evidence=evidence))
     return sorted(found, key=lambda r: -float(r.evidence["relevance"]))
+
+
+def image_objects(
+    image: npt.NDArray[Any],
+    threshold: float | str = "otsu",
+    *,
+    dark: bool = False,
+    least: int = 16,
+    within: npt.NDArray[np.bool_] | None = None,
+    source: str = "threshold",
+) -> list[Region]:
+    """Return the connected pieces of an image above (below) a grey level, the largest first.
+
+    Parameters
+    ----------
+    image
+        ``(*spatial)``, or ``(y, x, c)`` of which the channels' mean is taken; NaN belongs to no object.
+    threshold
+        A grey level in the image's own values, or ``"otsu"`` (Otsu 1979).
+    dark
+        Whether objects are darker than the level instead of brighter.
+    least
+        Smaller pieces, in pixels, are left out.
+    within
+        Boolean ``(*spatial)``: where objects are looked for, and where Otsu's level comes from; by default everywhere.
+    source
+        Who says so, for the regions' record.
+
+    Returns
+    -------
+    list of Region
+        Kind ``image_object``; evidence holds ``threshold``, ``box`` (first and last pixel along each axis), ``centre``
+        and ``mean`` (of its grey values).
+
+    Raises
+    ------
+    RegionError
+        If the threshold is none, the ground is of another size, or no object is there.
+    """
+    grey = np.asarray(image, np.float64)
+    if grey.ndim == 3 and grey.shape[-1] in (3, 4):
+        grey = grey[..., :3].mean(axis=-1)
+    ground = np.isfinite(grey) if within is None else np.isfinite(grey) & within
+    if ground.shape != grey.shape or not ground.any():
+        raise RegionError(f"No pixel of the image of {grey.shape} is left in which objects could be looked for.")
+    level = _grey_level(grey[ground], threshold)
+    inside = ground & ((grey < level) if dark else (grey > level))
+    pieces, count = ndimage.label(inside)
+    found = []
+    for number, box in enumerate(ndimage.find_objects(pieces, count), start=1):
+        own = pieces[box] == number
+        if int(own.sum()) < least or own.sum() == grey.size:
+            continue
+        mask = np.zeros(grey.shape, bool)
+        mask[box] = own
+        evidence = {
+            "threshold": level,
+            "box": [[b.start, b.stop - 1] for b in box],
+            "centre": [float(i.mean()) for i in np.nonzero(mask)],
+            "mean": float(grey[mask].mean()),
+        }
+        found.append(Region(mask, "image_object", source, evidence=evidence))
+    if not found:
+        side = "below" if dark else "above"
+        raise RegionError(f"No object of {least} pixels or more lies {side} the grey level {level:.4g}.")
+    return sorted(found, key=lambda r: -r.area)
+
+
+def _grey_level(grey: npt.NDArray[np.float64], threshold: float | str) -> float:
+    if threshold == "otsu":
+        from skimage.filters import threshold_otsu
+
+        if np.ptp(grey) == 0:
+            raise RegionError(
+                f"The image has one grey value, {grey.flat[0]:.4g}, so no level parts objects from ground."
+            )
+        return float(threshold_otsu(grey))
+    if isinstance(threshold, str) or not np.isfinite(threshold):
+        raise RegionError(f"An image's threshold is a grey level or 'otsu'; not {threshold!r}.")
+    return float(threshold)
 
 
 def _level(positive: npt.NDArray[np.float64], threshold: float | str) -> float:

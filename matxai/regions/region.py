@@ -42,6 +42,7 @@ KINDS = (
     "labels",
     "map_top",
     "map_object",
+    "image_object",
     "matched_control",
     "superpixel",
     "disc",
