@@ -97,6 +97,23 @@ def load(path: str | os.PathLike[str]) -> Explanation:
     return as_explanation(_as_written(ds))
 
 
+def is_explanation(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path looks like what :func:`save` wrote; its head is looked at, nothing is loaded."""
+    source = Path(path)
+    if source.is_dir():
+        return source.suffix.lower() == ".zarr" and any(source.iterdir()) and _ours(source)
+    if source.suffix.lower() != ".nc" or not source.is_file():
+        return False
+    import h5py
+
+    try:
+        with h5py.File(source) as file:
+            found = file.attrs.get("format")
+    except (OSError, ValueError, RuntimeError):
+        return False
+    return (found.decode("utf-8", "replace") if isinstance(found, bytes) else found) == FORMAT
+
+
 def _check_version(version: Any, source: Path) -> None:
     try:
         number = int(version)

@@ -8,6 +8,7 @@ from .reader import Reader as Reader
 from .reader import ReadOptions as ReadOptions
 from .reader import readers as readers
 from .reading import read as read
+from .reading import read_all as read_all
 from .spectra.conversions import convert_places as convert_places
 from .spectra.converting import convert_axis as convert_axis
 from .spectra.shifting import PeakShift as PeakShift

@@ -83,14 +83,56 @@ def read(
 
         return stack_files(where, options=options, reader=reader, item=item, name=stack_name(source))
     chosen, items, notes = open_items(where, options, reader)
-    one = choose(items, item, where.name)
-    signal = loaded(one, chosen, where.name)
-    signal.attrs.update(source=where.name, reader=chosen.name)
+    return _finished(choose(items, item, where.name), chosen, notes, where.name)
+
+
+def read_all(source: Source, *, most: int = 32) -> list[xr.DataArray]:
+    """Return every measured signal of a file, where `read` returns the first.
+
+    Parameters
+    ----------
+    source
+        As `read` takes it; a folder, a glob or a list of files is one signal.
+    most
+        How many are read; a `MatxaiWarning` says that there are more.
+
+    Returns
+    -------
+    list of xarray.DataArray
+        In the file's order, without previews and other readings of the same numbers. Where there are several,
+        ``attrs["item"]`` is what ``read(item=)`` takes and ``attrs["item_name"]`` how the file calls it.
+
+    Raises
+    ------
+    FileError, UnsafeFileError, MissingDependencyError
+        As for `read`.
+    """
+    where = locate(source)
+    if isinstance(where, list):
+        return [read(source)]
+    chosen, items, notes = open_items(where, ReadOptions())
+    wanted = [(i, one) for i, one in enumerate(items) if one.measured and not one.derived] or [(0, items[0])]
+    if len(wanted) > most:
+        text = f"{where.name} holds {len(wanted)} signals; the first {most} were read."
+        warnings.warn(text, MatxaiWarning, stacklevel=2)
+    found = []
+    for number, one in wanted[:most]:
+        signal = _finished(one, chosen, notes, where.name)
+        if len(wanted) > 1:
+            signal.attrs |= {"item": number, "item_name": one.name}
+        found.append(signal)
+    return found
+
+
+def _finished(one: Item, reader: Reader, notes: list[str], name: str) -> xr.DataArray:
+    """Return an item's signal with what is known of its file."""
+    signal = loaded(one, reader, name)
+    signal.attrs.update(source=name, reader=reader.name)
     if one.note:
         notes = [*notes, one.note]
     if notes:
         signal.attrs["notes"] = [*signal.attrs.get("notes", []), *notes]
-    report_nonfinite(signal, where.name)
+    report_nonfinite(signal, name)
     return signal
 
 

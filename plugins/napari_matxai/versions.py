@@ -61,6 +61,13 @@ def identity(layer: Any) -> str:
     return str(getattr(layer, "unique_id", None) or id(layer))
 
 
+def viewer_in_front() -> Any:
+    """Return the viewer whose window is in front; None where no window is open."""
+    import napari
+
+    return plain_viewer(napari.current_viewer())
+
+
 def plain_viewer(viewer: Any) -> Any:
     """Return a viewer itself where napari hands out a proxy that hides its private side."""
     return getattr(viewer, "__wrapped__", viewer)

@@ -167,12 +167,18 @@ def frame_of(signal: xr.DataArray) -> Frame:
     scale, translate, units = [], [], []
     dims = [str(d) for d in signal.dims if d != "c"]
     for dim in dims:
+        if signal[dim].dtype.kind not in "iuf":  # names of samples
+            scale.append(1.0)
+            translate.append(0.0)
+            units.append("dimensionless")
+            continue
         values = np.asarray(signal[dim].values, float)
         steps = np.diff(values)
         even = steps.size == 0 or np.allclose(steps, steps.mean(), rtol=1e-3)
         scale.append(float(steps.mean()) if even and steps.size else 1.0)
         translate.append(float(values[0]) if even else 0.0)
-        units.append(str(signal[dim].attrs.get("units") or "pixel") if even else "pixel")
+        said = signal[dim].attrs.get("units") or ("dimensionless" if dim == "axis" else "pixel")
+        units.append(str(said) if even else "pixel")
     return Frame(tuple(scale), tuple(translate), tuple(units), tuple(dims))
 
 
