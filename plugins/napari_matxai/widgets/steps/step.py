@@ -1,11 +1,11 @@
-"""What the steps have in common: a number, a title, a page, and a sentence where they cannot run."""
+"""What the steps have in common: a number, a title, a page that folds away, and a sentence where they cannot run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_matxai.widgets.words import words
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_matxai.widgets.running import Runner
 
 
-class Step(QCollapsible):
+class Step(QFrame):
     """One numbered step of the dock.
 
     Parameters
@@ -30,19 +30,44 @@ class Step(QCollapsible):
     """
 
     def __init__(self, number: int, title: str, session: Session, runner: Runner) -> None:
-        super().__init__(f"{number}  {title}")
+        super().__init__()
         self.setObjectName(f"step_{number}")
         self.session = session
         self.runner = runner
-        page = QWidget()
-        self.column = QVBoxLayout(page)
-        self.column.setContentsMargins(6, 2, 6, 6)
-        self.setContent(page)
-        self.setDuration(0)
-        self.expand(animate=False)
+        self.header = QToolButton()
+        self.header.setText(f"{number}  {title}")
+        self.header.setCheckable(True)
+        self.header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.header.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        font = self.header.font()
+        font.setBold(True)
+        self.header.setFont(font)
+        self.header.setAutoRaise(True)
+        self.page = QWidget()
+        self.column = QVBoxLayout(self.page)
+        self.column.setContentsMargins(8, 2, 6, 8)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(2, 2, 2, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.header)
+        whole.addWidget(self.page)
+        self.header.toggled.connect(self._fold)
         self.hint = words(name=f"why_not_{number}")
         self.hint.setVisible(False)
         self.column.addWidget(self.hint)
+        self.header.setChecked(True)
+
+    def _fold(self, opened: bool) -> None:
+        self.header.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.page.setVisible(opened)
+
+    def expand(self) -> None:
+        """Show the page."""
+        self.header.setChecked(True)
+
+    def collapse(self) -> None:
+        """Fold the page away."""
+        self.header.setChecked(False)
 
     def add(self, *parts: QWidget | QLayout) -> None:
         """Put widgets and layouts below each other."""
