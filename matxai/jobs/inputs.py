@@ -62,7 +62,7 @@ class Input:
 
         signal = read(self.path, item=self.item, dataset=self.dataset, axis=self.axis, limit=self.limit)
         if self.wavelength is not None:
-            signal = _measured_at(signal, self.wavelength, self.name)
+            signal = measured_at(signal, self.wavelength, self.name)
         if self.slice is None:
             return signal
         one = signal.isel({signal.dims[0]: self.slice}).compute()
@@ -70,8 +70,14 @@ class Input:
         return one
 
 
-def _measured_at(signal: xr.DataArray, wavelength: float, name: str) -> xr.DataArray:
-    """Return a pattern with the wavelength that its file does not tell."""
+def measured_at(signal: xr.DataArray, wavelength: float, name: str) -> xr.DataArray:
+    """Return a pattern with the wavelength that its file does not tell, in angstrom; ``name`` is what errors call it.
+
+    Raises
+    ------
+    SignalError
+        If it is none, or not that which the file tells.
+    """
     if not 0.0 < wavelength < float("inf"):
         msg = f"A wavelength is a number of angstrom above 0, and not {wavelength:g}."
         raise SignalError(msg)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_matxai.widgets.dock import MatxaiDock
+    from napari_matxai.widgets.spectra.dock import SpectraDock
 
 
 def explain_dock() -> MatxaiDock:
@@ -25,3 +26,22 @@ def explain_dock() -> MatxaiDock:
         msg = "The matxai dock needs an open napari viewer."
         raise RuntimeError(msg)
     return MatxaiDock(viewer)
+
+
+def spectra_dock() -> SpectraDock:
+    """Make the dock for spectra, for the viewer in front.
+
+    Raises
+    ------
+    RuntimeError
+        If no viewer is open.
+    """
+    import napari
+
+    from napari_matxai.widgets.spectra.dock import SpectraDock
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        msg = "The Spectra dock needs an open napari viewer."
+        raise RuntimeError(msg)
+    return SpectraDock(viewer)

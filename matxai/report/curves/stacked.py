@@ -29,7 +29,7 @@ from matxai.report.curves.sheet import (
     intensity_label,
     measured_rows,
 )
-from matxai.report.curves.style import CurveStyle
+from matxai.report.curves.style import CurveStyle, on_scale
 from matxai.report.layout import empty_figure, own_limits
 from matxai.report.reading import panels, signal_of
 from matxai.report.record import facts, target_name
@@ -116,7 +116,7 @@ def stacked_figure(
         if not inside.any():
             raise ExplanationError(f"The part {low:g} to {high:g} holds no point of '{_name(explanations[number])}'.")
         base = number * chosen.offset
-        curve = _unit_height(measured_rows(panel)[0], inside, chosen.intensity)
+        curve = unit_height(measured_rows(panel)[0], inside, chosen.intensity)
         coloured(main, along.places, base + curve, panel, scale)
         text = names[number] if names is not None else _name(explanations[number])
         main.annotate(
@@ -146,14 +146,21 @@ def _name(ds: xr.Dataset) -> str:
     return sentences.printable(" · ".join(p for p in (source, target_name(facts(ds)) or "") if p), longest=60)
 
 
-def _unit_height(curve: Array, inside: npt.NDArray[np.bool_], intensity: str) -> Array:
-    """Return a curve between 0 and 1 within the part that is drawn, on its intensity scale."""
-    if intensity == "log":
-        positive = curve[inside & (curve > 0)]
-        if not positive.size:
-            raise ExplanationError("A logarithmic scale needs intensities above zero, and one curve has none.")
-        curve = np.log10(np.maximum(curve, positive.min() / 2.0))
-    elif intensity == "sqrt":
-        curve = np.sign(curve) * np.sqrt(np.abs(curve))
-    low, high = float(np.nanmin(curve[inside])), float(np.nanmax(curve[inside]))
-    return (curve - low) / (high - low) if high > low else np.zeros_like(curve)
+def unit_height(curve: Array, inside: npt.NDArray[np.bool_], intensity: str) -> Array:
+    """Return a curve between 0 and 1 within the part that is drawn, on its intensity scale.
+
+    Parameters
+    ----------
+    curve, inside
+        Shape (L,): intensities, and which of them are drawn.
+    intensity
+        As `CurveStyle` has it.
+
+    Raises
+    ------
+    ExplanationError
+        If the scale is logarithmic and no intensity is above zero.
+    """
+    drawn = on_scale(curve, intensity, inside)
+    low, high = float(np.nanmin(drawn[inside])), float(np.nanmax(drawn[inside]))
+    return (drawn - low) / (high - low) if high > low else np.zeros_like(drawn)

@@ -12,6 +12,7 @@ from matxai.errors import ExplanationError, nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
     from matplotlib.axes import Axes
 
     from matxai.reference import ReferenceLines
@@ -87,6 +88,33 @@ def scale_intensity(ax: Axes, values: Array, intensity: str) -> None:
     else:
         room = 0.06 * (high - low or abs(high) or 1.0)
         ax.set_ylim(low - room, high + room)
+
+
+def on_scale(values: Array, intensity: str, inside: npt.NDArray[np.bool_] | None = None) -> Array:
+    """Return intensities as they stand on their scale: themselves, their signed square root, or their logarithm.
+
+    On a logarithmic scale what is zero or negative lies at half of the smallest positive value.
+
+    Parameters
+    ----------
+    values
+        Of any shape.
+    intensity
+        As `CurveStyle` has it.
+    inside
+        Which of them are drawn, a mask of the same shape; by default all.
+
+    Raises
+    ------
+    ExplanationError
+        If the scale is logarithmic and none of those drawn is above zero.
+    """
+    if intensity == "log":
+        positive = values[(values > 0) if inside is None else (inside & (values > 0))]
+        if not positive.size:
+            raise ExplanationError("A logarithmic scale needs intensities above zero, and one curve has none.")
+        return np.asarray(np.log10(np.maximum(values, positive.min() / 2.0)))
+    return _signed_root(values) if intensity == "sqrt" else values
 
 
 def _signed_root(values: Array) -> Array:

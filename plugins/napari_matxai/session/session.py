@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from napari_matxai.presenter import Presenter
 from napari_matxai.session.choice import Choice
+from napari_matxai.session.curves.state import Curves
 from napari_matxai.session.journal import Journal
 from napari_matxai.session.models import Models
 from napari_matxai.settings import Settings, read_settings, watch_settings
@@ -47,6 +48,7 @@ class Session:
         self.settings = settings or read_settings()
         self.models = Models(self.settings.device, self.settings.precision)
         self.journal = Journal()
+        self.curves = Curves()
         self.choice = Choice(methods=(self.settings.method,))
         self.explanation: Explained | None = None
         self._layer: weakref.ref[Image] | None = None

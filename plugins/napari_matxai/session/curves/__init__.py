@@ -1,0 +1,1 @@
+"""What the Spectra dock knows and works out, without Qt: opened spectra, what is drawn of them, zones, questions."""

@@ -1,0 +1,233 @@
+"""Spectra without a window: what is drawn, asked and masked, against the library's own calls."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari", reason="the plugin's tests need napari")
+
+from napari.components import ViewerModel
+from napari_matxai.session.curves.again import AskAgain
+from napari_matxai.session.curves.asking import ExplainCurves
+from napari_matxai.session.curves.cursor import readout
+from napari_matxai.session.curves.drawn import along, drawn
+from napari_matxai.session.curves.intervals import Interval, mask_of, suggested
+from napari_matxai.session.curves.lines import lines_for, marks_of, sticks_of
+from napari_matxai.session.curves.loops import loop_of
+from napari_matxai.session.curves.spectrum import Spectrum
+from napari_matxai.session.sessions import session_of
+
+import matxai
+from matxai.errors import ExplanationError, MatxaiError, RegionError, SignalError
+from matxai.modelcard.finding import shipped_paths
+from matxai.signals import labelled
+
+CU = 1.54056
+
+
+def ask(session, question):
+    answer = question.run(lambda *_: None, threading.Event())
+    question.show(session, answer)
+    return answer
+
+
+@pytest.fixture
+def session():
+    return session_of(ViewerModel())
+
+
+@pytest.fixture(scope="module")
+def pattern() -> Path:
+    return shipped_paths()["phases"] / "reference_input.xy"
+
+
+@pytest.fixture
+def opened(session, pattern) -> Spectrum:
+    session.curves.ask(model="phases")
+    return session.curves.add(Spectrum(matxai.read(pattern), pattern.name, str(pattern)))
+
+
+@pytest.fixture(scope="module")
+def by_hand(pattern):
+    model = matxai.load_model("phases")
+    signal = matxai.read(pattern)
+    return model, signal, matxai.explain(model, signal, methods=["lrp", "grad_cam", "input_x_gradient"])
+
+
+def test_what_is_drawn_are_the_maps_of_the_library(session, opened, by_hand) -> None:
+    ask(session, ExplainCurves(session))
+    _, signal, result = by_hand
+    shown = drawn(opened, [], session.curves.look)
+    np.testing.assert_array_equal(shown.lanes[0].heights, signal.values)
+    np.testing.assert_array_equal(shown.along.places, signal.two_theta.values)
+    assert [s.name for s in shown.strips] == ["LRP", "Grad-CAM", "Input × gradient"]
+    for strip, name in zip(shown.strips, ("lrp", "grad_cam", "input_x_gradient"), strict=True):
+        np.testing.assert_allclose(strip.values, result[name].values, rtol=1e-4, atol=1e-7)
+        assert strip.limits[1] == pytest.approx(np.nanmax(np.abs(result[name].values)), rel=1e-4)
+        assert (strip.limits[0] == -strip.limits[1]) == bool(result[name].attrs["signed"])
+    np.testing.assert_array_equal(shown.lanes[0].values, shown.strips[0].values)
+    session.curves.draw(method="grad_cam")
+    assert drawn(opened, [], session.curves.look).method == "Grad-CAM"
+
+
+def test_along_another_axis_the_map_moves_along(session, opened) -> None:
+    ask(session, ExplainCurves(session))
+    session.curves.draw(axis="d_spacing")
+    shown = drawn(opened, [], session.curves.look)
+    bragg = CU / (2 * np.sin(np.radians(opened.signal.two_theta.values) / 2))
+    np.testing.assert_allclose(shown.along.places, bragg, rtol=1e-9)
+    assert shown.along.label == "d (Å)"
+    top = int(np.nanargmax(shown.strips[0].values))
+    assert shown.strips[0].places[top] == pytest.approx(bragg[top])
+    sticks = sticks_of(lines_for("TiO2 (anatase)", opened), shown.along, None)
+    first = sticks.labels.index("1 0 1")
+    assert sticks.places[first] == pytest.approx(3.516, abs=0.02)
+
+
+def test_a_file_that_does_not_name_its_axis_asks_and_a_hint_is_not_used(session, tmp_path) -> None:
+    path = tmp_path / "steel_xrd_2theta.xy"
+    axis = np.arange(20.0, 60.0, 0.02)
+    np.savetxt(path, np.stack([axis, np.random.default_rng(0).poisson(50, axis.size)], axis=1))
+    spectrum = session.curves.add(Spectrum(matxai.read(path), path.name, str(path)))
+    session.curves.ask(model="phases")
+    assert spectrum.dim == "axis"
+    assert session.curves.why_not() == "Say first what the axis is: the file does not tell."
+    session.curves.say_axis(spectrum, "two_theta")
+    assert spectrum.dim == "two_theta"
+    assert spectrum.signal.two_theta.attrs["units"] == "degree"
+    with pytest.raises(ExplanationError, match="wavelength"):
+        along(spectrum, "q")
+    session.curves.say_wavelength(spectrum, CU)
+    np.testing.assert_allclose(along(spectrum, "q").places[0], 4 * np.pi * np.sin(np.radians(10)) / CU)
+    with pytest.raises(SignalError, match=r"was measured at 1\.54056 angstrom"):
+        session.curves.say_wavelength(spectrum, 0.7)
+    assert session.curves.why_not() == ""
+
+
+def test_a_zone_is_its_points_and_masking_it_is_the_librarys_perturbation(session, opened, by_hand) -> None:
+    from matxai.checks.perturbation import filled_signal
+    from matxai.checks.perturbing import perturb
+
+    places = opened.signal.two_theta.values
+    session.curves.cut(opened, (Interval(24.5, 26.5), Interval(40.0, 41.0, chosen=False)))
+    question = AskAgain(session)
+    np.testing.assert_array_equal(np.flatnonzero(question.mask), np.flatnonzero((places >= 24.5) & (places <= 26.5)))
+    ask(session, question)
+    model, signal, _ = by_hand
+    said = perturb(model, signal, question.mask, controls=19).changes[0]
+    again = opened.again
+    np.testing.assert_allclose(again.change.after.scores, said.after.scores, rtol=1e-4, atol=1e-5)
+    for k, row in enumerate(again.rows):
+        assert row.name == model.classes[k]
+        assert row.after == pytest.approx(said.after.scores[said.counted][:, k].mean(), rel=1e-4)
+    filled = filled_signal(signal, question.mask, again.fill)
+    np.testing.assert_array_equal(again.filled.values, filled.values)
+    assert (filled.values[~question.mask] == signal.values[~question.mask]).all()
+    shown = drawn(opened, [], session.curves.look)
+    assert [s.name for s in shown.strips][:2] == ["LRP", "LRP, zones masked"]
+    assert shown.strips[0].limits == shown.strips[1].limits
+    assert "zones" in session.journal.entries[-1].arrays
+
+
+def test_zones_that_hold_no_point_or_all_are_refused_in_a_sentence(opened) -> None:
+    with pytest.raises(RegionError, match=r"No point of reference_input.xy lies in 90 to 91; it runs from 10 to 80."):
+        mask_of(opened, [Interval(90, 91)])
+    with pytest.raises(RegionError, match="cover all 3501 points"):
+        mask_of(opened, [Interval(0, 100)])
+    with pytest.raises(RegionError, match="There is no zone to mask"):
+        mask_of(opened, [])
+
+
+def test_suggested_zones_are_those_of_the_library(opened) -> None:
+    from matxai.regions import divided
+
+    cut = divided(opened.signal.values, opened.signal.two_theta.values, dim="two_theta")
+    found = suggested(opened)
+    assert [i.name for i in found] == cut.names()[: len(found)] or len(found) == 40
+    assert not any(i.chosen for i in found)
+
+
+def test_lines_tell_expected_from_ignored(session, opened) -> None:
+    session.curves.refer(("TiO2 (anatase)",))
+    ask(session, ExplainCurves(session))
+    table = opened.explained.table
+    here = along(opened)
+    sticks = sticks_of(lines_for("TiO2 (anatase)", opened), here, table)
+    said = {e.label: e.answer for e in table.expected}
+    assert said
+    assert {label: a for label, a in zip(sticks.labels, sticks.answers, strict=True) if a} == said
+    marks = marks_of(table, here, here)
+    assert {m.text.partition(":")[0] for m in marks} == {z.name for z in table.relevant if z.assignment}
+    line = next(e for e in table.expected if e.answer == "relevant")
+    shown = drawn(opened, [], session.curves.look)
+    said = readout(opened, shown, (sticks,), line.position)
+    assert said.startswith("2θ = ")
+    assert "°" in said
+    assert "TiO2 (anatase)" in said
+    assert "LRP" in said
+
+
+def test_spectra_stand_above_each_other_and_what_lies_on_another_axis_is_named(session, opened) -> None:
+    other = session.curves.add(Spectrum(opened.signal * 3, "thrice"))
+    raman = labelled(np.ones(50), ("raman_shift",), coords={"raman_shift": np.arange(50.0)})
+    session.curves.add(Spectrum(raman, "raman"))
+    session.curves.choose(other)
+    session.curves.draw(normalised=True, offset=1.0)
+    shown = drawn(other, session.curves.others, session.curves.look)
+    assert [lane.name for lane in shown.lanes] == ["thrice", opened.name]
+    np.testing.assert_allclose(shown.lanes[1].heights - shown.lanes[0].heights, 1.0, atol=1e-9)
+    assert "raman" in shown.note
+    session.curves.draw(normalised=False, offset=0.0, intensity="log")
+    heights = drawn(other, [], session.curves.look).lanes[0].heights
+    np.testing.assert_allclose(heights, np.log10(other.signal.values))
+
+
+def test_a_loop_is_coloured_along_its_course(tmp_path) -> None:
+    turn = np.linspace(0, 2 * np.pi, 200)
+    field, density = 1000 * np.sin(turn), 1.2 * np.sin(turn - 0.4)
+    path = tmp_path / "loop.csv"
+    rows = np.stack([turn, field, density], axis=1)
+    np.savetxt(path, rows, delimiter=",", header="t (s),H (A/m),B (T)", comments="")
+    spectrum = Spectrum(matxai.read(path), path.name, str(path))
+    loop = loop_of(spectrum)
+    np.testing.assert_allclose(loop.field, field)
+    np.testing.assert_allclose(loop.values, density)
+    assert (loop.x_label, loop.y_label) == ("H (A/m)", "B (T)")
+
+
+@pytest.mark.parametrize(
+    ("signal", "sentence"),
+    [
+        (labelled(np.full(20, np.nan), ("energy",)), "x holds no finite value; every point of it is NaN or Inf."),
+        (labelled(np.ones(20, complex), ("energy",)), "complex numbers"),
+        (labelled(np.ones((4, 20)), ("y", "energy")), "is no single spectrum"),
+    ],
+)
+def test_what_is_no_spectrum_is_refused_in_a_sentence(signal, sentence) -> None:
+    with pytest.raises(SignalError, match=sentence):
+        Spectrum(signal, "x")
+
+
+def test_gaps_are_drawn_as_gaps_and_the_model_says_why_not(session, opened) -> None:
+    broken = opened.signal.copy()
+    broken.values[100:110] = np.nan
+    spectrum = session.curves.add(Spectrum(broken, "broken"))
+    shown = drawn(spectrum, [], session.curves.look)
+    assert np.isnan(shown.lanes[0].heights[100:110]).all()
+    assert "10 points are NaN or Inf" in shown.note
+    with pytest.raises(MatxaiError, match="NaN or Inf"):
+        ask(session, ExplainCurves(session))
+    assert spectrum.explained is None
+
+
+def test_an_answer_to_what_is_no_longer_there_is_dropped(session, opened) -> None:
+    question = ExplainCurves(session)
+    answer = question.run(lambda *_: None, threading.Event())
+    session.curves._replace(opened, opened.signal.copy())
+    question.show(session, answer)
+    assert opened.explained is None
+    assert not session.journal.entries
