@@ -106,7 +106,8 @@ def explain(
     -------
     Explanation
         Data variables are the maps, in the order asked for, with the signal's spatial dims and coordinates; ``layer``
-        and ``class`` are further dims where there are several. What the network never saw is NaN. Relevance is summed
+        and ``class`` are further dims where there are several. What the network never saw is NaN; beside maps that all
+        keep their layers' cells, the coordinate ``seen`` says so. Relevance is summed
         over the channels of an image, ``saliency`` is the largest magnitude over them; spectra and waveforms of
         several channels keep them as a dim ``c``. See :func:`provenance` for the rest.
 
@@ -279,6 +280,8 @@ def _dataset(maps: Sequence[Carried], prepared: Prepared, targets: Sequence[dict
         coords.setdefault(d, (d, centres, {}))
     source = prepared.signal
     coords["signal"] = (source.dims, np.asarray(source.values), flat_attrs(source.attrs))
+    if all(c.axes is not None for c in maps) and not prepared.placement.seen.all():
+        coords["seen"] = (dims, np.asarray(prepared.placement.seen, bool))  # no map has the signal's pixels to say so
     if len(targets) > 1:
         coords["class"] = ("class", [t["class"] for t in targets])
     shared = next((c.layers for c in maps if len(c.layers) > 1 and c.axes is None), ())

@@ -16,6 +16,7 @@ from napari_matxai.layers.maps import map_layers
 from napari_matxai.layers.units import factor, plain
 from napari_matxai.layers.unseen import hatch_layer, unseen
 from napari_matxai.layers.updating import kept, updated
+from napari_matxai.legend import Legend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,6 +86,7 @@ class Presenter:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
+        self.legend = Legend(viewer)
 
     # -- what is there -------------------------------------------------------------------------------------------------
 
@@ -94,8 +96,16 @@ class Presenter:
 
     def unit_conflicts(self) -> list[str]:
         """Return the names of layers without units beside layers that have them: napari then shows none at all."""
+        return [la.name for la in self.without_units()]
+
+    def without_units(self) -> list[Layer]:
+        """Return the layers without units, where there are others that have them."""
         without = [la for la in self.viewer.layers if plain(self.frame(la))]
-        return [la.name for la in without] if len(without) < len(self.viewer.layers) else []
+        return without if len(without) < len(self.viewer.layers) else []
+
+    def calibrated(self) -> list[Layer]:
+        """Return the layers that carry units."""
+        return [la for la in self.viewer.layers if not plain(self.frame(la))]
 
     def annotations(self) -> list[Layer]:
         """Return the layers on which regions are drawn: Shapes, Labels and Points, not those that show a result."""
@@ -151,6 +161,17 @@ class Presenter:
         data: Any = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
         return tuple(int(n) for n in data.shape[: layer.ndim])
 
+    def move(self, layer: Layer, frame: Frame) -> None:
+        """Give a layer another pixel size, place and units."""
+        n = layer.ndim
+        layer.units, layer.axis_labels = frame.units, frame.axis_labels
+        layer.scale, layer.translate = frame.scale, frame.translate
+        turns = {"rotate": (frame.rotate, n), "shear": (frame.shear, n), "affine": (frame.affine, n + 1)}
+        has = self.frame(layer)
+        for name, (matrix, size) in turns.items():
+            if matrix != getattr(has, name):
+                setattr(layer, name, np.eye(size) if matrix is None else np.asarray(matrix))
+
     def view(self, layer: Image) -> View:
         """Return what is in view of a layer, without reading it."""
         data: Any = layer.data[0] if layer.multiscale else layer.data
@@ -195,6 +216,8 @@ class Presenter:
         added: Layer = versions.make_layer(data, keywords, kind)
         added.metadata = {**added.metadata, "matxai": {**about, "layer": versions.identity(added)}}
         layers.insert(place, added)
+        if ours(added).get("axes"):
+            self.legend.watch(added)
         if active is not None and active in layers:
             layers.selection.active = active
         return added
@@ -222,6 +245,7 @@ class Presenter:
             # the first map lies on the image; the others wait to be switched on
             shown.append(self.put((data, keywords, kind), key, visible=not shown))
             fresh |= new and len(shown) == 1
+        self.legend.refresh()
         if fresh:
             self.viewer.layers.selection.active = shown[0]  # whose controls and values napari shows
             versions.show_colour_bar(shown[0])

@@ -56,9 +56,9 @@ def signal(shape=(48, 64), dims=("y", "x"), step=0.5, unit="um", origin=3.0):
     )
 
 
-def ask(viewer, layer, *, net=None, kind="2d", classes=("a", "b", "c"), **how):
+def ask(viewer, layer, *, net=None, kind="2d", classes=("a", "b", "c"), presenter=None, **how):
     """Ask as the dock does, and show the answer."""
-    presenter = Presenter(viewer)
+    presenter = presenter or Presenter(viewer)
     found, step = presenter.view(layer).signal(kind)
     channels = found.sizes.get("c", 1)
     model = matxai.load_model(
@@ -207,10 +207,9 @@ def test_a_range_of_a_stack_is_placed_by_its_coordinates() -> None:
     stack = signal((9, 48, 64), ("z", "y", "x"), step=2.0, origin=10.0)
     image = add(viewer, stack)
     model = matxai.load_model(Net(), kind="2d", classes=["a", "b", "c"])
-    import xarray as xr
-
-    parts = [matxai.explain(model, stack[i], target=0) for i in range(3, 7)]
-    whole = xr.concat(parts, dim=stack.z[3:7], combine_attrs="override").chunk({"z": 1})
+    whole = matxai.explanation.explain_stack(model, stack[3:7], target=0)
+    tops = whole["grad_cam"].max(("y", "x")).values
+    whole = whole.chunk({"z": 1})
     presenter = Presenter(viewer)
     source = presenter.source(image)
     (layer,) = presenter.show(Explained(source, None, stack, model, None, whole, 0.0))
@@ -218,8 +217,8 @@ def test_a_range_of_a_stack_is_placed_by_its_coordinates() -> None:
     assert not isinstance(layer.data, np.ndarray)
     for at in range(4):
         np.testing.assert_allclose(world(layer, at, 5, 7), world(image, 3 + at, 5, 7))
-    top = max(float(p["grad_cam"].max()) for p in parts)
-    assert layer.contrast_limits == [0.0, pytest.approx(top)]
+    assert layer.contrast_limits == [0.0, pytest.approx(tops.max())]
+    assert tops.min() < tops.max()
 
 
 def test_a_map_without_a_place_on_the_stack_is_refused_in_a_sentence() -> None:
@@ -324,6 +323,62 @@ def test_the_slice_in_view_is_known_beside_layers_in_another_unit() -> None:
     image = add(viewer, signal((6, 48, 64), ("z", "y", "x"), step=2.0, unit="um", origin=0.0))
     viewer.dims.set_point(0, 8000.0)  # the viewer counts nm
     assert Presenter(viewer).step(image) == (4,)
+
+
+def test_planes_of_a_stack_that_were_not_reached_are_no_unseen_part() -> None:
+    viewer = ViewerModel()
+    stack = signal((4, 48, 64), ("z", "y", "x"))
+    image = add(viewer, stack)
+    model = matxai.load_model(Net(), kind="2d", classes=["a", "b", "c"])
+    whole = matxai.explanation.explain_stack(model, stack, target=0)
+    whole["grad_cam"][2:] = np.nan  # as after a cancel
+    presenter = Presenter(viewer)
+    presenter.show(Explained(presenter.source(image), None, stack, model, None, whole, 0.0))
+    assert presenter.find(Key(presenter.source(image).identity, "unseen")) is None
+    whole["grad_cam"][:, 44:] = np.nan
+    presenter.show(Explained(presenter.source(image), None, stack, model, None, whole, 0.0))
+    hatch = presenter.find(Key(presenter.source(image).identity, "unseen"))
+    assert hatch.ndim == 2  # on every slice
+
+
+def test_coarse_maps_alone_say_what_was_never_seen() -> None:
+    viewer = ViewerModel()
+    image = add(viewer, signal())
+    model = matxai.load_model(
+        Net(), kind="2d", classes=["a", "b", "c"], steps=[{"crop_rows": {"bottom": 8}}]
+    )
+    presenter = Presenter(viewer)
+    for upsample in (True, False):
+        result = matxai.explain(model, signal(), layers=["second"], target=0, upsample=upsample)
+        assert ("seen" in result.coords) is not upsample
+        presenter.show(Explained(presenter.source(image), None, signal(), model, None, result, 0.0))
+        hatch = presenter.find(Key(presenter.source(image).identity, "unseen"))
+        ends = np.concatenate([hatch.data[:, 0], hatch.data[:, 0] + hatch.data[:, 1]])
+        assert (ends[:, 0].min(), ends[:, 0].max()) == (pytest.approx(39.5, abs=0.2), pytest.approx(47.5, abs=0.2))
+        presenter.remove(Key(presenter.source(image).identity, "unseen"))
+
+
+def test_the_canvas_says_which_layer_and_limits_are_those_of_the_layer() -> None:
+    viewer = ViewerModel()
+    image = add(viewer, signal())
+    presenter = Presenter(viewer)  # follows the sliders for as long as it lives
+    how = {"methods": ["multilayer_grad_cam"], "layers": ["first", "second"], "target": ["a", "b"]}
+    (layer,) = ask(viewer, image, presenter=presenter, **how)
+    overlay = viewer.canvas.overlays.text
+    viewer.dims.set_point((0, 1), (1, 2))
+    assert overlay.text == "class: b  (2 of 2)\nlayer of the network: second  (3 of 3)"
+    assert overlay.visible
+    assert layer.contrast_limits[1] == pytest.approx(layer.data[:, 2].max())
+    viewer.dims.set_point(1, 1)
+    assert layer.contrast_limits[1] == pytest.approx(layer.data[:, 1].max())
+    layer.contrast_limits = (0.0, 1e-5)
+    viewer.dims.set_point(1, 2)
+    assert layer.contrast_limits == [0.0, 1e-5]
+    layer.visible = False
+    assert not overlay.visible
+    overlay.text, overlay.visible = "mine", True
+    layer.visible = True
+    assert overlay.text == "mine"
 
 
 def test_what_the_network_never_saw_is_hatched_once() -> None:

@@ -13,23 +13,26 @@ Limits = tuple[float, float]
 
 #: share of the pixels that lie within the limits of a map with outliers (a few pixels of an edge hold most of LRP)
 WITHIN = 0.998
-PLANES = 8  # of each leading axis of a lazy stack
+WHOLE = 4_000_000  # values of an array that are all looked at
+PLANES = 8  # of each leading axis of a larger or lazy stack
 PIXELS = 65536  # of a map that has outliers, to sort
 
 
-def map_limits(values: Any, *, signed: bool, outliers: bool = False) -> Limits:
+def map_limits(values: Any, *, signed: bool, outliers: bool = False, largest: float | None = None) -> Limits:
     """Return contrast limits: symmetric for signed maps, from zero for the others; never empty.
 
     Parameters
     ----------
     values
-        The map, or a stack of maps that share their limits. Of a lazy one a few planes are looked at.
+        The map, or a stack of maps that share their limits. Of a large or lazy one a few planes are looked at.
     signed
         Whether zero is the middle.
     outliers
         Whether a few pixels may lie beyond: what is there is shown in the last colour, its value is kept.
+    largest
+        Largest magnitude, where it is known: values without outliers are then not looked at.
     """
-    sizes = np.abs(_sample(values))
+    sizes = np.abs(_sample(values)) if outliers or largest is None else np.array([largest])
     sizes = sizes[np.isfinite(sizes)]
     top = float(sizes.max()) if sizes.size else 0.0
     if outliers and top > 0:
@@ -42,7 +45,7 @@ def map_limits(values: Any, *, signed: bool, outliers: bool = False) -> Limits:
 
 
 def _sample(values: Any) -> np.ndarray[Any, Any]:
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray) and values.size <= WHOLE:
         return values
     for axis in range(len(values.shape) - 2):
         step = -(-values.shape[axis] // PLANES)

@@ -177,19 +177,20 @@ def _fused(maps: Sequence[Map]) -> list[Map]:
 
 
 def _fits(whole: Map, parts: Map) -> bool:
+    """Whether a map was fused of the layers of another one: the same axes, but for the depth, in the same place."""
+    if parts.leading[-1:] != (DEPTH,) or whole.leading != parts.leading[:-1]:
+        return False
+    at, n = len(whole.leading), len(whole.frame.scale) - len(whole.leading)
     return (
         parts.attrs.get("method") == f"{whole.attrs.get('method')}:layers"
-        and parts.frame.last(len(whole.frame.scale)) == whole.frame
-        and parts.values.shape[-whole.values.ndim :] == whole.values.shape
-        and parts.leading[-1:] == (DEPTH,)
-        and whole.leading == parts.leading[:-1]
+        and (*parts.values.shape[:at], *parts.values.shape[at + 1 :]) == whole.values.shape
+        and parts.frame.last(n) == whole.frame.last(n)
     )
 
 
 def _together(whole: Map, parts: Map) -> Map:
     at = len(whole.leading)
-    axis = np.expand_dims(whole.values, at) if isinstance(whole.values, np.ndarray) else whole.values[_new(at)]
-    values = axis
+    values = whole.values[(slice(None),) * at + (None,)]
     if isinstance(values, np.ndarray) and isinstance(parts.values, np.ndarray):
         values = np.concatenate([values, parts.values], axis=at)
     else:
@@ -206,10 +207,6 @@ def _together(whole: Map, parts: Map) -> Map:
         whole.attrs,
         {whole.name: None, parts.name: (1, 1 + len(names))},
     )
-
-
-def _new(at: int) -> tuple[Any, ...]:
-    return (slice(None),) * at + (None,)
 
 
 def taken_apart(values: Any, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,7 +231,9 @@ def _layer(m: Map, source_name: str, known: dict[str, Any]) -> LayerData:
     signed = bool(m.attrs.get("signed", 0))
     # a class-activation map is smooth; relevance and gradients have a few pixels far above the rest
     outliers = m.attrs.get("units") != "relative"
-    limits = map_limits(m.values, signed=signed, outliers=outliers)
+    ends = [abs(float(m.attrs[k])) for k in ("min", "max") if k in m.attrs and DEPTH not in m.leading]
+    largest = max(ends) if len(ends) == 2 and np.isfinite(ends).all() else None
+    limits = map_limits(m.values, signed=signed, outliers=outliers, largest=largest)
     about: dict[str, Any] = {
         "explanation": known,
         "variable": m.name,

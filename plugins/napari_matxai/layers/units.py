@@ -43,15 +43,11 @@ def same_unit(one: str, other: str) -> bool:
 @functools.lru_cache
 def factor(unit: str, into: str) -> float | None:
     """Return how many of ``into`` one ``unit`` is; None where they measure different things."""
-    import pint
+    from matxai.signals.units import convert, same_kind
 
     if unit == into:
         return 1.0
-    registry = pint.get_application_registry()
-    try:
-        return float(registry.Quantity(1, unit).to(into).magnitude)
-    except pint.errors.PintError:
-        return None
+    return convert(1.0, unit, into) if same_kind(unit, into) else None
 
 
 def between(layer: Frame, source: Frame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:

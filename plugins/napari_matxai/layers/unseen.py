@@ -23,15 +23,19 @@ def unseen(explanation: xr.Dataset) -> np.ndarray[Any, np.dtype[np.bool_]] | Non
     Maps at the size of the signal are NaN there. Coarse maps tell nothing; the explanation then says so itself, in its
     coordinate ``seen``.
     """
-    dims = set(explanation.coords["signal"].dims) - {"c"} if "signal" in explanation.coords else set()
+    from matxai.explanation import provenance
+
+    planes = provenance(explanation).get("planes")
+    at = planes[0]["at"] if planes else {}  # of a stack, a plane that is done; all have one size, and are cut alike
+    dims = set(map(str, explanation.coords["signal"].dims)) - {"c", *at}
     mask: np.ndarray[Any, np.dtype[np.bool_]] | None = None
     if "seen" in explanation.coords:
         mask = ~np.asarray(explanation.coords["seen"].values, bool)
     else:
         for variable in explanation.data_vars.values():
             if dims <= set(map(str, variable.dims)):
-                first = variable.isel({d: 0 for d in variable.dims if d not in dims})
-                mask = np.isnan(np.asarray(first.values))
+                first = {d: at.get(str(d), 0) for d in variable.dims if d not in dims}
+                mask = np.isnan(np.asarray(variable.isel(first).values))
                 break
     return mask if mask is not None and mask.any() else None
 

@@ -85,12 +85,12 @@ def _limit(old: Any, known: dict[str, Any], about: dict[str, Any]) -> None:
     if next_limits(shown, given, shown) is None:
         about["limits"] = given
         return
+    before, after = known.get("depth_limits"), about.get("depth_limits")
+    if before and after and len(before) == len(after):
+        about["depth_limits"] = [list(next_limits(b, b, a) or a) for b, a in zip(before, after, strict=True)]
+        about["limits"] = given  # of what the slider shows; the legend goes on from there
+        return
     if same_layer:  # other layers of the network have another scale: there nothing can be compared
-        new = about["limits"]
-        about["limits"] = list(next_limits(given, given, new) or new)
-        before, after = known.get("depth_limits"), about.get("depth_limits")
-        if before and after and len(before) == len(after):
-            grown = [next_limits(b, b, a) or a for b, a in zip(before, after, strict=True)]
-            about["depth_limits"] = [list(limits) for limits in grown]
+        about["limits"] = list(next_limits(given, given, about["limits"]) or about["limits"])
     if not np.allclose(about["limits"], shown):
         old.contrast_limits = about["limits"]

@@ -5,35 +5,74 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
+from qtpy.QtWidgets import QHBoxLayout, QPushButton
+
+from napari_matxai.layers.describing import size_text, slice_text, turn_text
 from napari_matxai.layers.key import ours
+from napari_matxai.session.calibrating import Calibrating
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
 
 if TYPE_CHECKING:
+    from napari.layers import Image
+
     from napari_matxai.session.session import Session
     from napari_matxai.widgets.running import Runner
 
+BEGIN = (
+    "Open an image first: drop a file on the viewer, or File > Open Sample > matxai. Images, stacks and colour images "
+    "of any reader will do."
+)
+CONFLICT = (
+    "No units: {names}. While such a layer is there, napari counts everything in bare numbers, and layers of different "
+    "pixel size lie apart. Maps still lie on their image."
+)
+
 
 class DataStep(Step):
-    """Which layer, how large, how it is calibrated."""
+    """Which layer, how large, how it is calibrated, which slice; and layers that upset its units."""
 
     def __init__(self, session: Session, runner: Runner) -> None:
         super().__init__(1, "Data", session, runner)
+        self.calibrating = Calibrating(session.presenter)
         self.layer_box = box("The image layer to be explained; of a stack, the slice in view.")
         self.text = words(name="data_text")
-        self.add(self.layer_box, self.text)
-        events = session.presenter.viewer.layers.events
-        self._events = (events.inserted, events.removed, events.reordered)
-        for event in self._events:
-            event.connect(self.offer)
-        self.layer_box.currentIndexChanged.connect(self._chosen)
-        session.layer_changed.connect(self.refresh)
+        self.slice_text = words(name="slice_text")
+        self.conflict_text = words(name="conflict_text")
+        self.adopt_button = QPushButton("Adopt units")
+        self.pixels_button = QPushButton("Count pixels")
+        self.pixels_button.setToolTip(
+            "Shows every layer in pixels of this image, so that they lie on each other; the calibration comes back "
+            "with Undo."
+        )
+        self.undo_button = QPushButton("Undo")
+        self.undo_button.setToolTip("Gives the layers back the pixel size, place and units that they had.")
+        buttons = QHBoxLayout()
+        for button in (self.adopt_button, self.pixels_button, self.undo_button):
+            buttons.addWidget(button)
+        self.add(self.layer_box, self.text, self.slice_text, self.conflict_text, buttons)
+        self._listen()
         self.offer()
+
+    def _listen(self) -> None:
+        viewer = self.session.presenter.viewer
+        events = viewer.layers.events
+        self._events = [(e, self.offer) for e in (events.inserted, events.removed, events.reordered, events.renamed)]
+        self._events.append((events.units, self.refresh))
+        for event, slot in self._events:
+            event.connect(slot)
+        self._unfollow = self.session.presenter.follow(self._moved)
+        self.layer_box.currentIndexChanged.connect(self._chosen)
+        self.session.layer_changed.connect(self.refresh)
+        self.adopt_button.clicked.connect(self.adopt)
+        self.pixels_button.clicked.connect(self.count_pixels)
+        self.undo_button.clicked.connect(self.undo)
 
     def close_down(self) -> None:
         """Stop listening to the viewer."""
-        for event in self._events:
-            event.disconnect(self.offer)
+        for event, slot in self._events:
+            event.disconnect(slot)
+        self._unfollow()
 
     def offer(self, event: object = None) -> None:  # noqa: ARG002 - napari passes its event
         """Offer the image layers that are there now, and keep the choice."""
@@ -48,6 +87,7 @@ class DataStep(Step):
         elif found:
             self.layer_box.setCurrentIndex(len(found) - 1)
         self.layer_box.blockSignals(False)
+        self.layer_box.setVisible(bool(found))
         self._chosen()
         self.refresh()
 
@@ -55,21 +95,72 @@ class DataStep(Step):
         reference = self.layer_box.currentData()
         self.session.choose_layer(reference() if reference is not None else None)
 
-    def refresh(self) -> None:
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    def refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari passes its event
         """Say what the layer is."""
         layer = self.session.layer
-        if layer is None:
-            self.text.setText(self.session.why_not())
-            return
+        self.text.setText(BEGIN if layer is None else self._about(layer))
+        self._moved()
+        self._say_conflicts(layer)
+
+    def _about(self, layer: Image) -> str:
         presenter = self.session.presenter
         frame = presenter.frame(layer)
-        sizes = " x ".join(str(n) for n in presenter.view(layer).data.shape)
-        steps = ", ".join(
-            f"{a} {s:.4g} {u}" for a, s, u in zip(frame.axis_labels, frame.scale, frame.units, strict=True)
+        lines = [size_text(frame, presenter.shape(layer)), turn_text(frame)]
+        if layer.rgb:
+            lines.append("Colour image.")
+        if layer.multiscale:
+            lines.append(f"{len(layer.data)} levels of detail; the finest is explained.")
+        source = ours(layer).get("attrs", {}).get("pixel_size_source")
+        lines.append(f"Calibration: {source or 'as napari has it'}")
+        return "\n".join(line for line in lines if line)
+
+    def _moved(self) -> None:
+        layer, presenter = self.session.layer, self.session.presenter
+        text = ""
+        if layer is not None:
+            text = slice_text(presenter.frame(layer), presenter.shape(layer), presenter.step(layer))
+        self.slice_text.setText(text)
+        self.slice_text.setVisible(bool(text))
+
+    # -- units ---------------------------------------------------------------------------------------------------------
+
+    def _say_conflicts(self, layer: Image | None) -> None:
+        offers = self.calibrating.offers(layer) if layer is not None else []
+        possible = [offer for _, offer in offers if offer is not None]
+        names = ", ".join(f"'{other.name}'" for other, _ in offers)
+        self.conflict_text.setText(CONFLICT.format(names=names) if offers else "")
+        self.conflict_text.setVisible(bool(offers))
+        self.adopt_button.setVisible(bool(offers))
+        self.adopt_button.setEnabled(bool(possible))
+        self.adopt_button.setToolTip(
+            "\n".join(offer.sentence for offer in possible)
+            or "These layers have another size than every image with units, so nothing says how large their pixels are."
         )
-        source = ours(layer).get("attrs", {}).get("pixel_size_source", "the layer's own transform")
-        text = f"{sizes}; pixel {steps}\ncalibration: {source}"
-        others = presenter.unit_conflicts()
-        if others:
-            text += f"\nThese layers carry no units, so napari shows none: {', '.join(others)}"
-        self.text.setText(text)
+        self.pixels_button.setVisible(bool(offers))
+        self.undo_button.setVisible(self.calibrating.undoable)
+
+    def adopt(self) -> None:
+        """Give the layers without units those of the image."""
+        layer = self.session.layer
+        if layer is not None:
+            self._say_done(self.calibrating.adopt(layer))
+
+    def count_pixels(self) -> None:
+        """Show every layer in pixels of the image."""
+        layer = self.session.layer
+        if layer is not None:
+            left = self.calibrating.count_pixels(layer)
+            done = [f"Every layer is shown in pixels of '{layer.name}'."]
+            self._say_done(done + [f"'{name}' cannot follow: it measures something else." for name in left])
+
+    def undo(self) -> None:
+        """Take the last change of units back."""
+        self.calibrating.undo()
+        self.refresh()
+
+    def _say_done(self, sentences: list[str]) -> None:
+        self.refresh()
+        self.conflict_text.setText("\n".join([*sentences, self.conflict_text.text()]).strip())
+        self.conflict_text.setVisible(True)
