@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "leaking": ["LeakageRun", "check_leakage", "leakage", "write_leakage"],
         "inputs": ["Input", "expand"],
         "model_check": ["ModelCheck", "check_model"],
+        "one_signal": ["OneSignal", "artefacts_of_one", "one_signal"],
         "viewing": ["view"],
     },
 )

@@ -331,7 +331,7 @@ def _explain_one(
         except MatxaiError as error:
             log.info("%s is made anew: %s", one.name, error)
         else:
-            regions = tuple(_regions(explanation.coords["signal"]))
+            regions = tuple(regions_of(explanation.coords["signal"]))
             kept = zoning.from_record(record.get("zones"))
             return Done(one.name, folder, explanation, tuple(record["evidence"]), regions, 0.0, kept)
     started = time.monotonic()
@@ -374,10 +374,11 @@ def _explain_one(
         msg = f"The results of {one.name} cannot be written to {folder}: {error.strerror or error}."
         raise FileError(msg) from error
     seconds = time.monotonic() - started
-    return Done(one.name, folder, explanation, tuple(evidence), tuple(_regions(signal)), seconds, zones)
+    return Done(one.name, folder, explanation, tuple(evidence), tuple(regions_of(signal)), seconds, zones)
 
 
-def _regions(signal: xr.DataArray) -> list[Region]:
+def regions_of(signal: xr.DataArray) -> list[Region]:
+    """Return what the instrument states of an image: its info bar."""
     from matxai.regions.finders import finders
 
     if signal.ndim - ("c" in signal.dims) != 2:

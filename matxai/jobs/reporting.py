@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from matxai._version import __version__
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     import numpy.typing as npt
@@ -138,3 +140,60 @@ def write_run(
     zones = write_tables(((i.title, i.zones) for i in items if i.zones is not None), run.out)
     run.tables = (*write_table(tidy_table(items, left_out=run.left_out), run.out), *zones)
     run.report = write_report(report, run.out / "report.html")
+
+
+def report_of(
+    model: Model,
+    explanation: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    evidence: bool = True,
+    seed: int = 0,
+    command: str = "",
+    cancel: Any = None,
+) -> Path:
+    """Write the report of one explanation as one HTML file, as ``matxai explain`` writes it.
+
+    Parameters
+    ----------
+    model
+        Who was asked.
+    explanation
+        As :func:`matxai.explain` returns it.
+    path
+        The file.
+    name
+        How the report calls the signal; by default what the explanation says of it.
+    evidence
+        Whether the top of each map is removed and compared with matched regions; of a target that is no single class
+        the report says why not.
+    seed, command, cancel
+        As everywhere.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written.
+    Cancelled
+        If ``cancel`` is set; nothing is written then.
+    """
+    from matxai.jobs.explaining import Done, Options, regions_of
+    from matxai.jobs.supporting import evidence_of
+    from matxai.modelcard.preprocessing import signal_name
+    from matxai.report import Report, write_report
+
+    signal = explanation.coords["signal"]
+    options = Options(seed=seed)
+    found = tuple(evidence_of(model, signal, explanation, options, cancel)) if evidence else ()
+    called = name or signal_name(signal)
+    done = Done(called, Path(path).parent, explanation, found, tuple(regions_of(signal)), 0.0)
+    report = Report(
+        title=f"What {model.name} looked at",
+        command=command,
+        items=report_items([done], {}, model, options),
+        remark=_bars([done]),
+        versions=versions(),
+        repeat=repeated(model, seed),
+    )
+    return write_report(report, path)

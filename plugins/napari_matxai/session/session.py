@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from matxai.modelcard import Model
     from napari_matxai.session.explaining import Explained
+    from napari_matxai.session.outcome import Outcome
 
 
 class Session:
@@ -34,7 +35,7 @@ class Session:
 
     Signals
     -------
-    layer_changed(), model_changed(), choice_changed(), explained(Explained), settings_changed()
+    layer_changed(), model_changed(), choice_changed(), explained(Explained), judged(Outcome), settings_changed()
     """
 
     layer_changed = Signal()
@@ -42,6 +43,7 @@ class Session:
     choice_changed = Signal()
     explained = Signal(object)
     settings_changed = Signal()
+    judged = Signal(object)
 
     def __init__(self, viewer: ViewerModel, settings: Settings | None = None) -> None:
         self.presenter = Presenter(viewer)
@@ -51,6 +53,7 @@ class Session:
         self.curves = Curves()
         self.choice = Choice(methods=(self.settings.method,))
         self.explanation: Explained | None = None
+        self.outcome: Outcome | None = None
         self._layer: weakref.ref[Image] | None = None
         self._source: str | None = None
         if settings is None:
@@ -102,6 +105,11 @@ class Session:
         if choice != self.choice:
             self.choice = choice
             self.choice_changed.emit()
+
+    def judge(self, outcome: Outcome) -> None:
+        """Keep what the last check found; the files of the one before go."""
+        self.outcome = outcome
+        self.judged.emit(outcome)
 
     def why_not(self) -> str:
         """Return in one sentence why nothing can be explained yet; empty where it can."""

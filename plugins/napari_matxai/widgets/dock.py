@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 from napari_matxai.session.sessions import session_of
 from napari_matxai.widgets.progress import ProgressLine
 from napari_matxai.widgets.running import Runner
+from napari_matxai.widgets.steps.check import CheckStep
 from napari_matxai.widgets.steps.data import DataStep
 from napari_matxai.widgets.steps.explain import ExplainStep
 from napari_matxai.widgets.steps.model import ModelStep
@@ -34,7 +35,8 @@ class MatxaiDock(QWidget):
         self.data = DataStep(self.session, self.runner)
         self.model = ModelStep(self.session, self.runner)
         self.explain = ExplainStep(self.session, self.runner)
-        self.steps = (self.data, self.model, self.explain)
+        self.check = CheckStep(self.session, self.runner)
+        self.steps = (self.data, self.model, self.explain, self.check)
         self.progress = ProgressLine(self.runner)
         page = QWidget()
         column = QVBoxLayout(page)

@@ -1,0 +1,351 @@
+"""Whether the model can be trusted: leakage and expectations, on the current image or on a folder of labelled ones."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matxai.errors import MatxaiError
+from napari_matxai.session.journal import Code, Opened, Subject, call
+from napari_matxai.session.outcome import Outcome, Row, Shown, new_folder
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from matxai.checks.expect import Checked
+    from matxai.checks.leak import Leakage
+    from matxai.jobs.data import Data
+    from matxai.modelcard import Model
+    from napari_matxai.session.question import Cancel, Progress
+    from napari_matxai.session.session import Session
+
+NO_MODEL = "Choose a model first (step 2)."
+NO_IMAGE = "Open an image first, or ask about a folder of labelled images."
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a check is asked.
+
+    Parameters
+    ----------
+    data
+        A folder or table of labelled images; None for the current image.
+    group
+        Column of what is not independent; None for the column ``group`` where there is one.
+    split
+        Part of the table; None for ``test`` where there is one.
+    thorough
+        Whether leakage is asked about with the tests beside the exchange, and with what is not in the picture.
+    """
+
+    data: Path | None = None
+    group: str | None = None
+    split: str | None = None
+    thorough: bool = True
+
+
+class _Check:
+    """What both checks hold: the model's name, the current image where it is asked about, the seed.
+
+    Raises
+    ------
+    MatxaiError
+        If there is no model, or no image where one is needed.
+    """
+
+    def __init__(self, session: Session, asking: Asking) -> None:
+        if session.source is None:
+            raise MatxaiError(NO_MODEL)
+        if asking.data is None and session.layer is None:
+            raise MatxaiError(NO_IMAGE)
+        self.asking = asking
+        self.source, self.settings, self._models = session.source, session.settings, session.models
+        layer = session.layer if asking.data is None else None
+        self.view = session.presenter.view(layer) if layer is not None else None
+
+    def _model(self) -> Model:
+        return self._models.load(self.source, trust=self.settings.trust)
+
+    def _signal(self, model: Model) -> tuple[xr.DataArray, Subject]:
+        """The current image as the model takes it, and how a script finds it again."""
+        assert self.view is not None  # noqa: S101 - it is asked about
+        signal, step = self.view.signal(model.kind)
+        return signal, Subject.of(signal, index=dict(zip(self.view.frame.axis_labels, step or (), strict=False)))
+
+    def _opened(self) -> Opened:
+        return Opened.of(self.source, self._model(), trust=self.settings.trust)  # it is loaded by now
+
+    @property
+    def _about(self) -> str:
+        return self.view.name if self.view is not None else str(self.asking.data)
+
+
+class LeakageQuestion(_Check):
+    """Whether the model reads what is not of the specimen."""
+
+    title = "leakage check"
+
+    def __init__(self, session: Session, asking: Asking) -> None:
+        super().__init__(session, asking)
+        self.subject: Subject | None = None
+
+    def run(self, progress: Progress, cancel: Cancel) -> Outcome:
+        """Ask of the folder, or of the image what can be said of one."""
+        model = self._model()
+        return (
+            self._of_image(model, progress, cancel) if self.view is not None else self._of_data(model, progress, cancel)
+        )
+
+    def _of_image(self, model: Model, progress: Progress, cancel: Cancel) -> Outcome:
+        from matxai.checks.sentences import named
+        from matxai.jobs import artefacts_of_one
+
+        signal, self.subject = self._signal(model)
+        folder = new_folder()
+        found = artefacts_of_one(
+            model,
+            signal,
+            name=self._about,
+            seed=self.settings.seed,
+            out=folder.name,
+            progress=progress,
+            cancel=cancel,
+        )
+        rows = tuple(Row.of(f, name=named(f.name)) for f in found.findings)
+        masks = tuple(r.mask for r in found.regions)
+        return Outcome(
+            f"Does {model.name} use what is not of the specimen in {self._about}?",
+            found.answer,
+            found.sentence,
+            rows,
+            folder,
+            example=lambda i: Shown(signal, masks[i], self._about),
+        )
+
+    def _of_data(self, model: Model, progress: Progress, cancel: Cancel) -> Outcome:
+        from matxai.checks.sentences import named
+        from matxai.jobs import check_leakage
+        from matxai.jobs.leak_report import finding_of
+        from matxai.jobs.leaking import data_of
+
+        asking = self.asking
+        assert asking.data is not None  # noqa: S101 - without it the image is asked about
+        data = data_of(asking.data, model, group=asking.group, split=asking.split, progress=progress, cancel=cancel)
+        folder = new_folder()
+        run = check_leakage(
+            model,
+            data,
+            Path(folder.name),
+            supporting=asking.thorough,
+            factors=asking.thorough,
+            seed=self.settings.seed,
+            command=_command("leakage", self.source, str(asking.data), self._options(), thorough=asking.thorough),
+            progress=progress,
+            cancel=cancel,
+        )
+        found, images = run.leakage, len(data.labelled)
+        return Outcome(
+            f"Does {model.name} use what is not of the specimen? Asked with {images} images of {self._about}.",
+            found.answer,
+            found.sentence,
+            tuple(Row.of(finding_of(f), name=named(f.name)) for f in found.findings),
+            folder,
+            _notes(data),
+            lambda i: _example(found, data, i),
+        )
+
+    def _options(self) -> dict[str, Any]:
+        return {"group": self.asking.group, "split": self.asking.split, "seed": self.settings.seed}
+
+    def show(self, session: Session, answer: Outcome) -> None:
+        """Hand the outcome to the step, and write down how it was got."""
+        session.judge(answer)
+        asking = self.asking
+        if self.view is not None:
+            line = call("artefacts_of_one", Code("model"), Code("signal"), name=self._about, seed=self.settings.seed)
+            needs: tuple[str, ...] = ("from matxai.jobs import artefacts_of_one",)
+        else:
+            thorough = {} if asking.thorough else {"supporting": False, "factors": False}
+            line = call("matxai.leakage", Code("model"), str(asking.data), **self._options(), **thorough)
+            needs = ("import matxai",)
+        session.journal.add(
+            f"does it read what is not of the specimen? {self._about}",
+            f"found = {line}",
+            "print(found.answer, found.sentence)",
+            *FINDINGS_PRINTED,
+            needs=needs,
+            subject=self.subject,
+            opened=self._opened(),
+        )
+
+
+FINDINGS_PRINTED = (
+    "for finding in found.findings:",
+    "    print(finding.name, finding.verdict.answer, finding.verdict.effect, finding.verdict.p)",
+)
+
+
+class ExpectationsQuestion(_Check):
+    """Whether the model keeps to a file of expectations.
+
+    Parameters
+    ----------
+    session, asking
+        As everywhere.
+    file
+        The expectations.
+    label
+        Class of the current image; None for the one that the model says.
+    """
+
+    title = "expectations"
+
+    def __init__(self, session: Session, asking: Asking, file: Path, label: str | None = None) -> None:
+        super().__init__(session, asking)
+        self.file, self.label = file, label
+        self.subject: Subject | None = None
+
+    def run(self, progress: Progress, cancel: Cancel) -> Outcome:
+        """Judge every expectation on the image or on the folder's images."""
+        from matxai.jobs import one_signal
+        from matxai.jobs.checking import check_expectations, prepared
+
+        model = self._model()
+        data: Any = self.asking.data
+        if self.view is not None:
+            signal, self.subject = self._signal(model)
+            data = one_signal(model, signal, label=self.label, name=Path(self._about).name)
+        asked, _, read = prepared(
+            self.file,
+            model,
+            data,
+            group=self.asking.group if self.view is None else None,
+            split=self.asking.split if self.view is None else None,
+            progress=progress,
+            cancel=cancel,
+        )
+        folder = new_folder()
+        command = "" if self.view is not None else _command("check", str(self.file), None, self._options())
+        run = check_expectations(
+            asked,
+            model,
+            read,
+            Path(folder.name),
+            seed=self.settings.seed,
+            command=command,
+            progress=progress,
+            cancel=cancel,
+        )
+        rows = rows_on_one(run.checked) if self.view is not None else rows_of(run.checked)
+        n = len(read.labelled)
+        of = f"{n} images of {self.asking.data}" if self.view is None else self._about
+        return Outcome(
+            f"Does {model.name} keep to {self.file.name}? Asked with {of}.",
+            run.checked.answer,
+            run.checked.sentence if self.view is None else on_one(run.checked),
+            rows,
+            folder,
+            _notes(read),
+        )
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "model": self.source,
+            "data": str(self.asking.data),
+            "group": self.asking.group,
+            "split": self.asking.split,
+            "seed": self.settings.seed,
+        }
+
+    def show(self, session: Session, answer: Outcome) -> None:
+        """Hand the outcome to the step, and write down how it was got."""
+        session.judge(answer)
+        lines = []
+        options: dict[str, Any] = {"seed": self.settings.seed}
+        if self.view is not None:
+            one = call("one_signal", Code("model"), Code("signal"), label=self.label, name=Path(self._about).name)
+            lines, data = [f"one = {one}"], Code("one")
+            needs: tuple[str, ...] = ("from matxai.jobs import one_signal",)
+        else:
+            data, needs = str(self.asking.data), ("import matxai",)
+            options |= {"group": self.asking.group, "split": self.asking.split}
+        session.journal.add(
+            f"does it keep to {self.file.name}? {self._about}",
+            *lines,
+            f"found = {call('matxai.check', str(self.file.absolute()), Code('model'), data, **options)}",
+            "print(found.answer, found.sentence)",
+            *FINDINGS_PRINTED,
+            needs=needs,
+            subject=self.subject,
+            opened=self._opened(),
+        )
+
+
+def rows_of(checked: Checked) -> tuple[Row, ...]:
+    """Return a line for each expectation."""
+    from matxai.jobs.check_report import findings_of
+
+    answers = [f.verdict.answer if f.demanded else "reported" for f in checked.findings]
+    return tuple(Row.of(f, answer=a) for f, a in zip(findings_of(checked), answers, strict=True))
+
+
+def rows_on_one(checked: Checked) -> tuple[Row, ...]:
+    """Return a line for each expectation with what the one image says to it: the measure, and no interval."""
+    rows = []
+    for finding in checked.findings:
+        sample = next(iter(finding.samples), None)
+        answer = (sample.answer if sample is not None else "") or "inconclusive"
+        value = sample.value if sample is not None else None
+        said = finding.verdict.sentence
+        if sample is not None and sample.reason:
+            said = sample.reason
+        elif sample is not None and value is not None:
+            beside = "" if sample.control is None else f", beside {sample.control:.3g} in matched controls"
+            ranked = "" if sample.rank is None else f" (rank {sample.rank} of {sample.controls + 1})"
+            said = f"{finding.kind.replace('_', ' ')} of {finding.where}: {value:.3g}{beside}{ranked}."
+        answer = answer if finding.demanded else "reported"
+        rows.append(Row(finding.name, answer, value, None, None, None, 1 if value is not None else 0, said))
+    return tuple(rows)
+
+
+def on_one(checked: Checked) -> str:
+    """Return in one sentence how one image stands to the expectations."""
+    demanded = [r for r, f in zip(rows_on_one(checked), checked.findings, strict=True) if f.demanded]
+    counts = {a: sum(r.answer == a for r in demanded) for a in ("holds", "broken", "inconclusive")}
+    said = ", ".join(
+        f"{n} {word}" for word, n in zip(("hold", "do not", "cannot be told"), counts.values(), strict=True) if n
+    )
+    return (
+        f"In this image, of {len(demanded)} expectations {said}. One image decides nothing about the model: that takes "
+        "six independent ones and more, as a folder."
+    )
+
+
+def _command(name: str, first: str, second: str | None, options: dict[str, Any], *, thorough: bool = True) -> str:
+    words = ["matxai", name, first, *([second] if second is not None else [])]
+    for option, value in options.items():
+        words += [f"--{option}", str(value)] if value is not None else []
+    return shlex.join([*words, *([] if thorough else ["--no-supporting", "--no-factors"])])
+
+
+def _notes(data: Data) -> tuple[str, ...]:
+    return (*data.labelled.notes, *(why if name in why else f"{name}: not used. {why}" for name, why in data.failures))
+
+
+def _example(found: Leakage, data: Data, number: int) -> Shown | None:
+    """The signal that shows a finding best, with its artefact."""
+    finding = found.findings[number]
+    artefact = finding.artefact
+    if artefact is None:
+        return None
+    having = [
+        int(i) for i in (*finding.examples, *artefact.present.nonzero()[0]) if artefact.regions[int(i)] is not None
+    ]
+    if not having:
+        return None
+    region = artefact.regions[having[0]]
+    assert region is not None  # noqa: S101 - those without were left out
+    return Shown(data.labelled.read(having[0]), region.mask(), data.labelled.names[having[0]])

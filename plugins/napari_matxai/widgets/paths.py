@@ -1,0 +1,89 @@
+"""A line for a path: typed, chosen in a dialog, or dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QMenu, QToolButton, QWidget
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+
+
+class _Line(QLineEdit):
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
+        """Take files and folders."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
+        """Write the first one's path."""
+        local = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if local:
+            self.setText(local[0])
+            event.acceptProposedAction()
+
+
+class PathLine(QWidget):
+    """A path, with a button that opens a dialog.
+
+    Parameters
+    ----------
+    placeholder, tip
+        Shown while it is empty, and on hovering.
+    files
+        Filter of the file dialog, such as ``"Expectations (*.yaml)"``; empty where files make no sense.
+    folders
+        Whether folders may be chosen.
+
+    Signals
+    -------
+    changed()
+    """
+
+    changed = Signal()
+
+    def __init__(self, placeholder: str, tip: str, *, files: str = "", folders: bool = False) -> None:
+        super().__init__()
+        self._files = files
+        self.line = _Line()
+        self.line.setPlaceholderText(placeholder)
+        self.line.setToolTip(tip)
+        self.button = QToolButton()
+        self.button.setText("...")
+        self.button.setToolTip(tip)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.line, 1)
+        row.addWidget(self.button)
+        if files and folders:
+            menu = QMenu(self.button)
+            menu.addAction("A folder...", self._ask_folder)
+            menu.addAction("A table...", self._ask_file)
+            self.button.setMenu(menu)
+            self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        else:
+            self.button.clicked.connect(self._ask_file if files else self._ask_folder)
+        self.line.textChanged.connect(lambda _: self.changed.emit())
+
+    @property
+    def path(self) -> Path | None:
+        """The path that is written there; None where nothing is."""
+        text = self.line.text().strip()
+        return Path(text).expanduser() if text else None
+
+    def set(self, path: Path | str) -> None:
+        """Write a path."""
+        self.line.setText(str(path))
+
+    def _ask_file(self) -> None:
+        found, _ = QFileDialog.getOpenFileName(self, self.line.placeholderText(), str(self.path or ""), self._files)
+        if found:
+            self.set(found)
+
+    def _ask_folder(self) -> None:
+        found = QFileDialog.getExistingDirectory(self, self.line.placeholderText(), str(self.path or ""))
+        if found:
+            self.set(found)
