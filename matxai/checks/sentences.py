@@ -304,6 +304,7 @@ EXPECTATION = {
         "what it does not use says nothing"
     ),
     "missing.region": "none of {n} samples has such a region",
+    "missing.alone": "'{measure}' is asked of samples of two classes and more, and this is one sample",
     "missing.classes": "none of the samples is of {classes}",
     "missing.controls": "the region's shape leaves no room for matched controls; ask for 'exchange' instead",
     "missing.donors": "no two classes have donors in two groups each whose content could be exchanged",

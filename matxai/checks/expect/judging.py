@@ -221,6 +221,10 @@ def _leaf(bench: Bench, leaf: Asks | AsksAbsence, demand: Demand) -> tuple[Decid
     if isinstance(leaf, AsksAbsence) or measures[leaf.fields.measure].of is not None:
         samples = tuple(bench.lines.get(id(leaf), ()))
         return _decided(bench, leaf, demand, samples), samples
+    if len(bench.data) == 1:
+        alone = say("missing.alone", measure=leaf.fields.measure)
+        lines = tuple(SampleVerdict(i, bench.data.names[i], bench.sample(i).label, reason=alone) for i in about)
+        return undecided(demand, alone, 1), lines
     regions = bench.once(("regions", id(leaf)), lambda: regions_of(bench, leaf))
     if any(r is not None for r in regions):
         return exchange(bench, leaf, demand, regions)

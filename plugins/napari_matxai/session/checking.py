@@ -12,12 +12,17 @@ from napari_matxai.session.journal import Code, Opened, Subject, call
 from napari_matxai.session.outcome import Outcome, Row, Shown, new_folder
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import xarray as xr
+    from napari.layers import Layer
 
     from matxai.checks.expect import Checked
     from matxai.checks.leak import Leakage
     from matxai.jobs.data import Data
     from matxai.modelcard import Model
+    from napari_matxai.layers.masks import Drawing
+    from napari_matxai.layers.placing import Placing
     from napari_matxai.session.question import Cancel, Progress
     from napari_matxai.session.session import Session
 
@@ -199,14 +204,20 @@ class ExpectationsQuestion(_Check):
         The expectations.
     label
         Class of the current image; None for the one that the model says.
+    mask
+        The layer whose regions are the ground truth of the current image, for regions ``{mask: any}``; None for none.
     """
 
     title = "expectations"
 
-    def __init__(self, session: Session, asking: Asking, file: Path, label: str | None = None) -> None:
+    def __init__(
+        self, session: Session, asking: Asking, file: Path, label: str | None = None, mask: Layer | None = None
+    ) -> None:
         super().__init__(session, asking)
         self.file, self.label = file, label
         self.subject: Subject | None = None
+        self.mask: npt.NDArray[np.int64] | None = None
+        self._drawn = _drawn(session, mask) if mask is not None and self.view is not None else None
 
     def run(self, progress: Progress, cancel: Cancel) -> Outcome:
         """Judge every expectation on the image or on the folder's images."""
@@ -217,7 +228,8 @@ class ExpectationsQuestion(_Check):
         data: Any = self.asking.data
         if self.view is not None:
             signal, self.subject = self._signal(model)
-            data = one_signal(model, signal, label=self.label, name=Path(self._about).name)
+            self.mask = _mask_of(self._drawn, signal) if self._drawn is not None else None
+            data = one_signal(model, signal, label=self.label, name=self._called, mask=self.mask)
         asked, _, read = prepared(
             self.file,
             model,
@@ -251,6 +263,10 @@ class ExpectationsQuestion(_Check):
             _notes(read),
         )
 
+    @property
+    def _called(self) -> str:
+        return Path(self._about).name
+
     def _options(self) -> dict[str, Any]:
         return {
             "model": self.source,
@@ -266,7 +282,8 @@ class ExpectationsQuestion(_Check):
         lines = []
         options: dict[str, Any] = {"seed": self.settings.seed}
         if self.view is not None:
-            one = call("one_signal", Code("model"), Code("signal"), label=self.label, name=Path(self._about).name)
+            mask = None if self.mask is None else Code("mask")
+            one = call("one_signal", Code("model"), Code("signal"), label=self.label, name=self._called, mask=mask)
             lines, data = [f"one = {one}"], Code("one")
             needs: tuple[str, ...] = ("from matxai.jobs import one_signal",)
         else:
@@ -281,7 +298,43 @@ class ExpectationsQuestion(_Check):
             needs=needs,
             subject=self.subject,
             opened=self._opened(),
+            arrays={} if self.mask is None else {"mask": self.mask},
         )
+
+
+def _drawn(session: Session, mask: Layer) -> tuple[Drawing, Placing, tuple[int, ...], tuple[int, ...]]:
+    """What a layer's regions are now, and where the image's pixels lie: held fast for the thread."""
+    from napari_matxai.layers.drawings import drawing_of, placing_of
+
+    image = session.layer
+    assert image is not None  # noqa: S101 - the current image is asked about
+    presenter = session.presenter
+    step = presenter.step(image)
+    leading = max(0, mask.ndim - 2)
+    at = step[len(step) - leading :] if leading else ()
+    return drawing_of(mask, at), placing_of(image), presenter.shape(image), step
+
+
+def _mask_of(
+    drawn: tuple[Drawing, Placing, tuple[int, ...], tuple[int, ...]], signal: xr.DataArray
+) -> npt.NDArray[np.int64]:
+    """The regions of a layer as numbers in the image's pixels, 0 where there is none.
+
+    Raises
+    ------
+    RegionError
+        If none of them covers a pixel of the image.
+    """
+    import numpy as np
+
+    from napari_matxai.layers.masks import Grid, masks
+
+    drawing, placing, shape, step = drawn
+    found = masks(drawing, Grid(placing, shape, step if signal.ndim - ("c" in signal.dims) < len(shape) else None))
+    numbered = np.zeros(found.regions[0].mask.shape, np.int64)
+    for number, region in enumerate(found.regions, start=1):
+        numbered[region.mask] = number
+    return numbered
 
 
 def rows_of(checked: Checked) -> tuple[Row, ...]:

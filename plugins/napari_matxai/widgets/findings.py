@@ -26,6 +26,8 @@ HEADS = {
 }
 VALUE = Qt.ItemDataRole.UserRole
 NOTHING = float("inf")
+LINES = 6
+"""So many are in view; the others are scrolled to."""
 
 
 class _Sorted(QSortFilterProxyModel):
@@ -57,7 +59,6 @@ class FindingsTable(QTableView):
         self.setSortingEnabled(True)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setAlternatingRowColors(True)
         self.setWordWrap(False)
         self.verticalHeader().setVisible(False)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -79,8 +80,9 @@ class FindingsTable(QTableView):
         for number, row in enumerate(self.rows):
             self._model.appendRow(self._cells(row, number))
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
-        line = self.fontMetrics().height() + 10
-        self.setFixedHeight(line * (min(len(self.rows), 6) + 1) + self.horizontalScrollBar().sizeHint().height() + 4)
+        lines = self.verticalHeader().defaultSectionSize() * min(len(self.rows), LINES)
+        around = self.horizontalHeader().sizeHint().height() + self.horizontalScrollBar().sizeHint().height() + 4
+        self.setFixedHeight(lines + around)
         if self.rows:
             self.selectRow(0)
 

@@ -82,7 +82,9 @@ def sign_icon(answer: str, side: int) -> QIcon:
     painter = QPainter(pixmap)
     paint_sign(painter, side * ratio, kind_of(answer))
     painter.end()
-    return QIcon(pixmap)
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else Qt mixes the colour of the chosen line into it
+    return icon
 
 
 class Sign(QWidget):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,14 @@ if TYPE_CHECKING:
     from napari_matxai.session.session import Session
     from napari_matxai.widgets.running import Runner
 
+ABOUT = {
+    "leakage": "Does the model read what is not of the specimen: info bar, label, file type?",
+    "expectations": "Does the model use what you say it must, and leave alone what it must not use?",
+}
 LEAKAGE, EXPECTATIONS = "leakage", "expectations"
 IMAGE, FOLDER = "image", "folder"
 SAID = "what the model says"
+NO_MASK = "none"
 DATA_TIP = (
     "A folder with a sub-folder for each class, a folder with labels.csv (columns file and class), or such a table. "
     "Choose, type or drop it here."
@@ -54,8 +60,9 @@ class CheckStep(Step):
     def __init__(self, session: Session, runner: Runner) -> None:
         super().__init__(5, "Check and report", session, runner)
         self.question_box = box("What is asked of the model.")
-        self.question_box.addItem("Does it read what is not of the specimen?", LEAKAGE)
-        self.question_box.addItem("Does it keep to what I expect?", EXPECTATIONS)
+        self.question_box.addItem("Leakage", LEAKAGE)
+        self.question_box.addItem("Expectations", EXPECTATIONS)
+        self.about = words(name="check_about")
         self.of_box = box("One image shows what happens in it; only a folder of labelled images decides.")
         self.of_box.addItem("the current image", IMAGE)
         self.of_box.addItem("a folder of labelled images", FOLDER)
@@ -64,15 +71,20 @@ class CheckStep(Step):
             "file of expectations", "A YAML file; see docs/expectations.md.", files="Expectations (*.yaml *.yml)"
         )
         self.label_box = box("The class that the current image really is of.")
-        self.draft_button = _button("Draft a file from this image and model...", "A file to start from, to be edited.")
+        self.draft_button = _button(
+            "Draft a file...", "A file to start from, filled in from this image and model; to be edited."
+        )
         self.form = QFormLayout()
         self.form.setContentsMargins(0, 0, 0, 0)
-        self.form.addRow("Asked", self.question_box)
+        self.form.addRow("Ask about", self.question_box)
+        self.form.addRow(self.about)
         self.form.addRow("Of", self.of_box)
         self.form.addRow("Folder", self.data)
         self.form.addRow("File", self.file)
         self.form.addRow("", self.draft_button)
         self.form.addRow("Its class", self.label_box)
+        self.mask_box = box("The layer whose regions are what {mask: any} means in this image: the defect, the phase.")
+        self.form.addRow("Its mask", self.mask_box)
         self.options = self._options()
         self.run_button = _button("Check", "Ask the model; this may take minutes on a folder.")
         self.result = self._result()
@@ -80,7 +92,9 @@ class CheckStep(Step):
         self.said = words(name="check_said")
         self.said.setVisible(False)
         self.add(self.said)
+        self._events = (events := session.presenter.viewer.layers.events).inserted, events.removed, events.reordered
         self._listen()
+        self._offer_masks()
         self._offer_classes()
         self.refresh()
 
@@ -88,22 +102,28 @@ class CheckStep(Step):
 
     def _options(self) -> QCollapsible:
         self.group_line = QLineEdit()
-        self.group_line.setPlaceholderText("group, where the table has it")
+        self.group_line.setPlaceholderText("column: group")
         self.group_line.setToolTip("The column that says which images are of one specimen: they are not independent.")
         self.split_box = box("Which part of the table is asked about.")
         self.split_box.addItem("the test part, where there is one", None)
         self.split_box.addItem("all of it", "all")
-        self.thorough_box = QCheckBox("tests beside it, file type, brightness, ...")
-        self.thorough_box.setToolTip("Slower; the answer on artefacts is the same without.")
+        self.thorough_box = QCheckBox("all tests")
+        self.thorough_box.setToolTip(
+            "Also the tests beside the one that decides, and file type, brightness, focus and the like. Slower."
+        )
         self.thorough_box.setChecked(True)
         page = QWidget()
         form = QFormLayout(page)
+        form.setContentsMargins(6, 2, 0, 2)
         form.addRow("Specimen", self.group_line)
         form.addRow("Part", self.split_box)
         form.addRow("", self.thorough_box)
         folded = QCollapsible("Options")
+        folded.layout().setContentsMargins(0, 0, 0, 0)
+        folded.layout().setSpacing(0)
         folded.setDuration(0)
         folded.setContent(page)
+        folded.collapse(animate=False)
         return folded
 
     def _result(self) -> QWidget:
@@ -150,6 +170,8 @@ class CheckStep(Step):
         self.copy_button.clicked.connect(self.table.copy)
         self.maps_button.clicked.connect(self._report_maps)
         self.script_button.clicked.connect(self._export)
+        for event in self._events:
+            event.connect(self._offer_masks)
         self.session.layer_changed.connect(self.refresh)
         self.session.model_changed.connect(self._offer_classes)
         self.session.explained.connect(self._offer_classes)
@@ -158,7 +180,9 @@ class CheckStep(Step):
         self.runner.answered.connect(self._answered)
 
     def close_down(self) -> None:
-        """Let go of the session."""
+        """Let go of the session and the viewer."""
+        for event in self._events:
+            event.disconnect(self._offer_masks)
         self.session.layer_changed.disconnect(self.refresh)
         self.session.model_changed.disconnect(self._offer_classes)
         self.session.explained.disconnect(self._offer_classes)
@@ -174,6 +198,16 @@ class CheckStep(Step):
             self.label_box.addItem(name, name)
         self.label_box.setCurrentIndex(max(0, self.label_box.findData(chosen)))
         self.refresh()
+
+    def _offer_masks(self, event: object = None) -> None:  # noqa: ARG002 - napari passes its event
+        reference = self.mask_box.currentData()
+        chosen = reference() if reference is not None else None
+        self.mask_box.clear()
+        self.mask_box.addItem(NO_MASK, None)
+        for number, layer in enumerate(self.session.presenter.annotations(), start=1):
+            self.mask_box.addItem(layer.name, weakref.ref(layer))
+            if layer is chosen:
+                self.mask_box.setCurrentIndex(number)
 
     def why_not(self) -> str:
         """Return in one sentence why nothing can be checked yet; empty where it can."""
@@ -197,10 +231,12 @@ class CheckStep(Step):
 
     def refresh(self, _: object = None) -> None:
         """Show what is asked for, and say whether it can run."""
+        self.about.setText(ABOUT[self.question_box.currentData()])
         self.form.setRowVisible(self.data, not self._on_image)
         self.form.setRowVisible(self.file, self._by_expectations)
         self.form.setRowVisible(self.draft_button, self._by_expectations)
-        self.form.setRowVisible(self.label_box, self._by_expectations and self._on_image)
+        for one in (self.label_box, self.mask_box):
+            self.form.setRowVisible(one, self._by_expectations and self._on_image)
         self.options.setVisible(not self._on_image)
         self.thorough_box.setVisible(not self._by_expectations)
         why_not, busy = self.why_not(), self.runner.busy
@@ -229,9 +265,10 @@ class CheckStep(Step):
         asking = (
             Asking() if self._on_image else Asking(self.data.path, group, split, thorough=self.thorough_box.isChecked())
         )
-        file, label = self.file.path, self.label_box.currentData()
+        file, label, drawn = self.file.path, self.label_box.currentData(), self.mask_box.currentData()
+        mask = drawn() if drawn is not None else None
         if self._by_expectations and file is not None:
-            self._start(lambda: ExpectationsQuestion(self.session, asking, file, label))
+            self._start(lambda: ExpectationsQuestion(self.session, asking, file, label, mask))
         else:
             self._start(lambda: LeakageQuestion(self.session, asking))
 
