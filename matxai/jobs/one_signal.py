@@ -121,7 +121,8 @@ def one_signal(
     SignalError
         If the mask is of another size.
     """
-    from matxai.checks import LabelledSet, class_scores
+    from matxai.checks import class_scores
+    from matxai.checks.labelled import LabelledSet
     from matxai.explanation.scores import class_index
     from matxai.modelcard.preprocessing import signal_name
 
