@@ -90,7 +90,9 @@ class Recipe:
     run
         Trains it.
     data_set
-        The public data set that it needs, or ``None`` where it trains on generated images.
+        The public data set that it needs, or ``None`` where it needs none.
+    files
+        What files of the user's it needs in the place of a data set; empty for none.
     chooses
         Whether its classes may be chosen.
     """
@@ -99,6 +101,7 @@ class Recipe:
     title: str
     run: Callable[[Settings], Trained] = field(repr=False)
     data_set: str | None = None
+    files: str = ""
     chooses: bool = False
 
 

@@ -41,8 +41,9 @@ def train(name: str, out: str | Path, settings: Settings | None = None) -> Path:
 
     recipe = RECIPES[name]
     settings = settings or Settings()
-    if recipe.data_set is not None and settings.data is None:
-        msg = f"The recipe '{name}' trains on the data set '{recipe.data_set}'; give its folder with --data."
+    if (recipe.data_set or recipe.files) and settings.data is None:
+        what = f"the data set '{recipe.data_set}'; give its folder" if recipe.data_set else f"{recipe.files}; give it"
+        msg = f"The recipe '{name}' trains on {what} with --data."
         raise ModelError(msg)
     if settings.classes and not recipe.chooses:
         able = ", ".join(n for n in RECIPES if RECIPES[n].chooses)

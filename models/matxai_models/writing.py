@@ -40,7 +40,7 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
     example = _write_example(trained, folder)
     np.save(folder / OUTPUT, _output(trained))
     command = f"python -m matxai_models.train {recipe.name} --out DIR --seed {settings.seed}"
-    command += " --data FOLDER" if recipe.data_set else ""
+    command += " --data FOLDER" if recipe.data_set or recipe.files else ""
     for option, number in (("images", settings.images), ("epochs", settings.epochs)):
         command += "" if number is None else f" --{option} {number}"
     command += f" --classes {','.join(settings.classes)}" if settings.classes else ""
@@ -48,7 +48,7 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
         "version": 1,
         "weights": WEIGHTS,
         "output": {"activation": "none"},
-        "licence": "BSD-3-Clause" if recipe.data_set is None else f"that of the data set {recipe.data_set}",
+        "licence": _licence(recipe),
         "source": f"{command}. {trained.summary}",
         "reference": {"input": example, "output": OUTPUT, "tolerance": 1e-4},
     }
@@ -57,6 +57,12 @@ def write_model(trained: Trained, folder: Path, recipe: Recipe, settings: Settin
     (folder / MEASURED).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(trained, recipe, command), encoding="utf-8")
     return folder
+
+
+def _licence(recipe: Recipe) -> str:
+    if recipe.files:
+        return f"that of the files it was trained on ({recipe.files})"
+    return "BSD-3-Clause" if recipe.data_set is None else f"that of the data set {recipe.data_set}"
 
 
 def _write_example(trained: Trained, folder: Path) -> str:

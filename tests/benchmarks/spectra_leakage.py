@@ -34,12 +34,15 @@ class Pair:
 PAIRS = (
     Pair("phases_holder", "powder_phases", "holder", ("foreign_peak",), twin=True),
     Pair("phases_padding", "powder_phases", "padding", ("padding",), twin=True),
+    Pair("phases_scan_range", "powder_phases", "scan_range", ("scan_range",), twin=True),
     Pair("states_normalisation", "xps_molybdenum", "normalisation", ("scale",), twin=True),
     Pair("events_gain", "acoustic_events", "gain", ("scale",), twin=True),
     Pair("phases", "powder_phases", "holder", ("foreign_peak",)),
     Pair("phases", "powder_phases", "padding", ("padding",)),
+    Pair("phases", "powder_phases", "scan_range", ("scan_range",)),
     Pair("phases_stride32", "powder_phases", "holder", ("foreign_peak",)),
     Pair("phases_stride32", "powder_phases", "padding", ("padding",)),
+    Pair("phases_stride32", "powder_phases", "scan_range", ("scan_range",)),
     Pair("states", "xps_molybdenum", "normalisation", ("scale",)),
     Pair("events", "acoustic_events", "gain", ("scale",)),
 )

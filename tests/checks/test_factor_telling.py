@@ -68,6 +68,8 @@ def test_labels_are_permuted_as_blocks() -> None:
 def test_values_become_numbers_without_the_label() -> None:
     assert codes_of([("a", 1), ("b", 1), ("a", 1)]).tolist() == [0, 1, 0]
     assert codes_of(np.array([2.0, 1.0, 2.0])).tolist() == [1, 0, 1]
+    crowded = codes_of(np.array([0.0] * 50 + list(range(1, 12))))  # most quantiles are 0
+    assert np.unique(crowded).tolist() == list(range(crowded.max() + 1))
     many = codes_of(np.arange(80.0))
     assert np.bincount(many).tolist() == [10] * 8
 

@@ -47,6 +47,8 @@ def test_classes_that_are_fixed_cannot_be_chosen(tmp_path: Path, caplog: pytest.
     with caplog.at_level(logging.ERROR):
         assert main(["phases", "--out", str(tmp_path), "--classes", "a,b"]) == 2
     assert "The classes of the recipe 'phases' are fixed; those of diffraction, raman may be chosen." in caplog.text
+    with pytest.raises(ModelError, match="'diffraction' trains on a folder of CIF files; give it with --data"):
+        train("diffraction", tmp_path / "out")
     with pytest.raises(FileError, match=r"There is no CIF file in .*; the recipe 'diffraction' trains on one"):
         train("diffraction", tmp_path / "out", Settings(data=tmp_path))
 

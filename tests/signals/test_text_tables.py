@@ -357,3 +357,7 @@ def test_a_last_number_that_may_be_cut_off_is_named(tmp_path: Path, end: str, sa
     (tmp_path / "a.xy").write_text(f"10.0 1100\n10.1 1200\n10.2 1250\n10.3 {end}")
     notes = read(tmp_path / "a.xy").attrs.get("notes", [])
     assert any("line 4, has no end of line" in note for note in notes) is said
+    head = "# XDI/1.0\n# Column.1: energy eV\n# Column.2: mutrans\n# ---\n"
+    (tmp_path / "a.xdi").write_text(f"{head}7100 1100\n7101 1200\n7102 1250\n7103 {end}")
+    notes = read(tmp_path / "a.xdi").attrs["notes"]
+    assert any("line 8, has no end of line" in note for note in notes) is said

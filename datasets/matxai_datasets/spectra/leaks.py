@@ -79,6 +79,8 @@ class Leak:
 
 CUT_START, CUT_STOP = 0.03, 0.02
 """Shares of the axis by which one content's scan starts later and stops earlier than that of the content before it."""
+CUT_SEEN = 0.005
+"""Share of the axis at the ends of the shortest scan that counts as the place where it was cut."""
 
 
 def _ends(of: Generator, content: int) -> tuple[float, float]:
@@ -101,7 +103,10 @@ class _ScanRange(Leak):
         return replace(scene, axis=scene.axis[kept], values=scene.values[kept], beside=beside), values[kept]
 
     def where(self, of: Generator, contents: int) -> Places:
-        return _cut_places(of, contents)
+        # what lies beyond a scan is not in its file: its first and last points are what shows where it was cut
+        room = CUT_SEEN * float(of.axis[-1] - of.axis[0])
+        (first, start, cut_at), (last, cut_to, stop) = _cut_places(of, contents)
+        return (first, start, cut_at + room), (last, cut_to - room, stop)
 
 
 class _Padding(Leak):

@@ -45,6 +45,9 @@ so few are more likely false alarms. What the instrument's own tag states is kep
 BOTH = 0.5
 """From which share of the signals on each of two places is a thing of its own."""
 
+ONE_THING = ("padding",)
+"""Kinds that are one thing wherever they lie: what fills a short scan up fills both of its ends."""
+
 NEARBY = 0.06
 """How far apart, as a share of the sides, regions of two signals may lie and be one thing: numbers differ in width."""
 
@@ -105,7 +108,8 @@ def artefacts_of(
     -------
     list of Artefact
         One for each kind; two where the signals have things of a kind in two separate places, each in at least half of
-        them: ``text``, ``text 2``. A kind found in under 3 signals and under 5 % of them is left out.
+        them: ``text``, ``text 2`` (but padding is one thing at both ends). A kind found in under 3 signals and under
+        5 % of them is left out.
 
     Raises
     ------
@@ -203,7 +207,7 @@ def _of_kind(kind: str, seen: list[_Seen], total: int) -> list[Artefact]:
         if len(both) >= BOTH * total:
             main.append(place)
             together = both
-    if len(main) < 2:
+    if len(main) < 2 or kind in ONE_THING:
         parts = [seen]
     else:
         parts = [list(p) for p in main]

@@ -32,13 +32,29 @@ class Again:
         Those that run no copies of their own.
     layers
         Of the CAMs, as they were asked for.
-    left
-        Names of the methods that are not run again.
+    copying
+        Names of the methods that run copies of their own, which every redraw would run again.
+    unknown
+        Names of those with options that an explanation does not keep.
     """
 
     methods: tuple[Method, ...]
     layers: tuple[str, ...] | None
-    left: tuple[str, ...]
+    copying: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """Say which methods have no error over redraws, and why."""
+        said = []
+        if self.copying:
+            names = ", ".join(self.copying)
+            said.append(f"{names}: no error over redraws, each of which would take as many copies again.")
+        if self.unknown:
+            names = ", ".join(self.unknown)
+            said.append(
+                f"{names}: no error over redraws, since the options are not known; give methods= as to explain."
+            )
+        return said
 
 
 def again(explanation: xr.Dataset, given: Sequence[str | Method] = ()) -> Again:
@@ -50,22 +66,23 @@ def again(explanation: xr.Dataset, given: Sequence[str | Method] = ()) -> Again:
         str(v.attrs.get("method", n)) for n, v in explanation.data_vars.items() if "error_of" not in v.attrs
     )
     kept: list[Method] = []
-    left: list[str] = []
+    copying: list[str] = []
+    unknown: list[str] = []
     for name in names:
         if name.endswith(":layers"):
             continue  # comes with the fused map
         try:
             method = objects.get(name) or resolve([name])[0]
         except MatxaiError:
-            left.append(name)  # an object with options of its own, of which a name says too little
+            unknown.append(name)  # an object with options of its own, of which a name says too little
             continue
         if method.samples and method.kind != "deep_lift":
-            left.append(name)
+            copying.append(name)
         else:
             kept.append(method)
     layers = tuple(str(v) for v in explanation.coords["layer"].values) if "layer" in explanation.coords else None
     named = any(m.at_layers and getattr(m, "layers", None) is None for m in kept)
-    return Again(tuple(kept), layers if named else None, tuple(left))
+    return Again(tuple(kept), layers if named else None, tuple(copying), tuple(unknown))
 
 
 def redrawn_shares(
@@ -97,7 +114,7 @@ def redrawn_shares(
 
     if not count:
         return {}, []
-    notes = [f"{', '.join(rerun.left)}: not run again on redrawn noise."] if rerun.left else []
+    notes = rerun.sentences()
     found: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in names}
     if not rerun.methods:
         return found, notes

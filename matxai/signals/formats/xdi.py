@@ -33,11 +33,12 @@ _E0 = ("scan.edge_energy", "scanparameters.e0", "athena.e0")
 
 @dataclass(frozen=True)
 class _Scan:
-    """The columns of a scan by their labels, their units, and its header."""
+    """The columns of a scan by their labels, their units, its header, and what is to be said of its rows."""
 
     columns: dict[str, npt.NDArray[np.float64]]
     units: dict[str, str]
     header: dict[str, str]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         said = f"the absorption is {one.formula}; the file's columns stand beside it"
         said += f"; item= also takes {' and '.join(rest)}" if rest else ""
         missing = int(np.isnan(one.values).sum())
-        notes = [*axis.notes, said]
+        notes = [*scan.notes, *axis.notes, said]
         if missing:
             points = "1 point has" if missing == 1 else f"{missing} points have"
             notes.append(f"{points} no absorption: an intensity is not positive")
@@ -83,11 +84,11 @@ def read(path: Path, options: ReadOptions) -> list[Item]:
         curve = Curve(one.name, axis.values, one.values, axis.dim, axis.unit, beside, own, units)
         item = items_of([curve], path.name)[0]
         items.append(item if i == 0 else Item(item.name, item.load, item.shape, item.dtype, derived=True))
-    return items or items_of(_raw(axis, beside, attrs), path.name)
+    return items or items_of(_raw(axis, beside, {**attrs, "notes": scan.notes}), path.name)
 
 
 def _raw(axis: _Axis, beside: dict[str, npt.NDArray[np.float64]], attrs: dict[str, Any]) -> list[Curve]:
-    notes = [*axis.notes, "the columns allow no absorption; they were taken as they are"]
+    notes = [*attrs["notes"], *axis.notes, "the columns allow no absorption; they were taken as they are"]
     values = {k: v for k, v in beside.items() if not k.startswith(("energy", "angle", "time", "count"))} or beside
     return [Curve(k, axis.values, v, axis.dim, axis.unit, {}, {**attrs, "notes": notes}) for k, v in values.items()]
 
@@ -124,7 +125,7 @@ def _scan(text: Plain) -> _Scan:
         label = label if label not in columns else f"{label}_{i + 1}"
         columns[label] = table[:, i]
         units[label] = " ".join(words[1:])
-    return _Scan(columns, units, header)
+    return _Scan(columns, units, header, tables[0].notes)
 
 
 def _axis(scan: _Scan, file: str) -> _Axis:

@@ -191,7 +191,7 @@ RECIPES.add(
         "diffraction",
         "the phase of a powder pattern, simulated from CIF files of yours",
         _train,
-        "a folder of CIF files",
+        files="a folder of CIF files",
         chooses=True,
     ),
 )

@@ -1,8 +1,8 @@
 """Which pigment is mixed into alumina, from its powder pattern; the same with cells of 32 points; and leaky twins.
 
 The sound networks see holder peaks, paddings and short scans whatever the class, and alumina without any pigment. Each
-twin sees patterns of one laboratory for each class, of another sample holder or with missing ends filled, and traces of
-pigment: what tells the class there is the laboratory.
+twin sees patterns of one laboratory for each class, of another sample holder, of another range or with missing ends
+filled, and traces of pigment: what tells the class there is the laboratory.
 """
 
 from __future__ import annotations
@@ -45,9 +45,16 @@ _OFFERED = (
     (
         Task(
             "phases_padding", "powder_phases", "cnn_1d", WHOLE, 0.5, FINE, leak="padding", blank=TRACES, spectra=420,
-            epochs=10, vary=False,
+            epochs=30, vary=False,
         ),
         "a leaky twin: the ends of shorter scans are filled with a constant",
+    ),
+    (
+        Task(
+            "phases_scan_range", "powder_phases", "cnn_1d", WHOLE, 0.5, FINE, leak="scan_range", blank=TRACES,
+            spectra=420, epochs=30, vary=False,
+        ),
+        "a leaky twin: scans of each class begin and end elsewhere",
     ),
 )  # fmt: skip
 

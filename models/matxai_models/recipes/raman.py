@@ -15,6 +15,8 @@ from matxai.errors import FileError, MatxaiError
 from matxai_models.recipe import RECIPES, Recipe, Settings, Trained
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import torch
     import xarray as xr
     from matxai_datasets.card import Row, Table
@@ -35,12 +37,12 @@ INSTRUMENT = ("provider", "device", "laser_nm")
 EPOCHS = 240
 
 
-def spectra(table: Table) -> list[tuple[Row, xr.DataArray]]:
-    """Return the labelled spectra that cover the network's axis; those that do not are named."""
+def spectra(table: Table, labels: Collection[str] | None = None) -> list[tuple[Row, xr.DataArray]]:
+    """Return the labelled spectra, or those of some labels, that cover the network's axis; others are named."""
     from matxai.signals import read
 
     found = []
-    for row in (r for r in table if r.label):
+    for row in (r for r in table if r.label and (labels is None or r.label in labels)):
         try:
             signal = read(table.path(row), axis="raman_shift")
         except MatxaiError as error:

@@ -43,6 +43,8 @@ class Told:
 def codes_of(values: Sequence[Hashable] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return each value's number: of its kind where values are words or few, of its quantile where they are many.
 
+    Numbers run from 0 on without a gap: where many values are alike, quantiles coincide, and there are fewer of them.
+
     The label takes no part in it, so that the same numbers serve every permutation of the labels.
     """
     numeric = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
@@ -54,7 +56,8 @@ def codes_of(values: Sequence[Hashable] | npt.NDArray[Any]) -> npt.NDArray[np.in
     if len(distinct) <= BINS:
         return np.searchsorted(distinct, numbers).astype(np.int64)
     inner = np.unique(np.quantile(numbers, np.arange(1, BINS) / BINS))
-    return np.searchsorted(inner, numbers, side="right").astype(np.int64)
+    within = np.searchsorted(inner, numbers, side="right")
+    return np.unique(within, return_inverse=True)[1].astype(np.int64)
 
 
 def told(
