@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import shutil
 import uuid
@@ -94,7 +95,7 @@ def load(path: str | os.PathLike[str]) -> Explanation:
         raise ExplanationError(
             f"{source.name} cannot be read as an explanation (Zarr folder or NetCDF): {text}"
         ) from problem
-    return as_explanation(_as_written(ds))
+    return as_explanation(_in_order(_as_written(ds)))
 
 
 def is_explanation(path: str | os.PathLike[str]) -> bool:
@@ -154,6 +155,18 @@ def _as_written(ds: xr.Dataset) -> xr.Dataset:
             ds = ds.assign_coords({name: (v.dims, np.asarray(v.values, dtype=str), v.attrs)})
     ds.encoding = {}
     return ds
+
+
+def _in_order(ds: xr.Dataset) -> xr.Dataset:
+    """Return the maps in the order in which they were asked for: Zarr keeps its arrays by name."""
+    import xarray as xr
+
+    try:
+        order = list(json.loads(ds.attrs["matxai"])["maps"])
+    except (KeyError, TypeError, ValueError):  # made by hand, or by an older version
+        return ds
+    names = sorted(ds.data_vars, key=lambda name: order.index(name) if name in order else len(order))
+    return xr.Dataset({name: ds.variables[name] for name in names}, ds.coords, ds.attrs)
 
 
 def _ours(folder: Path) -> bool:

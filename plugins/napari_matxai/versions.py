@@ -56,6 +56,36 @@ def closed(viewer: Any) -> bool:
     return window is not None and not hasattr(window, "_qt_window")
 
 
+def colour_map_record(colours: Any) -> str | dict[str, Any] | None:
+    """Return a layer's colour map as plain values: napari's own by its name, one of ours is None.
+
+    Parameters
+    ----------
+    colours
+        As a layer hands it to a writer: a name, a colour map, or its fields.
+    """
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    colours = colours if isinstance(colours, str) else dict(colours)
+    name = colours if isinstance(colours, str) else str(colours["name"])
+    if name.startswith("matxai"):
+        return None
+    if name in AVAILABLE_COLORMAPS or isinstance(colours, str):
+        return name
+    plain = {key: [[float(v) for v in row] for row in colours[key]] for key in ("colors",)}
+    return {"name": name, **plain, "controls": [float(v) for v in colours["controls"]]}
+
+
+def colour_map_of(record: str | dict[str, Any]) -> Any:
+    """Return the colour map of such a record; of an unknown name, napari's grey."""
+    from napari.utils import Colormap
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    if isinstance(record, str):
+        return record if record in AVAILABLE_COLORMAPS else "gray"
+    return Colormap(record["colors"], name=record["name"], controls=record["controls"])
+
+
 def identity(layer: Any) -> str:
     """Return who a layer is for as long as the viewer is open; a new name does not change it."""
     return str(getattr(layer, "unique_id", None) or id(layer))

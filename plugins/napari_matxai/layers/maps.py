@@ -90,7 +90,7 @@ def map_layers(
 
     known = provenance(explanation)
     maps = [_placed(explanation, str(name), frame, step, asked or frame) for name in explanation.data_vars]
-    return [_layer(m, source_name, known) for m in _fused(maps)]
+    return [_layer(m, source_name, known, explanation) for m in _fused(maps)]
 
 
 def _placed(explanation: xr.Dataset, name: str, frame: Frame, step: Sequence[int] | None, asked: Frame) -> Map:
@@ -227,7 +227,7 @@ def taken_apart(values: Any, about: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[(*before, slice(*part) if part else 0)] for name, part in variables.items()}
 
 
-def _layer(m: Map, source_name: str, known: dict[str, Any]) -> LayerData:
+def _layer(m: Map, source_name: str, known: dict[str, Any], explanation: xr.Dataset) -> LayerData:
     signed = bool(m.attrs.get("signed", 0))
     # a class-activation map is smooth; relevance and gradients have a few pixels far above the rest
     outliers = m.attrs.get("units") != "relative"
@@ -236,6 +236,7 @@ def _layer(m: Map, source_name: str, known: dict[str, Any]) -> LayerData:
     limits = map_limits(m.values, signed=signed, outliers=outliers, largest=largest)
     about: dict[str, Any] = {
         "explanation": known,
+        "result": explanation,  # shared by its layers: what a writer saves
         "variable": m.name,
         "variables": {name: list(part) if part else None for name, part in m.variables.items()},
         "attrs": m.attrs,
