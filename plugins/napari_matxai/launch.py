@@ -38,15 +38,19 @@ def open_viewer(files: Sequence[Path] = (), *, model: str | None = None) -> tupl
 
     from matxai.errors import MatxaiError
     from napari_matxai.presenter import Presenter
-    from napari_matxai.reader import read_layers
+    from napari_matxai.reader import NO_LAYER, SPECTRA, read_layers
+    from napari_matxai.session.shelf import shelf
     from napari_matxai.widgets.dock import MatxaiDock
 
-    layers = [layer for path in files for layer in read_layers(str(path))]  # before the window: a bad file opens none
+    read = [read_layers(str(path)) for path in files]  # before the window: a bad file opens none
+    layers = [layer for found in read if found is not NO_LAYER for layer in found]
     viewer = napari.Viewer(title="matxai")
     try:
         _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
         for layer in layers:
             Presenter(viewer).add(layer)
+        if shelf.waits(viewer):
+            viewer.window.add_plugin_dock_widget("matxai", SPECTRA)
         if model is not None and isinstance(dock, MatxaiDock):
             why_not = dock.model.open(model)
             if why_not:

@@ -182,8 +182,8 @@ class Presenter:
 
     def add(self, layer: LayerData) -> Layer:
         """Add what the reader made of a file, and return its layer (of channels, the first)."""
-        data, keywords, _ = layer
-        added = self.viewer.add_image(data, **keywords)
+        data, keywords, kind = layer
+        added = getattr(self.viewer, f"add_{kind}")(data, **keywords)
         versions.show_scale_bar(self.viewer)
         return added[0] if isinstance(added, list) else added
 
