@@ -10,6 +10,7 @@ import sys
 import pint
 import pytest
 
+VERBS = {"Read", "Save", "Explain", "Open", "Mask", "Compare", "Suggest", "Check"}
 npe2 = pytest.importorskip("npe2", reason="the plugin's tests need napari")
 
 
@@ -28,12 +29,14 @@ def test_every_command_can_be_imported_and_has_a_verb(manifest) -> None:
     for command in manifest.contributions.commands:
         module, _, name = command.python_name.partition(":")
         assert callable(getattr(importlib.import_module(module), name)), command.id
-        assert command.title.split()[0] in {"Read", "Explain", "Open"}
+        assert command.title.split()[0] in VERBS
 
 
 def test_every_contribution_names_a_command(manifest) -> None:
     known = {c.id for c in manifest.contributions.commands}
-    used = [*manifest.contributions.readers, *manifest.contributions.widgets, *manifest.contributions.sample_data]
+    said = manifest.contributions
+    used = [*said.readers, *said.writers, *said.widgets, *said.sample_data]
+    used += [item for items in said.menus.values() for item in items if hasattr(item, "command")]
     assert {c.command for c in used} == known
 
 

@@ -344,9 +344,7 @@ def test_planes_of_a_stack_that_were_not_reached_are_no_unseen_part() -> None:
 def test_coarse_maps_alone_say_what_was_never_seen() -> None:
     viewer = ViewerModel()
     image = add(viewer, signal())
-    model = matxai.load_model(
-        Net(), kind="2d", classes=["a", "b", "c"], steps=[{"crop_rows": {"bottom": 8}}]
-    )
+    model = matxai.load_model(Net(), kind="2d", classes=["a", "b", "c"], steps=[{"crop_rows": {"bottom": 8}}])
     presenter = Presenter(viewer)
     for upsample in (True, False):
         result = matxai.explain(model, signal(), layers=["second"], target=0, upsample=upsample)
