@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_matxai.layers.frame import frame_of_layer
 from napari_matxai.layers.masks import Drawing
 from napari_matxai.layers.placing import Placing
 
@@ -14,18 +15,10 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels, Layer, Points, Shapes
 
-KINDS = ("Shapes", "Labels", "Points")
-"""The layers that hold regions, by the names of napari's types."""
-
-
-def holds_regions(layer: Layer) -> bool:
-    """Whether a layer is one that a user draws regions on."""
-    return type(layer).__name__ in KINDS
-
 
 def placing_of(layer: Layer) -> Placing:
     """Return where a layer's data coordinates lie."""
-    return Placing.of(layer.data_to_world, layer.units, layer.name)
+    return Placing.of(frame_of_layer(layer), layer.name)
 
 
 def drawing_of(layer: Layer, at: Sequence[int] = (), *, selected: bool = False) -> Drawing:

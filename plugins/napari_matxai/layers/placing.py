@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from napari_matxai.layers.frame import PLAIN
+from napari_matxai.layers.units import factor
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from napari_matxai.layers.frame import Frame
 
 Floats = npt.NDArray[np.float64]
-
-PLAIN = ("pixel", "dimensionless", "")
-"""Units that say nothing of lengths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +41,10 @@ class Placing:
     name: str
 
     @classmethod
-    def of(
-        cls, data_to_world: Callable[[Sequence[float]], Sequence[float]], units: Sequence[object], name: str
-    ) -> Placing:
-        """Return a layer's placing from its function of one position."""
-        n = len(units)
-        offset = np.asarray(data_to_world((0.0,) * n), float)
-        columns = [np.asarray(data_to_world(tuple(row)), float) - offset for row in np.eye(n)]
-        return cls(np.stack(columns, axis=1), offset, tuple(map(str, units)), name)
+    def of(cls, frame: Frame, name: str) -> Placing:
+        """Return the placing of a layer that lies in a frame."""
+        whole = frame.matrix()
+        return cls(whole[:-1, :-1], whole[:-1, -1], frame.units, name)
 
     @property
     def plain(self) -> bool:
@@ -132,13 +128,9 @@ def _said(placing: Placing) -> str:
 
 def _factor(unit: str, to: str) -> float | None:
     """Worth of one ``unit`` in ``to``; 1 where both count pixels, None where they are of different kinds."""
-    if unit == to or (unit in PLAIN and to in PLAIN):
+    if unit in PLAIN and to in PLAIN:
         return 1.0
-    if unit in PLAIN or to in PLAIN:
-        return None
-    from matxai.signals.units import convert, same_kind
-
-    return convert(1.0, unit, to) if same_kind(unit, to) else None
+    return None if unit in PLAIN or to in PLAIN else factor(unit, to)
 
 
 def pixel_size(placing: Placing, axes: int) -> tuple[float, str]:
@@ -156,10 +148,8 @@ def pixel_size(placing: Placing, axes: int) -> tuple[float, str]:
     tuple
         Such as ``(1e-4, "um2")`` for pixels of 10 nm.
     """
-    from matxai.signals.units import convert, same_kind
-
     place = placing.last(axes)
-    if any(unit in PLAIN or not same_kind(unit, "um") for unit in place.units):
+    worth = [None if unit in PLAIN else factor(unit, "um") for unit in place.units]
+    if any(one is None for one in worth):
         return 1.0, "pixels"
-    worth = float(np.prod([convert(1.0, unit, "um") for unit in place.units]))
-    return abs(float(np.linalg.det(place.matrix))) * worth, f"um{axes}"
+    return abs(float(np.linalg.det(place.matrix))) * float(np.prod(np.asarray(worth, float))), f"um{axes}"
