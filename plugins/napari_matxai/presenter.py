@@ -10,9 +10,12 @@ import numpy as np
 
 from matxai.errors import SignalError
 from napari_matxai import versions
+from napari_matxai.comparison import Comparison
 from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer, signal_of
 from napari_matxai.layers.key import Key, key_of, ours
 from napari_matxai.layers.maps import map_layers
+from napari_matxai.layers.results import write_results
+from napari_matxai.layers.suggested import digest, region_labels
 from napari_matxai.layers.units import factor, plain
 from napari_matxai.layers.unseen import hatch_layer, unseen
 from napari_matxai.layers.updating import kept, updated
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
     from napari_matxai.session.explaining import Explained, Source
+    from napari_matxai.session.masking import Masked
+    from napari_matxai.session.suggesting import Suggested
 
 #: roles of layers that show a result, and are nothing to draw on
 SHOWN = ("map", "changed", "seen", "unseen")
@@ -87,6 +92,7 @@ class Presenter:
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
         self.legend = Legend(viewer)
+        self.comparison = Comparison(self)
 
     # -- what is there -------------------------------------------------------------------------------------------------
 
@@ -147,14 +153,19 @@ class Presenter:
 
     def step(self, layer: Layer) -> tuple[int, ...]:
         """Return the index of the slice in view along each axis of a layer before the last two."""
-        frame, shape = self.frame(layer), self.shape(layer)
+        shape = self.shape(layer)
+        return tuple(min(max(at, 0), n - 1) for at, n in zip(self.indices(layer), shape, strict=False))
+
+    def indices(self, layer: Layer) -> tuple[int, ...]:
+        """Return what :meth:`step` does, of any layer; it may lie outside of the layer's data."""
+        frame = self.frame(layer)
         world = np.asarray(self.viewer.dims.point[-layer.ndim :], float)
         units = self.viewer.layers.units
         if units is not None:  # the viewer's own unit is the smallest of its layers'
             words = [str(u) for u in units[-layer.ndim :]]
             world *= [factor(w, u) or 1.0 for w, u in zip(words, frame.units, strict=True)]
         found = np.linalg.solve(frame.matrix(), [*world, 1.0])
-        return tuple(min(max(round(found[axis]), 0), shape[axis] - 1) for axis in range(layer.ndim - 2))
+        return tuple(round(float(found[axis])) for axis in range(layer.ndim - 2))
 
     def shape(self, layer: Layer) -> tuple[int, ...]:
         """Return how many pixels an image has along each of its axes, on its finest level; colour is none."""
@@ -253,6 +264,42 @@ class Presenter:
             if layer is not None and there:
                 layer.visible = True
         return shown
+
+    def show_changed(self, masked: Masked) -> list[Layer]:
+        """Put the changed image and its maps on the viewer, beside the old ones or in their place."""
+        return self.comparison.show(masked)
+
+    def write_results(self, layer: Layer, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Write what came of its regions into a layer's table."""
+        write_results(layer, rows)
+
+    def suggest(self, suggested: Suggested) -> Layer | None:
+        """Put regions that were found into a layer of labels, and return it.
+
+        What the user painted on it since it was last put there is theirs: that layer stays, and a new one comes.
+        """
+        if versions.closed(self.viewer):
+            return None
+        source = suggested.source
+        layer = source.layer()
+        there = layer is not None and layer in self.viewer.layers
+        name = layer.name if layer is not None and there else source.name
+        frame = self.frame(layer) if layer is not None and there else source.frame
+        key = Key(source.identity, "region", suggested.title)
+        data, keywords, kind = region_labels(suggested.regions, f"{suggested.title} · {name}", frame, suggested.step)
+        old = self.find(key)
+        if old is not None:
+            painted = digest(old.data) != ours(old).get("found")
+            if not painted and digest(data) == ours(old).get("found"):
+                old.visible = True
+                return old  # with the results that its table holds
+            if painted:
+                old.metadata = {**old.metadata, "matxai": {k: v for k, v in ours(old).items() if k != "key"}}
+            else:
+                self.viewer.layers.remove(old)
+        added = self.put((data, keywords, kind), key)
+        self.viewer.layers.selection.active = added
+        return added
 
     def _hatch(self, explanation: xr.Dataset, source: str, name: str, frame: Frame) -> None:
         """Hatch what the network never saw; what it sees again loses its hatch."""

@@ -101,3 +101,20 @@ def viewer_in_front() -> Any:
 def plain_viewer(viewer: Any) -> Any:
     """Return a viewer itself where napari hands out a proxy that hides its private side."""
     return getattr(viewer, "__wrapped__", viewer)
+
+
+def camera(viewer: Any) -> tuple[Any, float]:
+    """Return where a viewer looks: the centre and the zoom."""
+    now = _camera(viewer)
+    return now.center, now.zoom
+
+
+def set_camera(viewer: Any, seen: tuple[Any, float]) -> None:
+    """Look where :func:`camera` said."""
+    now = _camera(viewer)
+    now.center, now.zoom = seen
+
+
+def _camera(viewer: Any) -> Any:
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera

@@ -12,6 +12,7 @@ from napari_matxai.session.choice import Choice
 from napari_matxai.session.curves.state import Curves
 from napari_matxai.session.journal import Journal
 from napari_matxai.session.models import Models
+from napari_matxai.session.regions import Regions
 from napari_matxai.settings import Settings, read_settings, watch_settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Session:
         self.choice = Choice(methods=(self.settings.method,))
         self.explanation: Explained | None = None
         self.outcome: Outcome | None = None
+        self.regions = Regions()
         self._layer: weakref.ref[Image] | None = None
         self._source: str | None = None
         if settings is None:
@@ -119,4 +121,15 @@ class Session:
             return "Choose a model, or open one of your own."
         if not self.choice.methods:
             return "Tick at least one method."
+        return ""
+
+    def why_not_masked(self) -> str:
+        """Return in one sentence why no region can be masked yet; empty where one can."""
+        if self.layer is None or self._source is None:
+            return self.why_not()
+        drawn = self.regions.layer
+        if drawn is None or drawn not in self.presenter.viewer.layers:
+            return "Draw a region on the image (new shapes, points or labels layer), or let one be suggested."
+        if not self.regions.choice.fills:
+            return "Tick at least one fill: what stands where the region was."
         return ""

@@ -1,0 +1,255 @@
+"""Mask and ask again: the question, and what came of it."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from matxai.errors import MatxaiError
+from napari_matxai.layers.drawings import drawing_of
+from napari_matxai.layers.placing import Placing, pixel_size
+from napari_matxai.session.explaining import loading_options
+from napari_matxai.session.journal import Code, Opened, Subject, call
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from napari.layers import Layer
+
+    from matxai.checks import AskedAgain
+    from matxai.modelcard import Model
+    from napari_matxai.layers.masks import Masks
+    from napari_matxai.session.explaining import Explained, Source
+    from napari_matxai.session.question import Cancel, Progress
+    from napari_matxai.session.regions import MaskChoice
+    from napari_matxai.session.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """What came of masking regions and asking again.
+
+    Parameters
+    ----------
+    source
+        The image layer.
+    drawn
+        The layer of the regions; it may be deleted meanwhile.
+    step
+        Index of the slice along the image's leading axes; None for all of it.
+    signal
+        The untouched signal.
+    model
+        Who was asked.
+    choice
+        How.
+    masks
+        The regions in the image's pixels.
+    asked
+        What the library says.
+    before
+        The explanation that the new maps stand beside; None where the image was not explained before.
+    pixel
+        Area of a pixel and its unit.
+    seconds
+        How long it took.
+    """
+
+    source: Source
+    drawn: weakref.ref[Layer]
+    step: tuple[int, ...] | None
+    signal: xr.DataArray
+    model: Model
+    choice: MaskChoice
+    masks: Masks
+    asked: AskedAgain
+    before: Explained | None
+    pixel: tuple[float, str]
+    seconds: float
+    index: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What a script needs to know of the signal; worked out once, off the main thread."""
+        if self.before is not None:
+            return self.before.subject
+        return Subject.of(self.signal, index=self.index)
+
+    def class_name(self, index: int) -> str:
+        """Return a class's name, or its number."""
+        classes = self.asked.perturbation.classes
+        return classes[index] if index < len(classes) else str(index)
+
+    def called(self, number: int) -> str:
+        """Return what the regions of a change are called."""
+        if len(self.asked.regions) > 1 or len(self.masks.numbers) == 1:
+            return f"region {self.masks.numbers[number]}"
+        return f"{len(self.masks.numbers)} regions together"
+
+    def rows(self) -> dict[int, dict[str, Any]]:
+        """Return what each region's row of the layer's table says."""
+        together = len(self.asked.regions) < len(self.masks.numbers)
+        found = {}
+        for place, (number, region) in enumerate(zip(self.masks.numbers, self.masks.regions, strict=True)):
+            change = self.asked.perturbation[0 if together else place]
+            new, probability = _new_top(change)
+            found[number] = {
+                "target": self.class_name(change.target),
+                "effect": change.effect,
+                "spread": change.spread,
+                "rank": np.nan if change.rank is None else float(change.rank),
+                "of": float(change.control_effect.size + 1) if change.rank is not None else np.nan,
+                "share": region.share,
+                "area": region.area * self.pixel[0],
+                "new_top": self.class_name(new),
+                "new_probability": probability,
+                "masked": f"with {len(self.masks.numbers) - 1} other(s)" if together else "alone",
+                "fills": ", ".join(change.fills),
+                "action": change.action,
+                "model": self.model.name,
+            }
+        return found
+
+
+def _new_top(change: Any) -> tuple[int, float]:
+    """The class on top after the change, by the mean over its fills, and its probability."""
+    mean = change.after.scores.mean(axis=0)
+    top = int(mean.argmax())
+    chances = change.after.probabilities
+    return top, float(chances[:, top].mean()) if chances is not None else float("nan")
+
+
+class MaskQuestion:
+    """The question what the model says without the chosen regions.
+
+    Made on the main thread: the regions are copied, so that the user may draw on.
+
+    Raises
+    ------
+    MatxaiError
+        If something is missing: one sentence on what.
+    """
+
+    title = "mask and ask again"
+
+    def __init__(self, session: Session) -> None:
+        why_not = session.why_not_masked()
+        if why_not:
+            raise MatxaiError(why_not)
+        presenter, drawn = session.presenter, session.regions.layer
+        layer, source = session.layer, session.source
+        assert layer is not None  # noqa: S101 - why_not_masked has seen to it
+        assert source is not None  # noqa: S101
+        assert drawn is not None  # noqa: S101
+        self._models, self._name = session.models, source
+        self.choice = session.regions.choice
+        self.settings = session.settings
+        self.asked = session.choice
+        self.source = presenter.source(layer)
+        self.view = presenter.view(layer)
+        self.shape = presenter.shape(layer)
+        self.drawn = weakref.ref(drawn)
+        self.drawing = drawing_of(drawn, presenter.indices(drawn), selected=self.choice.selected)
+        self.before = session.explanation
+
+    def run(self, progress: Progress, cancel: Cancel) -> Masked:
+        """Bring the regions onto the image's pixels, fill them, and ask and explain again."""
+        from matxai.checks import ask_again
+        from napari_matxai.layers.masks import Grid, masks
+
+        model = self._models.load(self._name, trust=self.settings.trust)
+        signal, step = self.view.signal(model.kind)
+        started = time.monotonic()
+        placing = Placing.of(self.view.frame, self.view.name)
+        grid = Grid(placing, self.shape, step)
+        found = masks(self.drawing, grid)
+        before = self._fitting(model, signal, step)
+        choice = before.choice if before is not None else self.asked
+        asked = ask_again(
+            model,
+            signal,
+            found.regions,
+            before=before.explanation if before is not None else None,
+            methods=list(choice.methods) if before is not None else (),
+            target=choice.target,
+            action=self.choice.action,
+            fills=self.choice.fills,
+            together=self.choice.together,
+            controls=self.choice.controls,
+            seed=self.settings.seed,
+            progress=progress,
+            cancel=cancel,
+            **self._explaining(before),
+        )
+        pixel = pixel_size(placing, len(grid.spatial))
+        index = {} if step is None else dict(zip(self.view.frame.axis_labels, step, strict=False))
+        answer = Masked(
+            self.source, self.drawn, step, signal, model, self.choice, found, asked, before, pixel,
+            time.monotonic() - started, index,
+        )  # fmt: skip
+        _ = answer.subject  # worked out here, off the main thread
+        return answer
+
+    def _explaining(self, before: Explained | None) -> dict[str, Any]:
+        if before is None:
+            return {}
+        choice = before.choice
+        return {"layers": list(choice.layers) if choice.layers else None, "memory": self.settings.memory}
+
+    def _fitting(self, model: Model, signal: xr.DataArray, step: tuple[int, ...] | None) -> Explained | None:
+        """The last explanation, if it is this model's of these pixels."""
+        old = self.before
+        if old is None or old.source.identity != self.source.identity or old.step != step or old.model is not model:
+            return None
+        same = old.signal.shape == signal.shape and np.array_equal(old.signal.values, signal.values, equal_nan=True)
+        return old if same else None
+
+    def show(self, session: Session, answer: Masked) -> None:
+        """Put the changed image and its maps beside the old ones, and the results into the regions' table."""
+        session.presenter.show_changed(answer)
+        drawn = answer.drawn()
+        if drawn is not None and drawn in session.presenter.viewer.layers:
+            session.presenter.write_results(drawn, answer.rows())
+        session.regions.last = answer
+        self._write_down(session, answer)
+        session.regions.masked.emit(answer)
+
+    def _write_down(self, session: Session, answer: Masked) -> None:
+        own = answer.before
+        asked = call(
+            "ask_again",
+            Code("model"),
+            Code("signal"),
+            Code("regions"),
+            before=Code("result") if own is not None else None,
+            methods=list(own.choice.methods) if own is not None else None,
+            target=own.choice.target if own is not None else self.asked.target,
+            action=answer.choice.action,
+            fills=list(answer.choice.fills),
+            together=answer.choice.together,
+            controls=answer.choice.controls,
+            seed=self.settings.seed,
+            **self._explaining(own),
+        )
+        kinds = [(region.kind, region.source) for region in answer.masks.regions]
+        lines = [
+            f"regions = [Region(mask, *told) for mask, told in zip(masks, {kinds!r}, strict=True)]",
+            f"again = {asked}",
+            "print(again.change.sentence)",
+        ]
+        explained = own.explanation if own is not None else None
+        if explained is not None:
+            lines.append("masked = again.explanation")
+        session.journal.add(
+            f"mask regions of {answer.masks.regions[0].evidence['layer']} and ask again",
+            *lines,
+            needs=("from matxai.checks import ask_again", "from matxai.regions import Region"),
+            subject=answer.subject,
+            opened=Opened(self._name, loading_options(self.settings, explained) if explained is not None else ()),
+            arrays={"masks": np.stack([region.mask for region in answer.masks.regions])},
+            saves=("masked",) if explained is not None else (),
+        )
