@@ -18,6 +18,9 @@ ACTIONS = {"remove": 1.0, "keep": -1.0, "insert": -1.0}
 """What may be done with a region, and which way its effect counts: what is lost when it goes, what is there when it
 is kept or comes."""
 
+CALLED = {"drawn": "the drawn region", "labels": "the labelled region", "map_top": "the top of the map"}
+"""Kinds of region that a sentence calls by more than their name."""
+
 
 @dataclass(frozen=True, eq=False)
 class Change:
@@ -143,7 +146,8 @@ class Change:
     def sentence(self) -> str:
         """All this in plain words."""
         done = {"remove": "Removing", "keep": "Keeping only", "insert": "Putting in"}[self.action]
-        region = f"{done} {self.kind.replace('_', ' ')} ({100 * self.share:.1f} %)"
+        what = CALLED.get(self.kind, self.kind.replace("_", " "))
+        region = f"{done} {what} ({100 * self.share:.1f} %)"
         if not self.counted.any():
             return f"{region} cannot be judged: every fill is out of distribution."
         change = -ACTIONS[self.action] * self.effect

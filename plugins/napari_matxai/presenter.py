@@ -15,7 +15,7 @@ from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer, signal_
 from napari_matxai.layers.key import Key, key_of, ours
 from napari_matxai.layers.maps import map_layers
 from napari_matxai.layers.results import write_results
-from napari_matxai.layers.suggested import digest, region_labels
+from napari_matxai.layers.suggested import digest, outline, region_labels
 from napari_matxai.layers.units import factor, plain
 from napari_matxai.layers.unseen import hatch_layer, unseen
 from napari_matxai.layers.updating import kept, updated
@@ -269,6 +269,33 @@ class Presenter:
         """Put the changed image and its maps on the viewer, beside the old ones or in their place."""
         return self.comparison.show(masked)
 
+    def new_shapes(self, image: Layer) -> Layer:
+        """Add a layer of shapes on an image, with its pixel size, place and units, ready for a rectangle."""
+        frame = self.frame(image)
+        keywords = {
+            "name": f"regions of {image.name}",
+            **frame.as_keywords(),
+            "ndim": len(frame.scale),
+            "edge_width": max(1.0, max(self.shape(image)[-2:]) / 200),
+            "edge_color": "#ffb000",
+            "face_color": "#ffb00030",
+        }
+        added = versions.make_layer(None, keywords, "shapes")
+        self.viewer.layers.append(added)
+        self.viewer.layers.selection.active = added
+        added.mode = "add_rectangle"
+        return added
+
+    def map_in_view(self, explained: Explained | None) -> str | None:
+        """Return the variable of the uppermost visible map of an explanation, None where there is none."""
+        for la in reversed(self.viewer.layers):
+            key = key_of(la)
+            if explained is not None and key is not None and key.role == "map" and la.visible:
+                variable = ours(la).get("variable")
+                if key.source == explained.source.identity and variable in explained.explanation.data_vars:
+                    return str(variable)
+        return None
+
     def write_results(self, layer: Layer, rows: Mapping[int, Mapping[str, Any]]) -> None:
         """Write what came of its regions into a layer's table."""
         write_results(layer, rows)
@@ -298,6 +325,7 @@ class Presenter:
             else:
                 self.viewer.layers.remove(old)
         added = self.put((data, keywords, kind), key)
+        added.contour = outline(data.shape[-2:])  # what is suggested hides neither the image nor its map
         self.viewer.layers.selection.active = added
         return added
 

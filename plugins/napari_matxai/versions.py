@@ -118,3 +118,11 @@ def set_camera(viewer: Any, seen: tuple[Any, float]) -> None:
 def _camera(viewer: Any) -> Any:
     scene = getattr(viewer, "scene", None)
     return viewer.camera if scene is None else scene.camera
+
+
+def is_dark(viewer: Any) -> bool:
+    """Whether the ground of a viewer's widgets is dark."""
+    from napari.utils.theme import get_theme
+
+    red, green, blue = get_theme(viewer.theme).background.as_rgb_tuple(alpha=False)
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 128

@@ -40,9 +40,19 @@ def region_labels(regions: Sequence[Region], name: str, frame: Frame, step: Sequ
         "confidence": [float(region.confidence) for region in regions],
         "evidence": [told(region.evidence) for region in regions],
     }
-    about = {"found": digest(labels)}
-    keywords = {"name": name, **frame.as_keywords(), "features": table, "opacity": 0.55, "metadata": {"matxai": about}}
+    keywords = {
+        "name": name,
+        **frame.as_keywords(),
+        "features": table,
+        "opacity": 0.9,
+        "metadata": {"matxai": {"found": digest(labels)}},
+    }
     return labels, keywords, "labels"
+
+
+def outline(size: Sequence[int]) -> int:
+    """Return how thick an outline is, in pixels of an image, to be seen with all of it in view."""
+    return max(1, round(max(size) / 300))
 
 
 def told(evidence: Mapping[str, Any]) -> str:

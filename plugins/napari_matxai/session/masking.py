@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matxai.checks.sentences import NAMES
 from matxai.errors import MatxaiError
 from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.placing import Placing, pixel_size
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from napari.layers import Layer
 
-    from matxai.checks import AskedAgain
+    from matxai.checks import AskedAgain, Change
     from matxai.modelcard import Model
     from napari_matxai.layers.masks import Masks
     from napari_matxai.session.explaining import Explained, Source
@@ -86,9 +87,13 @@ class Masked:
 
     def called(self, number: int) -> str:
         """Return what the regions of a change are called."""
-        if len(self.asked.regions) > 1 or len(self.masks.numbers) == 1:
-            return f"region {self.masks.numbers[number]}"
-        return f"{len(self.masks.numbers)} regions together"
+        if len(self.asked.regions) == 1 and len(self.masks.numbers) > 1:
+            return f"the {len(self.masks.numbers)} regions"
+        kind = self.masks.regions[number].kind
+        known = NAMES.get(kind) or {"map_top": "top of the map"}.get(kind)
+        if len(self.masks.numbers) == 1:
+            return f"the {known or 'region'}"
+        return f"region {self.masks.numbers[number]}" + (f" ({known})" if known else "")
 
     def rows(self) -> dict[int, dict[str, Any]]:
         """Return what each region's row of the layer's table says."""
@@ -96,7 +101,7 @@ class Masked:
         found = {}
         for place, (number, region) in enumerate(zip(self.masks.numbers, self.masks.regions, strict=True)):
             change = self.asked.perturbation[0 if together else place]
-            new, probability = _new_top(change)
+            new, probability = new_top(change)
             found[number] = {
                 "target": self.class_name(change.target),
                 "effect": change.effect,
@@ -115,12 +120,13 @@ class Masked:
         return found
 
 
-def _new_top(change: Any) -> tuple[int, float]:
-    """The class on top after the change, by the mean over its fills, and its probability."""
-    mean = change.after.scores.mean(axis=0)
-    top = int(mean.argmax())
+def new_top(change: Change) -> tuple[int, float]:
+    """Return the class on top after a change, by the mean over its fills, and its probability; NaN for none."""
     chances = change.after.probabilities
-    return top, float(chances[:, top].mean()) if chances is not None else float("nan")
+    if chances is None or not np.isfinite(chances).all():
+        return int(change.after.scores.mean(axis=0).argmax()), float("nan")
+    mean = chances.mean(axis=0)
+    return int(mean.argmax()), float(mean.max())
 
 
 class MaskQuestion:

@@ -139,7 +139,7 @@ class SuggestQuestion:
         )
         session.regions.suggested.emit(answer)
 
-    # -- what is looked for ---------------------------------------------------------------------------------------------
+    # -- what is looked for ------------------------------------------------------------------------------------------
 
     def _plane(self) -> xr.DataArray:
         from napari_matxai.layers.frame import signal_of
@@ -165,7 +165,7 @@ class SuggestQuestion:
         if there and missing:
             sentence += f" Not found: {', '.join(missing)}."
         asked = f"regions = found_artefacts(signal.values, {named})"
-        return found, sentence + note, "found in", asked, ("from matxai.regions import found_artefacts",)
+        return found, sentence + note, "found", asked, ("from matxai.regions import found_artefacts",)
 
     def _map_top(self, plane: xr.DataArray) -> tuple[list[Region], str, str, str, tuple[str, ...]]:
         from matxai.regions import top_region
@@ -199,7 +199,7 @@ class SuggestQuestion:
             within=Code("free_ground(signal)"),
         )  # fmt: skip
         needs = ("from matxai.checks.controls import free_ground", "from matxai.regions import image_objects")
-        return found, sentence, "objects of", f"regions = {made}", needs
+        return found, sentence, f"{side} objects", f"regions = {made}", needs
 
     def _map(self, plane: xr.DataArray) -> tuple[str, np.ndarray[Any, Any], str]:
         """The plane of a map that lies on the slice in view; its name, values, and how a script says it."""

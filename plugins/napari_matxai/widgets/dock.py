@@ -14,6 +14,7 @@ from napari_matxai.widgets.steps.check import CheckStep
 from napari_matxai.widgets.steps.data import DataStep
 from napari_matxai.widgets.steps.explain import ExplainStep
 from napari_matxai.widgets.steps.model import ModelStep
+from napari_matxai.widgets.steps.regions import RegionsStep
 
 if TYPE_CHECKING:
     import napari
@@ -35,8 +36,9 @@ class MatxaiDock(QWidget):
         self.data = DataStep(self.session, self.runner)
         self.model = ModelStep(self.session, self.runner)
         self.explain = ExplainStep(self.session, self.runner)
+        self.regions = RegionsStep(self.session, self.runner)
         self.check = CheckStep(self.session, self.runner)
-        self.steps = (self.data, self.model, self.explain, self.check)
+        self.steps = (self.data, self.model, self.explain, self.regions, self.check)
         self.progress = ProgressLine(self.runner)
         page = QWidget()
         column = QVBoxLayout(page)
