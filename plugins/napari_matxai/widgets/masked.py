@@ -108,12 +108,9 @@ class MaskedView(QWidget):
         if controls.size:
             self.strip.show_effect(change.effect, controls.tolist(), dark=dark)
         told = [one.sentence for found in answer.asked.unresolved for one in found if one.sentence not in self._said]
+        notes = [note for note in answer.masks.notes if note not in self._said]
         hint = [] if answer.before is not None else ["Explain the image first to see the new map beside the old one."]
-        self.sentence.setText(
-            "\n\n".join(
-                [change.sentence, *dict.fromkeys(told), *(n for n in answer.masks.notes if n not in self._said), *hint]
-            )
-        )
+        self.sentence.setText("\n\n".join([change.sentence, *dict.fromkeys(told), *notes, *hint]))
 
 
 def _headline(answer: Masked, number: int) -> str:
