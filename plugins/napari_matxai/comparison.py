@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,10 +30,17 @@ class Comparison:
     """
 
     def __init__(self, presenter: Presenter) -> None:
-        self.presenter = presenter
+        self._presenter = weakref.ref(presenter)  # it holds this: a circle would outlive the dock
         self.mode = "beside"
         self._source = ""
         self._camera: Any = None
+
+    @property
+    def presenter(self) -> Presenter:
+        """Who puts layers on the viewer."""
+        found = self._presenter()
+        assert found is not None  # noqa: S101 - it holds this
+        return found
 
     def show(self, masked: Masked) -> list[Layer]:
         """Put the changed image and its maps on the viewer, in the way that was last chosen."""
