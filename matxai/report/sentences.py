@@ -301,11 +301,14 @@ def in_words(value: object) -> str:
 
 
 ZONES_NOTE = (
-    "Cells of methods are shares of the map's positive relevance, and behind the stroke of its negative relevance "
-    "where it has any; the two are never added. What is lost and the ranks are evidence, and no proof."
+    "Cells of methods are shares of the map's positive relevance, and below it of its negative relevance where it has "
+    "any; the two are never added. What is lost and the ranks are evidence, and no proof."
 )
 EXPECTED_LINES = "What {reference} expects"
-LINES_NOT_READ = "A line that is not read lies beyond the part of the spectrum that reaches the network."
+EXPECTED_ANSWERS = {
+    "not read": "A line that is not read lies beyond the part of the spectrum that reaches the network.",
+    "under another": "A line under another has no peak of its own and lies in that of another line.",
+}
 NO_ZONE_DECIDED = "No single zone holds a twentieth of the positive relevance and more than its share of the points."
 
 

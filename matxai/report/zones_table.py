@@ -88,7 +88,7 @@ def expected_frame(tables: Iterable[tuple[str, ZoneTable]]) -> pd.DataFrame:
 
     rows: list[dict[str, Any]] = [
         {
-            "file": name, "reference": line.reference or table.reference, "label": line.label,
+            "file": name, "reference": f"{line.reference} ({line.source})", "label": line.label,
             "position": line.position, "unit": table.unit, "intensity": line.intensity, "zone": line.zone,
             "share": line.share, "answer": line.answer,
         }

@@ -88,7 +88,7 @@ def test_zones_are_written_with_the_reference_and_the_contrast(
     assert "1 1 1" in set(lines["label"])
     page = run.report.read_text(encoding="utf-8")
     assert "Which zones decided" in page
-    assert "What Si (" in page
+    assert "What Si expects" in page
     record = json.loads((run.done[0].folder / "result.json").read_text())
     assert record["zones"]["how"] == "peaks"
 
@@ -103,8 +103,9 @@ def test_two_phases_are_told_apart_in_the_tables_the_report_and_the_plot(
     assert sorted(set(lines["reference"].str.partition(" ")[0])) == ["Ge", "Si"]
     assert {"Si 1 1 1", "Si 2 2 0"} <= set(pd.read_csv(tmp_path / "zones.csv")["assignment"].dropna())
     page = run.report.read_text(encoding="utf-8") if run.report else ""
-    assert "What Si (" in page
-    assert "What Ge (" in page
+    assert "What Si expects" in page
+    assert "What Ge expects" in page
+    assert "no peak: Ge " in page
     figure = plot(run.done[0].explanation, style=style_of(options, inputs[0].load()))
     assert [a.get_label() for a in figure.axes if a.get_label().startswith("sticks")] == ["sticks Si", "sticks Ge"]
 

@@ -140,7 +140,7 @@ def zone_table(
         table = _with_removals(table, model, signal, cut, target, controls, seen, seed, progress, cancel)
     if not references:
         return table
-    return with_references(table, references, compared(cut, references, dim, tolerance), near, cut.axis, seen)
+    return with_references(table, references, compared(cut, references, dim, tolerance), near, cut, seen)
 
 
 def expected_of(reference: ReferenceLines | Sequence[ReferenceLines] | None) -> tuple[ReferenceLines, ...]:

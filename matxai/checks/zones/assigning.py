@@ -12,9 +12,12 @@ from matxai.checks.zones.records import (
     IGNORED,
     NOT_READ,
     RELEVANT,
+    UNDER_ANOTHER,
     UNEXPLAINED,
     ExpectedLine,
+    Zone,
     ZoneTable,
+    named_line,
     positive,
 )
 from matxai.errors import RegionError
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from matxai.reference import ReferenceLine, ReferenceLines
-    from matxai.regions import CurveZones
+    from matxai.reference.match_record import MatchedPeak
+    from matxai.regions import CurveZones, Region
 
 WEAKEST = 1.0
 """Intensity, of 100, below which a line of a reference is not expected to be seen."""
@@ -106,26 +110,27 @@ def compared(
     edge = cut.how == "edge"
     kinds = ("white_line",) if edge else MATCHED
     asked = tuple(n for n, z in enumerate(cut.zones) if z.kind in kinds and z.source == "curve")
-    said = [cut.zones[n].evidence for n in asked]
-    positions = np.array([float(e["e0"] if edge else e["position"]) for e in said])
     if not asked:
         own = tuple(LinePlace(name, x.label, _known(x.intensity), x.position, None) for name, x in inside)
         return Compared(own, {}, (), ("The curve has no peak to match with the reference.",))
-    order = np.argsort(positions, kind="stable")
-    widths = np.array([e["fwhm"] for e in said], float)[order]
+    # a doublet is matched by its stronger peak: its splitting is the same in every state, so that two peaks would only
+    # seem to be enough for a shift
+    key = "e0" if edge else "position"
+    of = sorted(asked, key=lambda n: float(cut.zones[n].evidence[key]))
+    said = [cut.zones[n].evidence for n in of]
+    widths = np.array([e["fwhm"] for e in said], float)
     found = match(
-        positions[order],
+        np.array([float(e[key]) for e in said]),
         list(references),
         widths=widths if np.isfinite(widths).all() else None,
-        heights=None if edge else np.maximum(np.array([e["height"] for e in said], float)[order], 0.0),
+        heights=None if edge else np.maximum(np.array([e["height"] for e in said], float), 0.0),
         measured=(low, high),
         tolerance=tolerance,
         least=WEAKEST,
         draws=0,
     )
-    of = [asked[i] for i in order]
     assigned = {
-        of[i]: (p.assignment, float("nan") if p.difference is None else p.difference)
+        of[i]: (_called(p), float("nan") if p.difference is None else p.difference)
         for i, p in enumerate(found.peaks)
         if p.assignment != UNEXPLAINED
     }
@@ -137,6 +142,13 @@ def compared(
         if low <= (x.expected if straight else x.line.position) <= high
     )  # fmt: skip
     return Compared(lines, assigned, asked, found.sentences)
+
+
+def _called(peak: MatchedPeak) -> str:
+    """The assignment of a peak: a line of a reference, or what else the tube makes of it."""
+    if peak.line is None or peak.reference is None:
+        return peak.assignment
+    return named_line(peak.reference, peak.line.label)
 
 
 def _inside(references: Sequence[ReferenceLines], dim: str, low: float, high: float) -> list[tuple[str, ReferenceLine]]:
@@ -165,10 +177,13 @@ def with_references(
     references: Sequence[ReferenceLines],
     found: Compared,
     tolerance: float,
-    axis: npt.NDArray[np.float64],
+    cut: CurveZones,
     seen: npt.NDArray[np.bool_],
 ) -> ZoneTable:
     """Return the table with the assignment of each zone, and what became of each line of the references.
+
+    A line without a peak of its own that lies beside the top of another's peak has no share: nobody can say how much of
+    that peak's would be its own.
 
     Parameters
     ----------
@@ -180,37 +195,52 @@ def with_references(
         How.
     tolerance
         How far from a line the stretch reaches that stands for it where no zone shows it.
-    axis, seen
-        The curve's axis ``(L,)``, and which of its points reached the network.
+    cut, seen
+        The division of the curve, and which of its points ``(L,)`` reached the network.
     """
     zones = list(table.zones)
     for n in found.asked:
         label, offset = found.assigned.get(n, (UNEXPLAINED, float("nan")))
         zones[n] = replace(zones[n], assignment=label, offset=offset if np.isfinite(offset) else None)
-    sources = {one.name: f"{one.name} ({one.source})" for one in references}
+    sources = {one.name: one.source for one in references}
     expected = []
     for line in found.lines:
-        home = None if line.zone is None else zones[line.zone]
-        if home is None:
-            home = next(
-                (z for z in zones if z.kind == "line" and abs(z.position - line.position) <= tolerance), None
-            ) or next((z for z in zones[:-1] if z.left <= line.position <= z.right), None)
-        read = home.read if home is not None else bool(seen[np.argmin(np.abs(axis - line.position))])
-        share = positive(home) if home is not None and read else None
-        answer = NOT_READ if not read else DECIDED if share is not None and share >= RELEVANT else IGNORED
+        number = line.zone if line.zone is not None else _home(zones, line.position, tolerance)
+        home = None if number is None else zones[number]
+        read = home.read if home is not None else bool(seen[np.argmin(np.abs(cut.axis - line.position))])
+        own = line.zone is not None or number is None or _on_top(cut.zones[number], line.position)
+        share = positive(home) if home is not None and read and own else None
+        decided = share is not None and share >= RELEVANT
+        answer = NOT_READ if not read else UNDER_ANOTHER if not own else DECIDED if decided else IGNORED
         expected.append(
             ExpectedLine(
                 line.label, line.position, line.intensity, "" if home is None else home.name, share, answer,
-                sources[line.reference],
+                line.reference, sources[line.reference],
             )
         )  # fmt: skip
     return replace(
         table,
         zones=tuple(zones),
-        reference="; ".join(sources.values()),
+        reference="; ".join(f"{name} ({source})" for name, source in sources.items()),
         expected=tuple(expected),
         notes=(*table.notes, *found.sentences),
     )
+
+
+def _home(zones: Sequence[Zone], position: float, tolerance: float) -> int | None:
+    """The zone that stands for a line without a peak, else that which it lies in; the background is the last."""
+    for n, z in enumerate(zones):
+        if z.kind == "line" and abs(z.position - position) <= tolerance:
+            return n
+    return next((n for n, z in enumerate(zones[:-1]) if z.left <= position <= z.right), None)
+
+
+def _on_top(zone: Region, position: float) -> bool:
+    """Whether a place lies within half the width of a zone's top, or tops; stretches without a width are all top."""
+    if zone.kind not in MATCHED or not np.isfinite(zone.evidence["fwhm"]):
+        return True
+    tops = zone.evidence.get("positions", (zone.evidence["position"],))
+    return any(abs(float(top) - position) <= float(zone.evidence["fwhm"]) / 2 for top in tops)
 
 
 def usual_width(cut: CurveZones) -> float:

@@ -14,7 +14,8 @@ LEAST_SNR = 3.0
 """Signal-to-noise ratio below which a zone is marked."""
 RELEVANT = 0.05
 """Share of the positive relevance from which a zone counts as one that decided, if it is above its share of points."""
-UNEXPLAINED, DECIDED, IGNORED, NOT_READ = "unexplained", "relevant", "ignored", "not read"
+UNEXPLAINED = "unexplained"
+DECIDED, IGNORED, NOT_READ, UNDER_ANOTHER = "relevant", "ignored", "not read", "under another"
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,10 @@ class ExpectedLine:
         Part of the positive relevance, mean over the methods, of that zone or of the stretch where the line would be;
         None where no map says anything.
     answer
-        ``relevant``, ``ignored``, or ``not read`` where the line lies beyond what the network saw.
-    reference
-        Name and source of what expects it.
+        ``relevant``, ``ignored``, ``not read`` where the line lies beyond what the network saw, or ``under another``
+        where it has no peak of its own and lies in another line's.
+    reference, source
+        What expects it, and who says so.
     """
 
     label: str
@@ -157,6 +159,19 @@ class ExpectedLine:
     share: float | None
     answer: str
     reference: str = ""
+    source: str = ""
+
+
+def named_line(reference: str, label: str) -> str:
+    """Return what a line is called; where its label names the element as its reference does, the label alone.
+
+    Examples
+    --------
+    >>> named_line("Si", "1 1 1"), named_line("XPS of Fe 2p", "Fe 2p3/2 Fe2O3")
+    ('Si 1 1 1', 'Fe 2p3/2 Fe2O3')
+    """
+    first = label.split(" ", 1)[0]
+    return label if first.isalpha() and first in reference.split() else f"{reference} {label}"
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,17 @@ class Bands:
             if (mask & taken).any():
                 raise RegionError(f"The band {low:g} to {high:g} overlaps another one; each point has one zone.")
             taken |= mask
-            name = f"band {low:.4g} to {high:.4g}"
+            name = f"band {_said(low)} to {_said(high)}"
             zones.append(
                 made(mask, "band", facts, baseline, name=name, position=(low + high) / 2, fwhm=high - low,
                      left=low, right=high)
             )  # fmt: skip
         return zones, baseline
+
+
+def _said(frequency: float) -> str:
+    """Four digits of a frequency, written out: 200000 and not 2e+05."""
+    return np.format_float_positional(frequency, precision=4, unique=False, fractional=False, trim="-")
 
 
 def octaves(axis: Curve) -> list[Pair]:

@@ -15,7 +15,6 @@ from matxai.report.curves.sheet import (
     GAP,
     LEFT,
     SECOND,
-    STICKS,
     TOP,
     Sheet,
     across_of,
@@ -28,6 +27,7 @@ from matxai.report.curves.sheet import (
     intensity_label,
     measured_rows,
 )
+from matxai.report.curves.sticks import height_of
 from matxai.report.curves.strips import draw_map_strip
 from matxai.report.curves.style import CurveStyle, scale_intensity
 from matxai.report.layout import MM, empty_figure, own_limits
@@ -122,7 +122,7 @@ def panels_figure(
     height = TOP + len(lines) * 1.35 * fontsize * MM / 72.0 + 1.5 + tall + GAP + BOTTOM
     height += SECOND if chosen.second_axis else 0.0
     height += (_RECEIVED + GAP + _AIR) if received is not None else 0.0
-    height += len(shown) * (_STRIP + GAP) + len(chosen.reference) * (STICKS + GAP)
+    height += len(shown) * (_STRIP + GAP) + sum(height_of(r, fontsize) + GAP for r in chosen.reference)
     figure = empty_figure(width_mm, height)
     for i, line in enumerate(lines):
         figure.text(

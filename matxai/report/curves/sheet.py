@@ -12,7 +12,7 @@ from matxai.errors import ExplanationError
 from matxai.report import drawing
 from matxai.report.colours import map_colours
 from matxai.report.curves.along import Along, sticks_on
-from matxai.report.curves.sticks import COLOURS, draw_sticks
+from matxai.report.curves.sticks import COLOURS, draw_sticks, height_of
 from matxai.report.layout import MM
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT = 24.0, 19.0
 TOP, SECOND, BOTTOM, GAP = 2.5, 8.5, 10.0, 1.2
-STICKS, LEAST = 13.0, 30.0
-"""Millimetres: margins, the second axis, the room between panels, the height of a reference's sticks, the least width
-of a panel."""
+LEAST = 30.0
+"""Millimetres: margins, the second axis, the room between panels, the least width of a panel."""
 
 
 @dataclass
@@ -120,24 +119,26 @@ def draw_references(
     """Draw the sticks of each reference below what is there, and return the lowest panel: the last, or ``main``."""
     last = main
     for number, reference in enumerate(references):
-        last = sheet.axes(STICKS, f"sticks {reference.name}")
+        tall = height_of(reference, fontsize)
+        last = sheet.axes(tall, f"sticks {reference.name}")
         last.set_xlim(main.get_xlim())
-        draw_reference(last, reference, along, COLOURS[number % len(COLOURS)], across=sheet.across, fontsize=fontsize)
+        colour = COLOURS[number % len(COLOURS)]
+        draw_reference(last, reference, along, colour, across=sheet.across, tall=tall, fontsize=fontsize)
     return last
 
 
 def draw_reference(
-    ax: Axes, reference: ReferenceLines, along: Along, colour: str, *, across: float, fontsize: float
+    ax: Axes, reference: ReferenceLines, along: Along, colour: str, *, across: float, tall: float, fontsize: float
 ) -> None:
     """Draw the sticks of one reference on the axis of the plot, its name at the left."""
     low, high = sorted(ax.get_xlim())
     apart = (high - low) * (fontsize - 1.0) * 0.42 / across  # a letter's height in millimetres, on the axis
-    draw_sticks(ax, reference, sticks_on(reference, along), colour=colour, fontsize=fontsize, apart=apart)
+    draw_sticks(ax, reference, sticks_on(reference, along), colour=colour, fontsize=fontsize, apart=apart, tall=tall)
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.annotate(
-        textwrap.fill(reference.name, 18), (0.0, 0.3), xycoords="axes fraction", xytext=(-3, 0),
+        textwrap.fill(reference.name, 18), (0.0, 2.75 / tall), xycoords="axes fraction", xytext=(-3, 0),
         textcoords="offset points", ha="right", va="center", fontsize=fontsize - 1.0, color=colour, parse_math=False,
         annotation_clip=False,
     )  # fmt: skip

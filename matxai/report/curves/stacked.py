@@ -16,7 +16,6 @@ from matxai.report.curves.sheet import (
     GAP,
     LEFT,
     SECOND,
-    STICKS,
     TOP,
     Sheet,
     across_of,
@@ -29,6 +28,7 @@ from matxai.report.curves.sheet import (
     intensity_label,
     measured_rows,
 )
+from matxai.report.curves.sticks import height_of
 from matxai.report.curves.style import CurveStyle, on_scale
 from matxai.report.layout import empty_figure, own_limits
 from matxai.report.reading import panels, signal_of
@@ -102,7 +102,7 @@ def stacked_figure(
     fontsize = fontsize_of(width_mm)
     tall = max(40.0, _EACH * len(shown) + 12.0)
     upper = SECOND if chosen.second_axis else 0.0
-    height = TOP + upper + tall + GAP + len(chosen.reference) * (STICKS + GAP) + BOTTOM
+    height = TOP + upper + tall + GAP + sum(height_of(r, fontsize) + GAP for r in chosen.reference) + BOTTOM
     figure = empty_figure(width_mm, height)
     across = across_of(width_mm)
     sheet = Sheet(figure, LEFT, across, height - TOP - upper)

@@ -20,6 +20,18 @@ COLOURS = ("#0a7d4f", "#8a3ffc", "#b35c00", "#0f6fc5", "#a8326e", "#5c6b00")
 """One for each phase, dark enough for letters on white."""
 
 
+STICK, LETTER = 5.5, 0.54
+"""Millimetres that the strongest stick is high; how wide a letter is, in its size."""
+LEAST = 13.0
+"""Millimetres that the sticks of a reference and their labels take at least."""
+
+
+def height_of(lines: ReferenceLines, fontsize: float) -> float:
+    """Return how many millimetres the sticks of a reference need, its longest label upright above them."""
+    longest = max(len(_short(line.label)) for line in lines.lines)
+    return max(LEAST, STICK + 1.0 + longest * LETTER * (fontsize - 1.0) * 25.4 / 72.0)
+
+
 def readable(
     places: npt.NDArray[np.float64], intensities: npt.NDArray[np.float64], apart: float
 ) -> npt.NDArray[np.intp]:
@@ -55,6 +67,7 @@ def draw_sticks(
     colour: str,
     fontsize: float,
     apart: float,
+    tall: float,
     assigned: Sequence[bool] | None = None,
 ) -> None:
     """Draw the lines of one reference into an axes of their own, labels above their sticks.
@@ -67,6 +80,8 @@ def draw_sticks(
         The reference, and where its lines lie on the axis of the plot.
     apart
         Room that a label needs, in units of the axis.
+    tall
+        Height of the axes in millimetres.
     assigned
         Which lines a peak was found for; the others are drawn pale.
     """
@@ -77,13 +92,14 @@ def draw_sticks(
     heights = np.where(np.isnan(intensities), 0.6, np.sqrt(np.clip(intensities / 100.0, 0.0025, 1.0)))
     found = np.ones(len(lines), bool) if assigned is None else np.asarray(assigned, bool)
     ax.set_ylim(0.0, 1.0)
+    full = STICK / tall
     for i, height in zip(inside, heights, strict=True):
-        stick = ax.vlines(places[i], 0.0, height * 0.42, color=colour, linewidth=0.9, alpha=1.0 if found[i] else 0.35)
+        stick = ax.vlines(places[i], 0.0, height * full, color=colour, linewidth=0.9, alpha=1.0 if found[i] else 0.35)
         stick.set_gid(f"stick {lines.name} {lines.lines[i].label}")
     for k in readable(places[inside], intensities, apart):
         i = inside[k]
         ax.text(
-            float(places[i]), 0.46, _short(lines.lines[i].label), rotation=90, ha="center", va="bottom",
+            float(places[i]), full + 0.5 / tall, _short(lines.lines[i].label), rotation=90, ha="center", va="bottom",
             fontsize=fontsize - 1.0, color=colour, parse_math=False, alpha=1.0 if found[i] else 0.6, gid="stick label",
         )  # fmt: skip
     ax.axhline(0.0, color=INK, linewidth=0.4)
