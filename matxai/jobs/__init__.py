@@ -5,6 +5,8 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
+        "alone": ["OneSignal", "artefacts_of_one", "one_signal"],
+        "blind": ["BlindAnswer", "BlindReading", "blind_reading"],
         "checking": ["CheckRun", "check", "check_expectations"],
         "data": ["Data", "read_data"],
         "demonstration": ["Demonstration", "demonstrate"],
@@ -14,7 +16,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "leaking": ["LeakageRun", "check_leakage", "leakage", "write_leakage"],
         "inputs": ["Input", "expand"],
         "model_check": ["ModelCheck", "check_model"],
-        "one_signal": ["OneSignal", "artefacts_of_one", "one_signal"],
         "viewing": ["view"],
     },
 )

@@ -20,6 +20,7 @@ def catalogue() -> dict[str, DatasetCard]:
     'Apache-2.0'
     """
     from matxai_datasets.card import SETS
+    from matxai_datasets.micrograph_card import NAME, micrograph_card
     from matxai_datasets.spectra.cards import generated
 
-    return {**{name: SETS[name] for name in sorted(SETS)}, **generated()}
+    return {**{name: SETS[name] for name in sorted(SETS)}, NAME: micrograph_card(), **generated()}
