@@ -22,7 +22,7 @@ from napari_matxai.layers.updating import kept, updated
 from napari_matxai.legend import Legend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import xarray as xr
     from napari.components import ViewerModel
@@ -197,6 +197,24 @@ class Presenter:
         added = getattr(self.viewer, f"add_{kind}")(data, **keywords)
         versions.show_scale_bar(self.viewer)
         return added[0] if isinstance(added, list) else added
+
+    def hide_all(self) -> list[weakref.ref[Layer]]:
+        """Hide the layers that are in view, and return them."""
+        found = [weakref.ref(la) for la in self.viewer.layers if la.visible]
+        for layer in list(self.viewer.layers):
+            layer.visible = False
+        return found
+
+    def show_again(self, hidden: Sequence[weakref.ref[Layer]]) -> None:
+        """Show layers that were hidden, as far as they are still there."""
+        for reference in hidden:
+            layer = reference()
+            if layer is not None and layer in self.viewer.layers:
+                layer.visible = True
+
+    def look_at_all(self) -> None:
+        """Move the camera so that all that is in view fits."""
+        self.viewer.reset_view()
 
     def put(self, layer: LayerData, key: Key, *, visible: bool = True) -> Layer:
         """Show a layer; one with the same key and shape is updated, not doubled, and keeps what the user set on it.

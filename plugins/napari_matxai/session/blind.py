@@ -171,7 +171,9 @@ class Sitting:
             presenter.remove(Key(BLIND, role))
         frame = frame_of(case.signal)
         data, keywords, kind = image_layer(case.signal, "case")
-        presenter.put((data, {**keywords, "name": f"case {len(self.answers) + 1}", "metadata": {}}, kind), Key(BLIND, "image"))
+        presenter.put(
+            (data, {**keywords, "name": f"case {len(self.answers) + 1}", "metadata": {}}, kind), Key(BLIND, "image")
+        )
         data, keywords, kind = map_layers(case.explanation, "", frame, None)[0]
         presenter.put((data, {**keywords, "name": "map", "metadata": {}}, kind), Key(BLIND, "map"))
         presenter.look_at_all()

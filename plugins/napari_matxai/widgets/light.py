@@ -137,11 +137,16 @@ class Light(QWidget):
         column.addWidget(self.sentence)
 
     def show_answer(self, question: str, answer: str, sentence: str) -> None:
-        """Show an answer."""
-        self.sign.kind = kind_of(answer)
-        self.sign.setAccessibleName(label_of(answer))
+        """Show an answer of a check."""
+        meaning = ANSWERS[answer].meaning if answer in ANSWERS else ""
+        self.show_sign(question, kind_of(answer), label_of(answer), meaning, sentence)
+
+    def show_sign(self, question: str, kind: str, word: str, meaning: str, sentence: str) -> None:
+        """Show a sign with its words."""
+        self.sign.kind = kind
+        self.sign.setAccessibleName(word)
         self.sign.update()
-        self.word.setText(label_of(answer))
-        self.meaning.setText(ANSWERS[answer].meaning if answer in ANSWERS else "")
+        self.word.setText(word)
+        self.meaning.setText(meaning)
         self.question.setText(question)
         self.sentence.setText(sentence)
