@@ -18,7 +18,7 @@ from napari_matxai.layers.results import write_results
 from napari_matxai.layers.suggested import digest, outline, region_labels
 from napari_matxai.layers.units import factor, plain
 from napari_matxai.layers.unseen import hatch_layer, unseen
-from napari_matxai.layers.updating import kept, updated
+from napari_matxai.layers.updating import kept, own, updated
 from napari_matxai.legend import Legend
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Presenter:
             layers.remove(old)
         if isinstance(keywords.get("colormap"), list):
             keywords["colormap"] = versions.map_colours(keywords["colormap"])
-        added: Layer = versions.make_layer(data, keywords, kind)
+        added: Layer = versions.make_layer(own(data), keywords, kind)
         added.metadata = {**added.metadata, "matxai": {**about, "layer": versions.identity(added)}}
         layers.insert(place, added)
         if ours(added).get("axes"):

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_matxai.layers.frame import frame_of_layer
 from napari_matxai.layers.key import ours
-from napari_matxai.layers.limits import next_limits
+from napari_matxai.layers.limits import WHOLE, next_limits
 from napari_matxai.layers.units import same_unit
 
 if TYPE_CHECKING:
@@ -38,15 +38,34 @@ def updated(old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: d
             return False
     elif not isinstance(getattr(old.data, "shape", None), tuple) or old.data.shape != np.shape(data):
         return False
-    if not np.allclose(old.translate, keywords["translate"]):
-        old.translate = keywords["translate"]
-    if kind != "vectors" and old.data is not data:
+    moved = not np.allclose(old.translate, keywords["translate"])
+    written = kind != "vectors" and _written(old, data)
+    if moved:
+        old.translate = keywords["translate"]  # draws the new values with it
+    elif written:
+        old.refresh(highlight=False, extent=False)
+    if kind != "vectors" and not written:
         old.data = data
     if "limits" in about:
         _limit(old, known, about)
     if old.name == known.get("name") != about["name"]:  # a name that the user gave stays
         old.name = about["name"]
     old.metadata = {**old.metadata, "matxai": about}
+    return True
+
+
+def own(data: Any) -> Any:
+    """Return values that a layer may write into: a copy of what is small, the same of what is lazy or large."""
+    return np.array(data) if isinstance(data, np.ndarray) and data.size <= WHOLE else data
+
+
+def _written(old: Any, data: Any) -> bool:
+    """Write new values into those that a layer has: for napari a fraction of the work of another array."""
+    has = old.data
+    small = isinstance(has, np.ndarray) and isinstance(data, np.ndarray) and has.size <= WHOLE
+    if not small or has is data or not has.flags.writeable or has.dtype != data.dtype:
+        return False
+    np.copyto(has, data)
     return True
 
 
