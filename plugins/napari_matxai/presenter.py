@@ -216,7 +216,7 @@ class Presenter:
         """Move the camera so that all that is in view fits."""
         self.viewer.reset_view()
 
-    def put(self, layer: LayerData, key: Key, *, visible: bool = True) -> Layer:
+    def put(self, layer: LayerData, key: Key, *, visible: bool = True, in_place: bool = False) -> Layer:
         """Show a layer; one with the same key and shape is updated, not doubled, and keeps what the user set on it.
 
         Parameters
@@ -227,11 +227,13 @@ class Presenter:
             What it is.
         visible
             Whether a new layer is shown at once.
+        in_place
+            Write into the array of a layer that is there: cheap, for values that come at every movement of the hand.
         """
         data, keywords, kind = layer
         about = {**keywords.get("metadata", {}).get("matxai", {}), "key": key.record(), "name": keywords.get("name")}
         old = self.find(key)
-        if old is not None and updated(old, data, keywords, kind, about):
+        if old is not None and updated(old, data, keywords, kind, about, in_place=in_place):
             return old
         layers = self.viewer.layers
         active, place = layers.selection.active, self._above(key)
@@ -251,10 +253,11 @@ class Presenter:
             layers.selection.active = active
         return added
 
-    def show(self, explained: Explained) -> list[Layer]:
+    def show(self, explained: Explained, *, live: bool = False) -> list[Layer]:
         """Put the maps of an explanation on the layer that they explain; where it was deleted, where it lay.
 
-        Nothing is shown on a viewer that was closed meanwhile.
+        Nothing is shown on a viewer that was closed meanwhile. ``live`` for maps that follow the hand: they are written
+        into their layers' arrays.
         """
         if versions.closed(self.viewer):
             return []
@@ -272,7 +275,7 @@ class Presenter:
             key = Key(source.identity, "map", f"{explained.model.name}|{variable}")
             new = self.find(key) is None
             # the first map lies on the image; the others wait to be switched on
-            shown.append(self.put((data, keywords, kind), key, visible=not shown))
+            shown.append(self.put((data, keywords, kind), key, visible=not shown, in_place=live))
             fresh |= new and len(shown) == 1
         self.legend.refresh()
         if fresh:

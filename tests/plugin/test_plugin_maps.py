@@ -292,13 +292,39 @@ def test_limits_grow_over_a_live_stack_and_never_shrink() -> None:
     assert key_of(copy.layer) == Key(Presenter(viewer).source(image).identity, "map", key_of(layer).name)
 
 
+def test_a_live_map_is_written_into_its_layer_and_any_other_gets_its_own_array() -> None:
+    viewer = ViewerModel()
+    image = add(viewer, signal((4, 48, 64), ("z", "y", "x")))
+    presenter = Presenter(viewer)
+    model = matxai.load_model(Net(), kind="2d", classes=["a", "b", "c"])
+    answers = []
+    for at in range(2):
+        result = matxai.explain(model, signal((4, 48, 64), ("z", "y", "x"))[at], target=at)
+        answers.append(Explained(presenter.source(image), (at,), signal(), model, None, result, 0.0))
+    (layer,) = presenter.show(answers[0])
+    held, first, second = layer.data, layer.data.copy(), answers[1].explanation["grad_cam"].values.copy()
+    presenter.show(answers[1])
+    np.testing.assert_array_equal(held, first)
+    np.testing.assert_array_equal(layer.data[0], answers[1].explanation["grad_cam"])
+    held = layer.data
+    for answer in (answers[0], answers[1]):
+        presenter.show(answer, live=True)
+        assert layer.data is held
+        np.testing.assert_array_equal(held[0], answer.explanation["grad_cam"])
+        np.testing.assert_allclose(layer.translate[0], image.data_to_world((*answer.step, 0, 0))[0])
+    np.testing.assert_array_equal(answers[0].explanation["grad_cam"], first[0])  # what is kept stays as it was
+    np.testing.assert_array_equal(answers[1].explanation["grad_cam"], second)
+
+
 def test_a_copy_of_a_map_is_the_users_and_stays_as_it_is() -> None:
     from napari.layers import Layer
 
     viewer = ViewerModel()
     image = add(viewer, signal())
     (layer,) = ask(viewer, image, methods=["grad_cam"], target=0)
-    copy = viewer.add_layer(Layer.create(*layer.as_layer_data_tuple()))
+    (again,) = ask(viewer, image, methods=["grad_cam"], target=0)
+    copy = Layer.create(*layer.as_layer_data_tuple())
+    viewer.layers.insert(0, copy)
     before = copy.data.copy()
     (again,) = ask(viewer, image, methods=["grad_cam"], target=1)
     assert again is layer

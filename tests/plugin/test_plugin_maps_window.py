@@ -68,7 +68,7 @@ def test_a_cell_is_drawn_where_it_looks_and_what_was_never_seen_is_hatched(make_
         result["grad_cam"][:] = 0.0
         result["grad_cam"][cell] = 1.0
         result["grad_cam"].attrs.update(min=0.0, max=1.0)
-        (layer,) = presenter.show(Explained(presenter.source(image), step, signal, model, None, result, 0.0))
+        (layer,) = presenter.show(Explained(presenter.source(image), step, signal, model, None, result, 0.0), live=True)
         layer.colorbar.visible = False
         return layer
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 KEPT = ("visible", "opacity", "blending", "interpolation2d")
 
 
-def updated(old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: dict[str, Any]) -> bool:
+def updated(
+    old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: dict[str, Any], *, in_place: bool = False
+) -> bool:
     """Give a layer new values; return False where it must be made anew.
 
     Parameters
@@ -29,6 +31,9 @@ def updated(old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: d
         What it is to show.
     about
         What its metadata are to say; limits that grew are written into it.
+    in_place
+        Write into the layer's array: for napari a fraction of the work of another array, and whoever holds the array
+        sees it change.
     """
     known = ours(old)
     if type(old).__name__.lower() != kind or not _same_axes(old, keywords):
@@ -38,19 +43,18 @@ def updated(old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: d
             return False
     elif not isinstance(getattr(old.data, "shape", None), tuple) or old.data.shape != np.shape(data):
         return False
-    moved = not np.allclose(old.translate, keywords["translate"])
-    written = kind != "vectors" and _written(old, data)
-    if moved:
+    written = in_place and kind != "vectors" and _written(old, data)
+    if not np.allclose(old.translate, keywords["translate"]):
         old.translate = keywords["translate"]  # draws the new values with it
     elif written:
         old.refresh(highlight=False, extent=False)
     if kind != "vectors" and not written:
-        old.data = data
+        old.data = own(data)
     if "limits" in about:
         _limit(old, known, about)
     if old.name == known.get("name") != about["name"]:  # a name that the user gave stays
         old.name = about["name"]
-    old.metadata = {**old.metadata, "matxai": about}
+    old.metadata = {**old.metadata, "matxai": {**about, "layer": known.get("layer")}}
     return True
 
 
@@ -60,7 +64,7 @@ def own(data: Any) -> Any:
 
 
 def _written(old: Any, data: Any) -> bool:
-    """Write new values into those that a layer has: for napari a fraction of the work of another array."""
+    """Write new values into those that a layer has, where that can be done."""
     has = old.data
     small = isinstance(has, np.ndarray) and isinstance(data, np.ndarray) and has.size <= WHOLE
     if not small or has is data or not has.flags.writeable or has.dtype != data.dtype:
