@@ -102,8 +102,7 @@ def sticks_of(lines: ReferenceLines, along: Along, table: ZoneTable | None) -> S
     intensities = lines.intensities
     # by the square root, as in print: a line of 1 % can still be seen
     heights = np.where(np.isnan(intensities), 0.6, np.sqrt(np.clip(intensities / 100.0, 0.0025, 1.0)))
-    own = f"{lines.name} ("
-    said = {e.label: e.answer for e in table.expected if e.reference.startswith(own)} if table is not None else {}
+    said = {e.label: e.answer for e in table.expected if e.reference == lines.name} if table is not None else {}
     labels = tuple(line.label for line in lines.lines)
     return Sticks(
         lines.name, lines.source, places, heights, intensities, labels, tuple(said.get(x, "") for x in labels)
