@@ -143,7 +143,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Judge all pairs, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spectra", type=int, default=75, help="in each set, two of each specimen; more where it takes more")
+    parser.add_argument("--spectra", type=int, default=75, help="in each set, at least; two of each specimen")
     parser.add_argument("--seed", type=int, default=11, help="of the sets")
     parser.add_argument("--models", nargs="+", choices=sorted({p.model for p in PAIRS}), help="by default all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
