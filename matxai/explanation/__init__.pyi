@@ -11,3 +11,4 @@ from .resolution import Unresolved as Unresolved
 from .resolution import layer_cells as layer_cells
 from .resolution import unresolved as unresolved
 from .stacks import explain_stack as explain_stack
+from .stacks import plane_of as plane_of

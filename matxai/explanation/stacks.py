@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import Cancelled, SignalError
+from matxai.errors import Cancelled, ExplanationError, SignalError
 from matxai.explanation.dataset import FORMAT, VERSION, Explanation, flat_attrs, jsonable, provenance
 from matxai.explanation.explaining import explain
 
@@ -114,6 +114,49 @@ def explain_stack(
     if progress is not None:
         progress(len(made.records), len(places), "done")
     return made.dataset(signal, len(places))
+
+
+def plane_of(explanation: xr.Dataset, place: Sequence[int]) -> Explanation:
+    """Return one plane of an explained stack, one spectrum of an explained set, as an explanation of its own.
+
+    Parameters
+    ----------
+    explanation
+        As :func:`explain_stack` returns it.
+    place
+        Index along each of its leading axes, in their order.
+
+    Returns
+    -------
+    Explanation
+        With the target and the scores of that plane; its maps are NaN where the plane was not reached before a cancel.
+
+    Raises
+    ------
+    ExplanationError
+        If this is no explained stack, or it has no such plane.
+    """
+    record = provenance(explanation)
+    planes = record.get("planes")
+    lead = list(planes[0]["at"]) if planes else []
+    if not planes or len(place) != len(lead):
+        raise ExplanationError("This is no explained stack with such a plane; matxai.explain_stack makes one.")
+    sizes = [explanation.sizes[d] for d in lead]
+    if not all(0 <= i < n for i, n in zip(place, sizes, strict=True)):
+        msg = f"There is no plane {tuple(map(int, place))} in a stack of {tuple(sizes)} planes."
+        raise ExplanationError(msg)
+    at = {d: int(i) for d, i in zip(lead, place, strict=True)}
+    own: dict[str, Any] = next((p for p in planes if p["at"] == at), {})
+    one = explanation.isel(at).drop_vars([*lead, "top", "explained"], errors="ignore")
+    said = {k: v for k, v in record.items() if k not in ("planes", "planes_asked")} | {
+        k: v for k, v in own.items() if k in ("target", "scores")
+    }
+    maps = {str(name): v.variable.copy(deep=False) for name, v in one.data_vars.items()}
+    if own:
+        for variable in maps.values():
+            variable.attrs = {**variable.attrs, "class": _explained(own)}
+    coords = {str(name): c.variable for name, c in one.coords.items()}
+    return Explanation(maps, coords, {**explanation.attrs, "matxai": json.dumps(said, ensure_ascii=False)})
 
 
 def _leading(model: Model, signal: xr.DataArray) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from matxai.errors import SignalError
 from napari_matxai import versions
+from napari_matxai.clicks import on_click
 from napari_matxai.comparison import Comparison
 from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer, signal_of
 from napari_matxai.layers.key import Key, key_of, ours
@@ -141,6 +142,14 @@ class Presenter:
         self.viewer.dims.events.current_step.connect(tell)
         return lambda: self.viewer.dims.events.current_step.disconnect(tell)
 
+    def clicked(self, tell: Callable[[tuple[float, ...]], None]) -> Callable[[], None]:
+        """Call ``tell`` with the place of each click that neither drags nor draws; return what ends that."""
+        return on_click(self.viewer, tell)
+
+    def layer(self, identity: str) -> Layer | None:
+        """Return the layer of an identity, None where it is gone."""
+        return next((la for la in self.viewer.layers if versions.identity(la) == identity), None)
+
     def frame(self, layer: Layer) -> Frame:
         """Return where a layer lies."""
         return frame_of_layer(layer)
@@ -158,14 +167,24 @@ class Presenter:
 
     def indices(self, layer: Layer) -> tuple[int, ...]:
         """Return what :meth:`step` does, of any layer; it may lie outside of the layer's data."""
+        found = self._index(layer, self.viewer.dims.point)
+        return tuple(round(float(found[axis])) for axis in range(layer.ndim - 2))
+
+    def pixel(self, layer: Layer, world: Sequence[float]) -> tuple[int, ...] | None:
+        """Return the index of a layer's pixel at a place of the viewer, None where the layer does not reach."""
+        found, shape = np.rint(self._index(layer, world)).astype(int), self.shape(layer)
+        inside = all(0 <= i < n for i, n in zip(found, shape, strict=True))
+        return tuple(int(i) for i in found) if inside else None
+
+    def _index(self, layer: Layer, world: Sequence[float]) -> np.ndarray[Any, Any]:
+        """Return a place of the viewer as an index of a layer's data, between its pixels."""
         frame = self.frame(layer)
-        world = np.asarray(self.viewer.dims.point[-layer.ndim :], float)
+        place = np.asarray(world, float)[-layer.ndim :]
         units = self.viewer.layers.units
         if units is not None:  # the viewer's own unit is the smallest of its layers'
             words = [str(u) for u in units[-layer.ndim :]]
-            world *= [factor(w, u) or 1.0 for w, u in zip(words, frame.units, strict=True)]
-        found = np.linalg.solve(frame.matrix(), [*world, 1.0])
-        return tuple(round(float(found[axis])) for axis in range(layer.ndim - 2))
+            place = place * [factor(w, u) or 1.0 for w, u in zip(words, frame.units, strict=True)]
+        return np.asarray(np.linalg.solve(frame.matrix(), [*place, 1.0])[: layer.ndim])
 
     def shape(self, layer: Layer) -> tuple[int, ...]:
         """Return how many pixels an image has along each of its axes, on its finest level; colour is none."""

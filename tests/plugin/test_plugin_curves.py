@@ -180,7 +180,7 @@ def test_spectra_stand_above_each_other_and_what_lies_on_another_axis_is_named(s
     shown = drawn(other, session.curves.others, session.curves.look)
     assert [lane.name for lane in shown.lanes] == ["thrice", opened.name]
     np.testing.assert_allclose(shown.lanes[1].heights - shown.lanes[0].heights, 1.0, atol=1e-9)
-    assert "raman" in shown.note
+    assert shown.note == "raman lies along another kind of axis and is not drawn here."
     session.curves.draw(normalised=False, offset=0.0, intensity="log")
     heights = drawn(other, [], session.curves.look).lanes[0].heights
     np.testing.assert_allclose(heights, np.log10(other.signal.values))
@@ -231,3 +231,97 @@ def test_an_answer_to_what_is_no_longer_there_is_dropped(session, opened) -> Non
     question.show(session, answer)
     assert opened.explained is None
     assert not session.journal.entries
+
+
+# -- layers of spectra -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cube(session, by_hand):
+    """A spectrum image of 3 x 4 pixels whose spectra differ by a factor, on a layer in nanometres."""
+    from napari_matxai.layers.images import image_layer
+
+    _, signal, _ = by_hand
+    factors = 1 + np.arange(12.0).reshape(3, 4)
+    values = signal.values[:, None, None] * factors
+    made = labelled(
+        values,
+        ("two_theta", "y", "x"),
+        coords={"two_theta": signal.two_theta.values, "y": 100 + 5 * np.arange(3.0), "x": 5 * np.arange(4.0)},
+        units={"two_theta": "degree", "y": "nm", "x": "nm"},
+        attrs={"wavelength": CU},
+    )
+    return session.presenter.add(image_layer(made, "map")), made
+
+
+@pytest.mark.parametrize("unit", ["nm", "um"])
+def test_a_click_gives_the_spectrum_of_the_pixel_in_world_coordinates(session, cube, unit) -> None:
+    from napari_matxai.session.curves.picking import picked_at
+
+    layer, made = cube
+    if unit == "um":  # another layer makes nanometres of the viewer's own unit; the cube is given in micrometres
+        layer.units = ("degree", "um", "um")
+        layer.scale = (layer.scale[0], 0.005, 0.005)
+        layer.translate = (layer.translate[0], 0.1, 0.0)
+        session.presenter.viewer.add_image(
+            np.zeros((3501, 2, 2)),
+            units=("degree", "nm", "nm"),
+            axis_labels=("two_theta", "y", "x"),
+            scale=(0.02, 1, 1),
+        )
+        session.presenter.viewer.layers[-1].visible = False
+    found = picked_at(session.presenter, (20.0, 110.0, 15.2))
+    assert found is not None
+    assert found.at == {"y": 2, "x": 3}
+    spectrum = found.spectrum()
+    np.testing.assert_array_equal(spectrum.signal.values, made.values[:, 2, 3])
+    assert spectrum.dim == "two_theta"
+    assert spectrum.signal.attrs["wavelength"] == CU
+    assert picked_at(session.presenter, (20.0, 99.0 + 25, 15.0)) is None
+
+
+def test_another_pixel_takes_the_place_of_the_last_and_keeps_its_zones(session, cube) -> None:
+    from napari_matxai.session.curves.picking import open_picked, picked_at, slice_in_view
+
+    layer, _ = cube
+    session.curves.ask(model="phases")
+    first = open_picked(session, picked_at(session.presenter, (20, 100, 0)).spectrum())
+    session.curves.cut(first, (Interval(24.5, 26.5),))
+    second = open_picked(session, picked_at(session.presenter, (20, 105, 5)).spectrum())
+    assert session.curves.spectra == [second]
+    assert second.intervals == first.intervals
+    session.presenter.viewer.dims.set_point(0, 25.0)
+    assert slice_in_view(session.presenter, layer) == 750
+
+
+def test_the_maps_of_a_set_lie_on_its_layer_and_are_those_of_each_spectrum(session, by_hand) -> None:
+    from napari_matxai.layers.images import image_layer
+    from napari_matxai.session.curves.picking import open_picked, picked_at
+    from napari_matxai.session.curves.whole import ExplainSet
+
+    model, signal, result = by_hand
+    values = np.stack([signal.values, 3 * signal.values, np.roll(signal.values, 40)])
+    made = labelled(
+        values,
+        ("sample", "two_theta"),
+        coords={"sample": np.array(["a", "b", "c"]), "two_theta": signal.two_theta.values},
+        units={"two_theta": "degree"},
+        attrs={"wavelength": CU},
+    )
+    layer = session.presenter.add(image_layer(made, "three"))
+    session.curves.ask(model="phases", methods=("lrp",))
+    ask(session, ExplainSet(session))
+    overlay = session.presenter.viewer.layers[-1]
+    assert overlay.data.shape == values.shape
+    np.testing.assert_allclose(overlay.extent.world, layer.extent.world)
+    np.testing.assert_allclose(overlay.data[0], result["lrp"].values, rtol=1e-4, atol=1e-7)
+    third = matxai.explain(model, made.isel(sample=2).drop_vars("sample"), methods=["lrp"])
+    np.testing.assert_allclose(overlay.data[2], third["lrp"].values, rtol=1e-4, atol=1e-7)
+    world = layer.data_to_world((2, 100))
+    spectrum = open_picked(session, picked_at(session.presenter, world).spectrum())
+    assert spectrum.name == "c"
+    strip = drawn(spectrum, [], session.curves.look).strips[0]
+    np.testing.assert_array_equal(strip.values, overlay.data[2])
+    again = ask(session, ExplainSet(session))
+    assert sum("lrp" in la.name for la in session.presenter.viewer.layers) == 1
+    assert again[0].explanation.sizes["sample"] == 3

@@ -200,7 +200,7 @@ def test_a_set_of_spectra_is_a_calibrated_image_that_keeps_its_signal(tmp_path) 
         np.savetxt(tmp_path / f"{k}.csv", rows, header="energy (eV),mu", delimiter=",", comments="")
     (layer,) = opened(tmp_path).layers
     assert layer.axis_labels == ("sample", "energy")
-    assert [str(u) for u in layer.units] == ["dimensionless", "electron_volt"]
+    assert [str(u) for u in layer.units] == ["pixel", "electron_volt"]
     np.testing.assert_allclose(layer.scale, [1.0, 1.0])
     assert layer.translate[1] == 700
     signal = layer.metadata["matxai"]["signal"]

@@ -170,7 +170,7 @@ def frame_of(signal: xr.DataArray) -> Frame:
         if signal[dim].dtype.kind not in "iuf":  # names of samples
             scale.append(1.0)
             translate.append(0.0)
-            units.append("dimensionless")
+            units.append("pixel")  # "dimensionless" would be converted to degrees beside an axis of angles
             continue
         values = np.asarray(signal[dim].values, float)
         steps = np.diff(values)

@@ -135,6 +135,8 @@ def _label(dim: str) -> str:
 def _indices(explanation: xr.Dataset, dim: str, own: str, frame: Frame, number: int) -> tuple[float, float]:
     """Return the first cell's centre along an axis and the step between cells, as indices of the layer's data."""
     axis = explanation[dim]
+    if axis.dtype.kind not in "iuf":
+        return 0.0, 1.0  # names of samples: napari counts them
     coord = np.asarray(axis.values, float)
     cells = np.asarray(explanation[own].values, float)
     if axis.size < 2:

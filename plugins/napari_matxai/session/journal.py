@@ -112,6 +112,8 @@ def axes_of(signal: xr.DataArray) -> tuple[tuple[str, float, float, str], ...]:
     """Return name, first place, step and unit of each axis of a signal that has even steps."""
     found = []
     for dim in (str(d) for d in signal.dims if d != "c" and d in signal.coords):
+        if signal[dim].dtype.kind not in "iuf":
+            continue  # names of samples
         places = np.asarray(signal[dim].values, float)
         steps = np.diff(places)
         if steps.size and np.allclose(steps, steps.mean(), rtol=1e-3):

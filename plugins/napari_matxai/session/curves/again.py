@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from matxai.errors import MatxaiError
-from napari_matxai.session.curves.asking import Asked, explain_call, light_table, needs_of, said_of, subject_of
+from napari_matxai.session.curves.asking import (
+    Asked,
+    ExplainedCurve,
+    explain_call,
+    light_table,
+    methods_code,
+    needs_of,
+    said_of,
+    subject_of,
+)
 from napari_matxai.session.curves.intervals import mask_of
 from napari_matxai.session.journal import Code, Subject, call
 
@@ -19,9 +28,6 @@ if TYPE_CHECKING:
     from matxai.checks.zones import ZoneTable
     from napari_matxai.session.question import Cancel, Progress
     from napari_matxai.session.session import Session
-
-CONTROLS = 19
-"""Stretches of background that masked zones are compared with."""
 
 
 @dataclass(frozen=True)
@@ -121,63 +127,56 @@ class AskAgain:
         self.asked = Asked.of(session)
         spectrum = session.curves.chosen
         assert spectrum is not None  # noqa: S101 - why_not has seen to it
-        self.spectrum, self.signal = spectrum, spectrum.signal
+        self.spectrum, self.signal, self.explained = spectrum, spectrum.signal, spectrum.explained
         self.mask = mask_of(spectrum, [i for i in spectrum.intervals if i.chosen])
         self.fills = None if session.curves.fill is None else (session.curves.fill,)
         self._models = session.models
 
-    def run(self, progress: Progress, cancel: Cancel) -> tuple[Again, xr.Dataset, Subject]:
-        """Ask with the zones filled in every way, and explain the first of them."""
-        from matxai.checks.perturbation import filled_signal
-        from matxai.checks.perturbing import perturb
+    def run(self, progress: Progress, cancel: Cancel) -> tuple[Again, ExplainedCurve | None, Subject]:
+        """Ask with the zones filled in every way, and explain what is left with the first of them."""
+        from matxai.checks import ask_again
+        from matxai.jobs.zoning import methods_for_curve
+        from matxai.regions import Region
 
         model = self._models.load(self.asked.model, trust=self.asked.trust)
-        seed = self.asked.seed
-        said = perturb(
-            model, self.signal, self.mask, target=self.asked.target, fills=self.fills, controls=CONTROLS, seed=seed,
-            progress=progress, cancel=cancel,
+        asked, signal, known = self.asked, self.signal, self.explained
+        if known is None or known.model != asked.model:
+            known = ExplainedCurve(asked.model, asked.explained(model, signal, progress, cancel))
+        said = ask_again(
+            model, signal, Region(self.mask, "interval", "drawn"), before=known.explanation, target=asked.target,
+            methods=methods_for_curve(model, signal, asked.methods, layers=False), fills=self.fills, seed=asked.seed,
+            progress=progress, cancel=cancel, memory=asked.settings.memory,
         )  # fmt: skip
-        change = said.changes[0]
-        same = replace(self.asked, target=model.classes[change.target] if model.classes else None)
-        fill = change.fills[0]
-        filled = filled_signal(self.signal, self.mask, fill, seed)
-        explanation = same.explained(model, filled, progress, cancel)
-        before = same.explained(model, self.signal, progress, cancel)
-        again = Again(self.mask, fill, change, rows_of(change, model.classes), filled, explanation)
-        return again, before, subject_of(self.spectrum)
+        rows = rows_of(said.change, tuple(model.classes))
+        assert said.explanation is not None  # noqa: S101 - methods were given
+        again = Again(self.mask, said.fill, said.change, rows, said.signal, said.explanation)
+        return again, None if known is self.explained else known, subject_of(self.spectrum)
 
-    def show(self, session: Session, answer: tuple[Again, xr.Dataset, Subject]) -> None:
+    def show(self, session: Session, answer: tuple[Again, ExplainedCurve | None, Subject]) -> None:
         """Put the new maps beside the old ones."""
-        from napari_matxai.session.curves.asking import ExplainedCurve
-
         again, before, subject = answer
-        spectrum = self.spectrum
+        spectrum, asked = self.spectrum, self.asked
         if spectrum.signal is not self.signal:
             return
-        known = spectrum.explained or ExplainedCurve(self.asked.model, before)
-        spectrum.explained = replace(known, model=self.asked.model, explanation=before)
+        spectrum.explained = before or spectrum.explained or self.explained
         spectrum.again = again
-        asked = call(
-            "perturb", Code("model"), Code("signal"), Code("zones"), target=self.asked.target,
-            fills=None if self.fills is None else list(self.fills), controls=CONTROLS, seed=self.asked.seed,
+        said = call(
+            "ask_again", Code("model"), Code("signal"), Code('Region(zones, "interval", "drawn")'),
+            before=Code("result"), target=asked.target, methods=methods_code(asked),
+            fills=None if self.fills is None else list(self.fills), seed=asked.seed,
         )  # fmt: skip
-        same = replace(self.asked, target=again.rows[again.change.target].name if again.rows else None)
         session.journal.add(
             f"mask {int(self.mask.sum())} points of {spectrum.name} and ask again",
             *said_of(spectrum),
-            f"change = {asked}.changes[0]",
-            "print(change.sentence)",
-            f"masked = filled_signal(signal, zones, {again.fill!r}, {self.asked.seed})",
-            f"result = {explain_call(same, 'masked')}",
-            needs=needs_of(
-                self.asked,
-                "from matxai.checks.perturbing import perturb",
-                "from matxai.checks.perturbation import filled_signal",
-            ),
+            f"result = {explain_call(asked)}",
+            f"again = {said}",
+            "print(again.change.sentence)",
+            "masked = again.explanation",
+            needs=needs_of(asked, "from matxai.checks import ask_again", "from matxai.regions import Region"),
             subject=subject,
-            opened=self.asked.opened(before),
+            opened=asked.opened(again.explanation),
             arrays={"zones": self.mask},
-            saves=("result",),
+            saves=("result", "masked"),
         )
         session.curves.answered.emit(spectrum)
 

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from matxai.errors import Cancelled, MatxaiError
+import numpy as np
+
+from matxai.errors import Cancelled, MatxaiError, SignalError
 from napari_matxai.session.explaining import loading_options
 from napari_matxai.session.journal import Code, Opened, Subject, call
 
@@ -88,6 +90,21 @@ class Asked:
             raise MatxaiError(why_not)
         return cls(curves.model, curves.methods, curves.target, curves.references, session.settings)
 
+    @classmethod
+    def for_set(cls, session: Session) -> Asked:
+        """Return what a session asks about the spectra of a layer.
+
+        Raises
+        ------
+        MatxaiError
+            If something is missing: one sentence on what.
+        """
+        curves = session.curves
+        why_not = curves.why_not_set()
+        if why_not or curves.model is None:
+            raise MatxaiError(why_not)
+        return cls(curves.model, curves.methods, curves.target, (), session.settings)
+
     @property
     def seed(self) -> int:
         """Of everything that is drawn."""
@@ -127,7 +144,7 @@ def restored(explanation: xr.Dataset) -> ExplainedCurve:
 
 def subject_of(spectrum: Spectrum) -> Subject:
     """Return a spectrum as a script finds it again; reads all its values."""
-    reading = {} if spectrum.axis is None else {"axis": spectrum.axis}
+    reading = dict(spectrum.reading)
     return Subject.of(spectrum.signal, path=None if spectrum.origin is not None else spectrum.path, reading=reading)
 
 
@@ -194,7 +211,7 @@ class ExplainCurves:
             if len(self.spectra) > 1:
                 progress(number, len(self.spectra), spectrum.name)
             try:
-                found: ExplainedCurve | str = self._one(model, signal, progress, cancel)
+                found: ExplainedCurve | str = self._one(model, spectrum.name, signal, progress, cancel)
             except Cancelled:
                 raise
             except MatxaiError as error:
@@ -204,18 +221,36 @@ class ExplainCurves:
             answers.append((found, subject_of(spectrum)))
         return answers
 
-    def _one(self, model: Model, signal: xr.DataArray, progress: Progress, cancel: Cancel) -> ExplainedCurve:
+    def _one(self, model: Model, name: str, signal: xr.DataArray, progress: Progress, cancel: Cancel) -> ExplainedCurve:
         from matxai.jobs.curves import received_curve
         from matxai.report.colours import map_colours
 
         started = time.monotonic()
         several = len(self.spectra) > 1
         explanation = self.asked.explained(model, signal, (lambda *_: None) if several else progress, cancel)
+        self._refuse_unseen(explanation, name)
         received = received_curve(model, signal)
         table, note = light_table(self.asked, model, explanation, cancel)
         map_colours(signed=True)  # imports what draws, here and not on the main thread
         seconds = time.monotonic() - started
         return ExplainedCurve(self.asked.model, explanation, received, table, note, seconds)
+
+    @staticmethod
+    def _refuse_unseen(explanation: xr.Dataset, name: str) -> None:
+        """Refuse an answer about a spectrum of which the network got nothing.
+
+        Raises
+        ------
+        SignalError
+            With what the preprocessing says of it.
+        """
+        from matxai.explanation import provenance
+
+        if any(int(np.isfinite(v.values).sum()) > 1 for v in explanation.data_vars.values()):
+            return
+        notes = [n for n in provenance(explanation).get("assumptions", []) if "resampled" in n]
+        msg = f"Nothing of {name} lies where the network looks: {' '.join(notes)}".strip()
+        raise SignalError(msg)
 
     def show(self, session: Session, answer: list[tuple[ExplainedCurve | str, Subject]]) -> None:
         """Keep the answers with their spectra."""
@@ -246,12 +281,20 @@ def said_of(spectrum: Spectrum) -> tuple[str, ...]:
     return tuple(f"signal.attrs.setdefault({k!r}, {float(v)!r})" for k, v in facts.items())
 
 
-def explain_call(asked: Asked, signal: str = "signal") -> str:
+def methods_code(asked: Asked, signal: str = "signal") -> Any:
+    """Return the methods as a script names them."""
+    methods = list(asked.methods)
+    if "multilayer_grad_cam" not in methods:
+        return methods
+    return Code(f"methods_for_curve(model, {signal}, {methods!r}, layers=False)")
+
+
+def explain_call(asked: Asked) -> str:
     """Return the call that explains a spectrum, as a script writes it."""
-    methods: Any = list(asked.methods)
-    if "multilayer_grad_cam" in methods:
-        methods = Code(f"methods_for_curve(model, {signal}, {methods!r}, layers=False)")
-    return call("matxai.explain", Code("model"), Code(signal), methods=methods, target=asked.target, seed=asked.seed)
+    return call(
+        "matxai.explain", Code("model"), Code("signal"), methods=methods_code(asked), target=asked.target,
+        seed=asked.seed,
+    )  # fmt: skip
 
 
 def needs_of(asked: Asked, *more: str) -> tuple[str, ...]:

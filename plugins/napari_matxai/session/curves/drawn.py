@@ -163,7 +163,12 @@ def drawn(chosen: Spectrum, others: Sequence[Spectrum], look: Look) -> Drawn:
         return _as_loop(chosen, loop, here, strips, after, look)
     lanes, left_out = _lanes([chosen, *others], here, look)
     label = "relative" if look.normalised else intensity_label(chosen.signal, "linear")
-    notes = [f"{', '.join(left_out)}: along another kind of axis, and not drawn here."] if left_out else []
+    count = (
+        f"{left_out[0]} lies along another kind of axis and is"
+        if len(left_out) == 1
+        else f"{len(left_out)} spectra lie along another kind of axis and are"
+    )
+    notes = [f"{count} not drawn here."] if left_out else []
     missing = int((~np.isfinite(chosen.curves)).any(axis=0).sum())
     if missing:
         notes.append(f"{missing} points are NaN or Inf: the curve has gaps there.")
@@ -249,6 +254,7 @@ def _as_loop(
     """Return a loop coloured along its course: a point's relevance is the sum over the channels that it has."""
     values, limits, signed, method = None, (0.0, 1.0), False, ""
     if strips:
+        from matxai.report import sentences
         from matxai.report.colours import limits_of
 
         lead = _lead(strips, look)[1]
@@ -256,7 +262,7 @@ def _as_loop(
         total = np.sum([s.values for s in own], axis=0)
         values, signed = total, lead.signed
         limits = limits_of(total, signed=signed, quantile=1.0)
-        method = lead.method if len(own) == 1 else f"{lead.method}, sum over {len(own)} channels"
+        method = sentences.method_label(lead.method) + (f", sum over {len(own)} channels" if len(own) > 1 else "")
     lane = Lane(chosen.name, loop.field, loop.values, values, limits, signed, 0)
     return Drawn(here, loop.y_label, (lane,), _beside(strips, after), None, loop, method)
 

@@ -35,7 +35,8 @@ class Sticks:
     labels
         What is written at each.
     answers
-        ``relevant``, ``ignored``, ``not read`` (beyond what the network saw), or empty where nothing was compared.
+        ``relevant``, ``ignored``, ``under another``, ``not read`` (beyond what the network saw), or empty where nothing
+        was compared.
     """
 
     name: str

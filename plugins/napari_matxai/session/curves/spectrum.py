@@ -84,6 +84,12 @@ class Spectrum:
         return self.dim == UNNAMED
 
     @property
+    def reading(self) -> dict[str, str]:
+        """Keywords of ``matxai.read`` beside the path."""
+        item = self.signal.attrs.get("item_name")
+        return ({} if self.axis is None else {"axis": self.axis}) | ({} if item is None else {"item": str(item)})
+
+    @property
     def curves(self) -> npt.NDArray[np.float64]:
         """One row for each channel, ``(C, L)``."""
         return np.atleast_2d(np.asarray(self.signal.values, np.float64).T)

@@ -13,6 +13,7 @@ from napari_matxai.session.curves.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from napari_matxai.session.curves.intervals import Interval
+    from napari_matxai.session.curves.whole import ExplainedSet
     from napari_matxai.session.shelf import Arrival
 
 METHODS = ("lrp", "grad_cam", "input_x_gradient")
@@ -57,6 +58,7 @@ class Curves:
         self.target: str | None = None
         self.fill: str | None = None
         self.follows = True
+        self.sets: dict[str, ExplainedSet] = {}
         self._chosen: Spectrum | None = None
 
     # -- which spectra -------------------------------------------------------------------------------------------------
@@ -75,6 +77,9 @@ class Curves:
         """Open a spectrum and choose it; one that was picked from the same layer gives its place to the next one."""
         if spectrum.origin is not None:
             old = next((s for s in self.spectra if s.origin and s.origin.layer == spectrum.origin.layer), None)
+            if old is spectrum:
+                self._choose(spectrum)
+                return spectrum
             if old is not None:
                 spectrum.intervals = old.intervals if old.dim == spectrum.dim else ()
                 self.spectra[self.spectra.index(old)] = spectrum
@@ -148,7 +153,7 @@ class Curves:
         if spectrum.path is not None:
             from matxai.signals import read
 
-            again = read(spectrum.path, axis=kind)
+            again = read(spectrum.path, **{**spectrum.reading, "axis": kind})
             again.attrs.update({k: v for k, v in signal.attrs.items() if k == "wavelength" and k not in again.attrs})
             signal = again
         else:
@@ -225,6 +230,12 @@ class Curves:
             self.target = None
         if (self.model, self.methods, self.target, self.fill) != before:
             self.asking_changed.emit()
+
+    def why_not_set(self) -> str:
+        """Return in one sentence why the spectra of a layer cannot be asked about; empty where they can."""
+        if self.model is None:
+            return "Choose a model for spectra, or open one of your own."
+        return "" if self.methods else "Tick at least one method."
 
     def why_not(self) -> str:
         """Return in one sentence why nothing can be asked yet; empty where it can."""

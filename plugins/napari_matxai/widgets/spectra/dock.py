@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -30,6 +30,7 @@ from napari_matxai.widgets.progress import ProgressLine
 from napari_matxai.widgets.running import Runner
 from napari_matxai.widgets.spectra.exporting import ExportButton
 from napari_matxai.widgets.spectra.key import ColourKey
+from napari_matxai.widgets.spectra.linking import ViewerLink
 from napari_matxai.widgets.spectra.page import button
 from napari_matxai.widgets.spectra.page_explain import ExplainPage
 from napari_matxai.widgets.spectra.page_lines import LinesPage
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from napari_matxai.session.curves.lines import Mark, Sticks
     from napari_matxai.session.curves.spectrum import Spectrum
 
+LOW, NARROW = 420, 560
+"""Pixels below which plot and pages have no room above each other, or beside each other."""
 EMPTY = "Drop a spectrum on the viewer, or click into a spectrum image."
 
 
@@ -65,7 +68,9 @@ class SpectraDock(QWidget):
         self.runner = Runner(self.session, self)
         self.theme = theme_of(self.viewer)
         self.drawn: Drawn | None = None
-        self._sized = False
+        self._shape = (True, False)
+        self._docked = False
+        self._links: tuple[tuple[Any, Any], ...] = ()
         self.sticks: tuple[Sticks, ...] = ()
         self.plot = CurvePlot(self.theme)
         self.key = ColourKey(self.theme)
@@ -112,15 +117,15 @@ class SpectraDock(QWidget):
         frame.setWidgetResizable(True)
         frame.setFrameShape(QFrame.Shape.NoFrame)
         frame.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        left = QWidget()
-        column = QVBoxLayout(left)
+        self.graph = QWidget()
+        column = QVBoxLayout(self.graph)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.key)
         column.addWidget(frame, 1)
         column.addWidget(self.readout)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(left)
+        self.splitter.addWidget(self.graph)
         self.splitter.addWidget(self.pages)
         self.splitter.setStretchFactor(0, 1)
         self.splitter.setChildrenCollapsible(False)
@@ -149,8 +154,9 @@ class SpectraDock(QWidget):
         for signal, slot in self._links:
             signal.connect(slot)
         self.viewer.events.theme.connect(self._themed)
+        self.link = ViewerLink(self)
         self.runner.state_changed.connect(self.refresh_pages)
-        self.options.toggled.connect(self.pages.setVisible)
+        self.options.toggled.connect(self._share)
         self.plot.cursor_moved.connect(self._point)
         self.plot.regions_changed.connect(self._moved)
 
@@ -167,6 +173,8 @@ class SpectraDock(QWidget):
     def _chosen(self) -> None:
         self.explain.suit()
         self.refresh()
+        self.link.mark()
+        self.link.follow()
 
     def _answered(self, spectrum: Spectrum) -> None:
         if spectrum is self.curves.chosen or spectrum in self.curves.others:
@@ -292,26 +300,54 @@ class SpectraDock(QWidget):
             self.zones.view = self._measured(*self.plot.main.vb.viewRange()[0])
 
     def resizeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Put the pages beside the plot where it is wide, and below it where it is high."""
-        wide = self.width() > 1.1 * self.height() or self.height() < 420
-        way = Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical
-        if way != self.splitter.orientation() or not self._sized:
-            self._sized = True
-            self.splitter.setOrientation(way)
+        """Put the pages beside the plot where it is wide, and below it where it is high; where it is neither, in turn.
+
+        The pages then take the place of the plot for as long as *Options* is down.
+        """
+        low = self.height() < LOW
+        small = low and self.width() < NARROW
+        wide = low or self.width() > 1.1 * self.height()
+        if (wide, small) != self._shape:
+            self._shape = (wide, small)
+            self.splitter.setOrientation(Qt.Orientation.Horizontal if wide else Qt.Orientation.Vertical)
             whole = self.width() if wide else self.height() - 60
             pages = min(270, whole // 2) if wide else int(0.42 * whole)
             self.splitter.setSizes([whole - pages, pages])
-            lines = 1 if wide else 2
-            self.readout.setFixedHeight(lines * self.readout.fontMetrics().lineSpacing() + 4)
+            self.options.setChecked(not small)
+            self._share()
+        lines = 2 if self.width() < NARROW else 1
+        self.readout.setFixedHeight(lines * self.readout.fontMetrics().lineSpacing() + 10)
         super().resizeEvent(event)
 
+    def _share(self, *_: object) -> None:
+        """Show plot and pages, or one of them."""
+        self.pages.setVisible(self.options.isChecked())
+        self.graph.setVisible(not (self._shape[1] and self.options.isChecked()))
+
     def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Let go of everything before the window goes."""
+        self.close_down()
+        super().closeEvent(event)
+
+    def event(self, event: Any) -> bool:
+        """Let go of everything when napari takes the dock away: it then has no parent any more, and is not closed."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked and self._links:
+                self.close_down()
+                self.deleteLater()  # by Qt, in its own order: Python's would free the scene before its items
+        return bool(super().event(event))
+
+    def close_down(self) -> None:
         """Stop what is under way and let go of the session, the shelf and the viewer."""
         self.runner.wait()
         for signal, slot in self._links:
             signal.disconnect(slot)
-        self.viewer.events.theme.disconnect(self._themed)
-        super().closeEvent(event)
+        if self._links:
+            self.viewer.events.theme.disconnect(self._themed)
+            self.link.end()
+        self._links = ()
 
 
 def _is_loop(shown: Drawn | None) -> bool:

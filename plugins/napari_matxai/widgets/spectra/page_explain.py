@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QFormLayout, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QListWidget, QListWidgetItem
 
 from matxai.errors import MatxaiError
 from napari_matxai.session.curves.asking import ExplainCurves
 from napari_matxai.session.curves.known import CurveModel, about, models_for_curves
+from napari_matxai.session.curves.whole import ExplainSet, layer_to_explain
 from napari_matxai.session.explaining import known_methods, scores_text
 from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.spectra.page import Page, button, row
@@ -49,20 +50,26 @@ class ExplainPage(Page):
         self.colour_box = box("Which map colours the curve.")
         self.run_button = button("Explain", "Ask what decided in the marked spectrum.", self.explain)
         self.all_button = button("All shown", "Ask about every spectrum that is drawn.", self.explain_all)
+        self.set_button = button(
+            "Whole layer", "Ask about every spectrum of the layer; maps lie on it.", self.explain_set
+        )
+        self.follow = QCheckBox("explain what is clicked in a layer")
+        self.follow.setChecked(self.curves.follows)
         self.result = words(name="curve_result")
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Class", self.target_box)
         form.addRow("Colour", self.colour_box)
         self.add(
-            self.model_box, row(self.open_button), self.method_list, form, row(self.run_button, self.all_button),
-            self.result,
+            self.model_box, row(self.open_button), self.method_list, form,
+            row(self.run_button, self.all_button, self.set_button), self.follow, self.result,
         )  # fmt: skip
         self.column.addStretch(1)
         self.model_box.activated.connect(self._model)
         self.target_box.activated.connect(lambda *_: self.curves.ask(target=self.target_box.currentData()))
         self.method_list.itemChanged.connect(self._methods)
         self.colour_box.activated.connect(lambda *_: self.curves.draw(method=self.colour_box.currentData()))
+        self.follow.toggled.connect(self._follow)
         if self.curves.model is None and self.known:
             self.curves.ask(model=next(iter(self._suiting()), None))
         self.refresh()
@@ -82,6 +89,14 @@ class ExplainPage(Page):
         if best and self.known[best[0]].axis == chosen.dim:
             self.curves.ask(model=best[0])
 
+    def suits(self) -> bool:
+        """Whether the chosen model was made for the axis of the chosen spectrum, as far as its card tells."""
+        chosen, card = self.curves.chosen, self.known.get(self.curves.model or "")
+        return chosen is not None and card is not None and card.axis in ("", chosen.dim)
+
+    def _follow(self, on: bool) -> None:
+        self.curves.follows = on
+
     def refresh(self) -> None:
         """Show the model, its classes, the maps, and whether it can be asked."""
         curves = self.curves
@@ -95,11 +110,20 @@ class ExplainPage(Page):
             self.target_box.addItem(name, name)
         self.target_box.setCurrentIndex(max(0, self.target_box.findData(curves.target)))
         self._maps()
+        self.method_list.blockSignals(True)
+        for i in range(self.method_list.count()):
+            item = self.method_list.item(i)
+            item.setCheckState(Qt.CheckState.Checked if item.text() in curves.methods else Qt.CheckState.Unchecked)
+        self.method_list.blockSignals(False)
         why_not = curves.why_not()
         for one in (self.run_button, self.all_button):
             one.setEnabled(not why_not and not self.runner.busy)
         self.run_button.setToolTip(why_not or "Ask what decided in the marked spectrum.")
         self.all_button.setVisible(bool(curves.others))
+        layer = layer_to_explain(self.session)
+        self.set_button.setVisible(layer is not None)
+        self.set_button.setEnabled(not curves.why_not_set() and not self.runner.busy)
+        self.follow.setVisible(layer is not None)
         self.result.setText(why_not or self._said())
 
     def _maps(self) -> None:
@@ -163,6 +187,13 @@ class ExplainPage(Page):
         """Ask about every spectrum that is drawn."""
         chosen = self.curves.chosen
         self._start(ExplainCurves, (*([chosen] if chosen else []), *self.curves.others))
+
+    def explain_set(self) -> None:
+        """Ask about every spectrum of a layer."""
+        try:
+            self.runner.replace(ExplainSet(self.session))
+        except MatxaiError as error:
+            tell(str(error))
 
     def _start(self, question: type[ExplainCurves], spectra: tuple[object, ...]) -> None:
         try:

@@ -80,6 +80,10 @@ class CurvePlot(pg.GraphicsLayoutWidget):
             line.setZValue(6)
             line.setVisible(False)
             plot.addItem(line, ignoreBounds=True)
+        self.marker = pg.InfiniteLine(angle=90, movable=False)
+        self.marker.setVisible(False)
+        self.marker.setZValue(0.8)
+        self.main.addItem(self.marker, ignoreBounds=True)
         self.main.vb.sigRangeChanged.connect(self._moved)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -96,6 +100,7 @@ class CurvePlot(pg.GraphicsLayoutWidget):
         """Draw in other colours."""
         self.theme = self.zones.theme = theme
         self.setBackground(theme.ground)
+        self.marker.setPen(pg.mkPen(theme.zone, width=1.5))
         for plot, line in zip(self.plots, self.pointers, strict=True):
             line.setPen(pg.mkPen(*theme.ink, 120))
             for side in ("left", "bottom"):
@@ -177,6 +182,13 @@ class CurvePlot(pg.GraphicsLayoutWidget):
     def set_regions(self, regions: Sequence[tuple[float, float, str, bool]]) -> None:
         """Draw zones: from, to, name, and whether they are masked."""
         self.zones.set(regions)
+
+    def set_marker(self, place: float | None) -> None:
+        """Draw a line where the slice of the viewer lies on the axis; None takes it away."""
+        shown = place is not None and np.isfinite(place) and (self.drawn is None or self.drawn.loop is None)
+        self.marker.setVisible(bool(shown))
+        if shown:
+            self.marker.setPos(place)
 
     def view_all(self) -> None:
         """Bring everything into view."""

@@ -19,7 +19,7 @@ LETTER = 13
 """Room in pixels that an index needs along the axis."""
 TALL = 0.28
 PALE = 90
-PALE_ANSWERS = ("ignored", "not read")
+PALE_ANSWERS = ("ignored", "not read", "under another")
 
 
 class StickRow:
@@ -62,7 +62,7 @@ class StickRow:
 
     def title(self) -> str:
         """Return what stands above: the reference, and how many of its lines decided."""
-        said = [a for a in self.sticks.answers if a and a != "not read"]
+        said = [a for a in self.sticks.answers if a in ("relevant", "ignored")]
         if not said:
             return self.sticks.name
         return f"{self.sticks.name}   {said.count('relevant')} of {len(said)} lines relevant"

@@ -34,5 +34,8 @@ class CurveView(Protocol):
     def set_regions(self, regions: Sequence[tuple[float, float, str, bool]]) -> None:
         """Draw zones: from, to, name, and whether they are masked."""
 
+    def set_marker(self, place: float | None) -> None:
+        """Draw a line where the slice of the viewer lies; None takes it away."""
+
     def set_lines(self, sticks: Sequence[Sticks], marks: Sequence[Mark]) -> None:
         """Draw the lines of references, and what a comparison said of the curve's zones."""
