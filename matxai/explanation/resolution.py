@@ -119,7 +119,8 @@ def unresolved(
 
 def _extents(mask: npt.NDArray[np.bool_]) -> tuple[float, ...]:
     """How large the largest piece of a mask is along each axis, in pixels."""
-    pieces, count = ndimage.label(mask)
+    inside = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(mask))
+    pieces, count = ndimage.label(mask[inside])
     largest = 1 + int(np.argmax(np.bincount(pieces.ravel(), minlength=count + 1)[1:]))
     box = ndimage.find_objects(pieces)[largest - 1]
     return tuple(float(b.stop - b.start) for b in box)

@@ -110,7 +110,7 @@ class Masks:
     notes: tuple[str, ...] = ()
 
 
-def masks(drawing: Drawing, grid: Grid) -> Masks:
+def masks(drawing: Drawing, grid: Grid, most: int | None = None) -> Masks:
     """Return what was drawn as regions in an image's pixels.
 
     Parameters
@@ -119,6 +119,8 @@ def masks(drawing: Drawing, grid: Grid) -> Masks:
         The layer's regions.
     grid
         The image's pixels.
+    most
+        Stop at so many regions; by default all are returned.
 
     Raises
     ------
@@ -142,6 +144,8 @@ def masks(drawing: Drawing, grid: Grid) -> Masks:
             )
         regions.append(_region(drawing, number, mask))
         numbers.append(number)
+        if len(regions) == most:
+            break
     notes += _left_out(drawing, grid, empty)
     if not regions:
         raise RegionError(_nothing(drawing, grid, empty))

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from napari_matxai.session.explaining import Explained
     from napari_matxai.session.session import Session
 
-PIXELS = 2_000_000
-"""Labels of larger images are not counted while the brush moves."""
+PIXELS = 1_000_000
+"""Labels of larger images are not measured while the brush moves."""
+MOST = 8
+"""More regions are not measured while the user draws."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def measure(session: Session) -> Measured:
     placing = Placing.of(presenter.frame(layer), layer.name)
     selected = session.regions.choice.selected
     try:
-        found = masks(drawing_of(drawn, presenter.indices(drawn), selected=selected), Grid(placing, shape, step))
+        drawing = drawing_of(drawn, presenter.indices(drawn), selected=selected)
+        found = masks(drawing, Grid(placing, shape, step), MOST + 1)
     except RegionError as error:
         return Measured(str(error))
     size, unit = pixel_size(placing, 2)
@@ -55,7 +58,8 @@ def measure(session: Session) -> Measured:
     more = " ..." if len(found.regions) > 4 else ""
     what = "region" if len(areas) == 1 else "regions"
     count = len(found.regions)
-    text = f"{count} {what}: {', '.join(areas)}{more} {unit.replace('2', '²')}"
+    many = f"more than {MOST}" if count > MOST else str(count)
+    text = f"{many} {what}: {', '.join(areas)}{more} {unit.replace('2', '²')}"
     lines, too_small = [text, *found.notes], False
     explained = _explained(session, step)
     if explained is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,11 @@ from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
 
 if TYPE_CHECKING:
-    import weakref
+    from collections.abc import Callable
 
     from napari.layers import Layer
 
+    from napari_matxai.session.explaining import Explained
     from napari_matxai.session.masking import Masked
     from napari_matxai.session.session import Session
     from napari_matxai.session.suggesting import Suggested
@@ -63,6 +65,7 @@ class RegionsStep(Step):
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(self._measure)
         self._listened: Layer | None = None
+        self._looked_at: Callable[[], Explained | None] = lambda: None
         viewer = session.presenter.viewer
         self._events = (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.renamed)
         for event in self._events:
@@ -173,7 +176,7 @@ class RegionsStep(Step):
         self.layer_box.blockSignals(True)
         self.layer_box.clear()
         for layer in found:
-            self.layer_box.addItem(layer.name, _reference(layer))
+            self.layer_box.addItem(layer.name, weakref.ref(layer))
         wanted = fresh[-1] if fresh else chosen
         places = [i for i, la in enumerate(found) if la is wanted]
         if found:
@@ -218,8 +221,10 @@ class RegionsStep(Step):
         found = measure(self.session)
         self.drawn_text.setText(found.text)
         self.drawn_text.setVisible(bool(found.text))
-        if found.too_small and not self.runner.busy and self.session.explanation is not None:
-            self.runner.start(CellsQuestion(self.session.explanation))
+        explained = self.session.explanation
+        if found.too_small and explained is not None and not self.runner.busy and self._looked_at() is not explained:
+            self._looked_at = weakref.ref(explained)  # once: a network whose layers cannot be measured stays so
+            self.runner.start(CellsQuestion(explained))
 
     def _explained(self, answer: object) -> None:  # noqa: ARG002 - the session has it
         self._later()
@@ -284,6 +289,8 @@ class RegionsStep(Step):
         self.mask_button.setToolTip(why_not or "Replace the regions in the file's own pixels and ask the model again.")
         self.draw_button.setEnabled(there)
         self.suggest_button.setEnabled(there and idle)
+        if idle:
+            self._later()  # what could not be measured while another question ran
 
     def draw(self) -> None:
         """Add a layer of shapes on the image, ready for a rectangle."""
@@ -347,9 +354,3 @@ class RegionsStep(Step):
         ):
             signal.disconnect(slot)
         self.view.close_down()
-
-
-def _reference(layer: Layer) -> weakref.ref[Layer]:
-    import weakref
-
-    return weakref.ref(layer)
