@@ -10,7 +10,7 @@ import numpy as np
 from matxai.checks.fills import usual_fills
 from matxai.checks.perturbation import dense_output, filled_signal
 from matxai.checks.perturbing import perturb
-from matxai.errors import RegionError
+from matxai.errors import RegionError, TargetError
 from matxai.regions import Region
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class AskedAgain:
         The maps of that signal, of the same class as before; None where no methods were given.
     unresolved
         For each region that was given, what the old maps cannot tell of it.
+    notes
+        Why there are no new maps although some were asked for, in a sentence.
     """
 
     perturbation: Perturbation
@@ -56,6 +58,7 @@ class AskedAgain:
     signal: xr.DataArray
     explanation: xr.Dataset | None
     unresolved: tuple[tuple[Unresolved, ...], ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def change(self) -> Change:
@@ -71,6 +74,7 @@ def ask_again(
     before: xr.Dataset | None = None,
     methods: Sequence[Any] = (),
     target: Any = None,
+    score: str | int | None = None,
     action: str = "remove",
     fills: Sequence[str] | None = None,
     together: bool = True,
@@ -96,7 +100,10 @@ def ask_again(
         Whose maps are made of the changed signal, as :func:`matxai.explain` takes them; none by default.
     target
         What is explained, as :func:`matxai.explain` takes it; by default the class of ``before``, else the one on top
-        of the untouched signal. Of a dense output the class is read where it was on top before.
+        of the untouched signal. Of a dense output the class is read where it was on top before; of a detector it is the
+        number of a box.
+    score
+        Class whose score effects are of, by name or index; by default the one that is explained.
     action
         ``remove`` replaces the regions, ``keep`` replaces all the rest.
     fills
@@ -135,7 +142,7 @@ def ask_again(
         model,
         signal,
         asked,
-        target=_class_asked(target, before),
+        target=_class_asked(target, before) if score is None else score,
         action=action,
         fills=names,
         controls=controls,
@@ -147,21 +154,25 @@ def ask_again(
     shown = int(np.argmax(effects))
     mask = asked[shown].mask if action == "remove" else ~asked[shown].mask
     changed = filled_signal(signal, mask, names[0], (seed, shown, 0))
-    explanation = None
+    explanation: xr.Dataset | None = None
+    notes: tuple[str, ...] = ()
     if methods:
-        explanation = explain(
-            model,
-            changed,
-            methods=list(methods),
-            target=_target_again(model, signal, target, found.target),
-            seed=seed,
-            progress=progress,
-            cancel=cancel,
-            **explaining,
-        )
-    return AskedAgain(
-        found, tuple(asked), shown, names[0], changed, explanation, _too_fine(model, signal, given, before)
-    )
+        again = _target_again(model, signal, target, found.target)
+        try:
+            explanation = explain(
+                model,
+                changed,
+                methods=list(methods),
+                target=again,
+                seed=seed,
+                progress=progress,
+                cancel=cancel,
+                **explaining,
+            )
+        except TargetError as error:  # what was explained is gone with the region: an answer, and no fault
+            notes = (f"There is no new map: {error}",)
+    fine = _too_fine(model, signal, given, before)
+    return AskedAgain(found, tuple(asked), shown, names[0], changed, explanation, fine, notes)
 
 
 def united(regions: Sequence[Region]) -> Region:
@@ -206,13 +217,13 @@ def _target_again(model: Model, signal: xr.DataArray, target: Any, index: int) -
     """The target of the new maps: what was asked, of a dense output where its class was on top before."""
     if target is not None and not isinstance(target, str | int):
         return target
+    from matxai.engine import targets
+
     if model.task == "detection":
-        return target
+        return targets.detected(int(target or 0))
     top = dense_output(model, signal)
     if top is None:
         return index
-    from matxai.engine import targets
-
     return targets.region(top == index, index)
 
 

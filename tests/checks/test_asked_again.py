@@ -139,6 +139,53 @@ def test_a_region_finer_than_the_map_is_told_of() -> None:
     )
 
 
+class Boxes(nn.Module):
+    """A detector of what is bright: one box around it, none in the dark."""
+
+    def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        found = []
+        for one in x[:, 0]:
+            rows, columns = (one > 0.6).nonzero(as_tuple=True)
+            if not len(rows):
+                none = torch.zeros(0)
+                found.append({"boxes": torch.zeros(0, 4), "labels": none.long(), "scores": none})
+                continue
+            box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+            found.append({"boxes": box[None], "labels": torch.ones(1).long(), "scores": one[12:24, 8:20].mean()[None]})
+        return found
+
+
+def test_a_box_that_goes_with_the_region_is_an_answer_and_no_fault() -> None:
+    net = model(Boxes(), task="detection", scale="dtype")
+    kept = ask_again(net, picture(), disc(SHAPE, (32, 38), 4.0), methods=["saliency"], fills=["local_mean"], controls=0)
+    assert kept.explanation is not None
+    assert kept.notes == ()
+    gone = ask_again(net, picture(), window(), methods=["saliency"], fills=["local_mean"], controls=0)
+    assert gone.change.iou is not None
+    assert gone.change.iou[0] == 0
+    assert gone.explanation is None
+    assert gone.notes[0].startswith("There is no new map: ")
+
+
+def test_effects_may_be_of_another_class_than_the_one_that_is_explained() -> None:
+    from matxai.engine import targets
+
+    both = targets.contrast("window", "rest")
+    found = ask_again(
+        model(),
+        picture(),
+        window(),
+        target=both,
+        score="window",
+        methods=["saliency"],
+        fills=["local_mean"],
+        controls=0,
+    )
+    assert found.perturbation.target == 1
+    assert found.explanation is not None
+    assert "against" in provenance(found.explanation)["target"]["class"]
+
+
 def test_bad_questions_are_a_sentence() -> None:
     net, given = model(), picture()
     with pytest.raises(RegionError, match="There is no region to mask"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import runpy
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.masking import MaskQuestion
 from napari_matxai.session.measuring import measure
 from napari_matxai.session.resolving import CellsQuestion
+from napari_matxai.session.script import write_script
 from napari_matxai.session.session import Session
 from napari_matxai.session.suggesting import Search, SuggestQuestion
 
@@ -285,6 +287,43 @@ def test_what_cannot_be_asked_is_a_sentence() -> None:
         MaskQuestion(session)
     with pytest.raises(MatxaiError, match="Open an image first"):
         SuggestQuestion(session, Search())
+
+
+def test_the_session_as_a_script_gives_the_same_numbers(tmp_path, capsys) -> None:
+    session = opened(sample("pore_black"))
+    before = ask(session, ExplainQuestion(session))
+    ask(session, SuggestQuestion(session, Search("map_top", share=0.1)))
+    ask(session, SuggestQuestion(session, Search("image_objects", dark=True, least=60)))
+    shapes_in_um(session, [[30, 80], [60, 110]])
+    answer = ask(session, MaskQuestion(session))
+    script = write_script(session.journal.entries, tmp_path / "s.py")
+    known = runpy.run_path(str(script.path))
+    np.testing.assert_allclose(known["again"].change.effects, answer.asked.change.effects, rtol=1e-5)
+    assert answer.asked.change.sentence in capsys.readouterr().out
+    np.testing.assert_array_equal(known["regions"][0].mask, answer.masks.regions[0].mask)
+    saved = [matxai.load(p) for p in sorted((tmp_path / "s_results").iterdir())]
+    np.testing.assert_allclose(saved[0]["grad_cam"], before.explanation["grad_cam"], rtol=1e-5)
+    np.testing.assert_allclose(saved[1]["grad_cam"], answer.asked.explanation["grad_cam"], rtol=1e-4, atol=1e-6)
+
+
+def test_a_colour_image_is_masked_in_colour() -> None:
+    grey = np.asarray(matxai.read(sample("pore_black")))
+    values = np.stack([grey, grey // 2, grey], axis=-1)
+    spacing = {"y": 0.1, "x": 0.1}
+    session = Session(ViewerModel())
+    session.choose_model("defects")
+    data, keywords, _ = image_layer(
+        labelled(values, ("y", "x", "c"), spacing=spacing, units=dict.fromkeys("yx", "um")), "colour"
+    )
+    session.choose_layer(session.presenter.viewer.add_image(data, **keywords))
+    shapes_in_um(session, [[30, 80], [60, 110]])
+    answer = ask(session, MaskQuestion(session))
+    assert answer.masks.regions[0].area == 900
+    changed = next(la for la, role in zip(session.presenter.viewer.layers, roles(session), strict=True) if role)
+    assert changed.rgb
+    assert changed.data.shape == (160, 160, 3)
+    inside = answer.masks.regions[0].mask
+    np.testing.assert_array_equal(np.asarray(changed.data)[~inside], values[~inside])
 
 
 # -- suggestions -------------------------------------------------------------------------------------------------------

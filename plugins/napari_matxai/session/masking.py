@@ -82,8 +82,10 @@ class Masked:
 
     def class_name(self, index: int) -> str:
         """Return a class's name, or its number."""
-        classes = self.asked.perturbation.classes
-        return classes[index] if index < len(classes) else str(index)
+        from matxai.explanation.scores import class_name
+
+        classes, outputs = self.asked.perturbation.classes, self.asked.perturbation.before.scores.shape[1]
+        return class_name(classes, index, 1 if len(classes) == 1 else outputs)
 
     def called(self, number: int) -> str:
         """Return what the regions of a change are called."""

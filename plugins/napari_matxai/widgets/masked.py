@@ -110,7 +110,7 @@ class MaskedView(QWidget):
         told = [one.sentence for found in answer.asked.unresolved for one in found if one.sentence not in self._said]
         notes = [note for note in answer.masks.notes if note not in self._said]
         hint = [] if answer.before is not None else ["Explain the image first to see the new map beside the old one."]
-        self.sentence.setText("\n\n".join([change.sentence, *dict.fromkeys(told), *notes, *hint]))
+        self.sentence.setText("\n\n".join([change.sentence, *dict.fromkeys(told), *notes, *answer.asked.notes, *hint]))
 
 
 def _headline(answer: Masked, number: int) -> str:
@@ -118,6 +118,10 @@ def _headline(answer: Masked, number: int) -> str:
     change = answer.asked.perturbation[number]
     before = change.before
     old, (new, _) = int(before.top[0]), new_top(change)
+    if answer.model.task == "regression":
+        after = float(change.after.scores[:, change.target].mean())
+        values = f"<b>{before.scores[0, change.target]:.4g}</b> &rarr; <b>{after:.4g}</b>"
+        return f"{values}<br>{'without' if change.action == 'remove' else 'with nothing but'} {answer.called(number)}"
     done = "without" if change.action == "remove" else "with nothing but"
     which = answer.called(number)
     said = [f"<b>{answer.class_name(old)}</b>{_chance(before.probabilities, old)}"]
@@ -141,7 +145,8 @@ def _rows(answer: Masked, number: int) -> list[Row]:
     old = before.probabilities[0] if percent and before.probabilities is not None else before.scores[0]
     new = after.probabilities if percent and after.probabilities is not None else after.scores
     rows = []
-    for index in range(before.scores.shape[1]):
+    regression = answer.model.task == "regression"  # one value; its negation is no class
+    for index in [change.target] if regression else range(before.scores.shape[1]):
         changes = change.score_changes[:, index]
         told = ", ".join(f"{fill} {one:+.2f}" for fill, one in zip(change.fills, changes, strict=True))
         tip = f"score {before.scores[0, index]:.2f}; its change under each fill: {told}"
