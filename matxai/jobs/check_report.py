@@ -15,9 +15,12 @@ from matxai.report.verdicts import WORST_FIRST, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy.typing as npt
     import pandas as pd
+    import xarray as xr
 
     from matxai.checks.expect import Checked, Expectations, Judged
+    from matxai.checks.expect.document import Asks, AsksAbsence
     from matxai.checks.expect.records import SampleVerdict
     from matxai.jobs.data import Data
 
@@ -174,22 +177,39 @@ def _examples(one: Judged, worst: Sequence[SampleVerdict], asked: Expectations, 
     if leaf is None:
         return
     typical = [worst[len(worst) // 2]] if len(worst) > WORST + TYPICAL else []
-    from matxai.checks.expect.sample import Sample
-
-    labelled = data.labelled
-    mask = labelled.mask
     for sample, word in [*((s, "worst") for s in worst[:WORST]), *((s, "typical") for s in typical)]:
-        number = sample.number
-        signal = labelled.read(number)
-        own = None if mask is None else (lambda i=number: mask(i))
-        try:
-            region = leaf.where.region(Sample(number, sample.name, sample.label, signal, asked.base, own))
-        except MatxaiError:
-            region = None  # the verdict stands; a picture that can no longer be made is no reason to lose it
+        signal, outline = _placed(leaf, sample, asked, data)
         values = np.asarray(signal.values)
         if values.ndim - (signal.dims[-1] == "c") not in (1, 2):
             continue
-        outline = None if region is None else region.mask
         said = "" if sample.value is None else f"{one.kind.replace('_', ' ')} {sample.value:.3g}"
         caption = f"{sample.name}: {leaf.where.said}"
         yield Example(f"{sample.name} ({word})", said, (Shot(caption, values, outline),))
+
+
+def worst_of(
+    one: Judged, asked: Expectations, data: Data
+) -> tuple[str, xr.DataArray, npt.NDArray[np.bool_] | None] | None:
+    """Return the sample that speaks most against an expectation: its name, its signal, and the region in it.
+
+    None where no sample was judged, or the expectation is made of several. The region is None where it cannot be made.
+    """
+    leaf, worst = next((a for a in asked.leaves() if a.name == one.name), None), _ordered(one)
+    return (worst[0].name, *_placed(leaf, worst[0], asked, data)) if leaf is not None and worst else None
+
+
+def _placed(
+    leaf: Asks | AsksAbsence, sample: SampleVerdict, asked: Expectations, data: Data
+) -> tuple[xr.DataArray, npt.NDArray[np.bool_] | None]:
+    """A sample's signal, and the region of an expectation in it."""
+    from matxai.checks.expect.sample import Sample
+
+    labelled, number = data.labelled, sample.number
+    mask = labelled.mask
+    signal = labelled.read(number)
+    own = None if mask is None else (lambda: mask(number))
+    try:
+        region = leaf.where.region(Sample(number, sample.name, sample.label, signal, asked.base, own))
+    except MatxaiError:
+        region = None  # the verdict stands; a picture that can no longer be made is no reason to lose it
+    return signal, None if region is None else region.mask

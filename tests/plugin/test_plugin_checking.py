@@ -107,7 +107,7 @@ def test_leakage_of_a_folder_is_what_the_command_writes(session, folder, tmp_pat
     np.testing.assert_allclose(mask.extent.world, image.extent.world)
 
 
-def test_one_image_says_what_it_can_and_that_it_decides_nothing(session, tmp_path) -> None:
+def test_one_image_says_what_it_can_and_that_it_decides_nothing(session, tmp_path, capsys) -> None:
     shown(session)
     answer = ask(session, LeakageQuestion(session, Asking()))
     alone = artefacts_of_one(matxai.load_model("defects_leaky"), matxai.read(pore()))
@@ -120,6 +120,9 @@ def test_one_image_says_what_it_can_and_that_it_decides_nothing(session, tmp_pat
     with pytest.raises(MatxaiError, match="Choose a line"):
         ExampleQuestion(answer, 1)
     runpy.run_path(str(write_script(session.journal.entries, tmp_path / "s.py").path))
+    said = capsys.readouterr().out
+    assert f"{answer.answer} {answer.sentence}" in said
+    assert f"info_bar cannot tell {answer.rows[0].effect}" in said
 
 
 def test_expectations_on_the_folder_and_on_the_image(session, folder, tmp_path, capsys) -> None:
@@ -131,6 +134,11 @@ def test_expectations_on_the_folder_and_on_the_image(session, folder, tmp_path, 
     assert [(r.name, r.effect) for r in answer.rows] == [(f.name, f.verdict.effect) for f in theirs.findings]
     assert [r.answer for r in answer.rows][1] == "reported"
     assert answer.answer == theirs.answer
+    worst = answer.example(0)
+    numbers = {s.name: s for s in theirs.findings[0].samples}
+    assert numbers[worst.name].value == min(s.value for s in numbers.values() if s.value is not None)
+    assert worst.mask.any()
+    assert worst.mask.shape == worst.signal.shape
     dark = np.zeros((160, 160), np.uint8)
     dark[:138] = matxai.read(pore()).values[:138] < 40
     layer = session.presenter.viewer.add_labels(dark)

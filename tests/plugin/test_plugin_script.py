@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_matxai.layers.images import image_layer
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.journal import Code, Journal, Opened, Subject, call
+from napari_matxai.session.masking import MaskQuestion
 from napari_matxai.session.script import ScriptQuestion, write_script
 from napari_matxai.session.session import Session
 
@@ -61,8 +63,14 @@ def session() -> Session:
 def test_the_script_gives_the_same_maps_in_another_interpreter(session, tmp_path) -> None:
     from_file = sample("pore_black")
     shown(session, matxai.read(from_file), from_file)
-    session.choose(Choice(("grad_cam", "lrp"), "crack"))
+    session.choose(Choice(("grad_cam", "saliency"), "crack"))
     first = ask(session, ExplainQuestion(session))
+    # a region of it, masked
+    drawn = session.presenter.viewer.add_labels(np.pad(np.ones((30, 40), np.uint8), ((20, 110), (30, 90))))
+    drawn.scale, drawn.units = session.layer.scale, session.layer.units
+    session.regions.choose_layer(drawn)
+    session.regions.choice = replace(session.regions.choice, fills=("blur",), controls=4, selected=False)
+    masked = ask(session, MaskQuestion(session))
     # a stack that no file holds: its slice in view
     plane = matxai.read(sample("crack_framed")).values
     stack = labelled(
@@ -77,15 +85,16 @@ def test_the_script_gives_the_same_maps_in_another_interpreter(session, tmp_path
     second = ask(session, ExplainQuestion(session))
     script = ScriptQuestion(session, tmp_path / "my session.py").run(lambda *_: None, threading.Event())
     assert script.path == tmp_path / "my session.py"
-    assert [p.name for p in script.copies] == ["signal_1.nc"]
+    assert [p.name for p in script.copies] == ["masks_1.npy", "signal_2.nc"]
     assert not script.notes
     text = script.path.read_text()
     assert text.count("load_model") == 1
     assert str(from_file) in text
-    run_in_another_interpreter(script.path)
-    for number, answer in enumerate((first, second), start=1):
-        again = matxai.load(tmp_path / "my_session_results" / f"{number:02d}_result.nc")
-        assert list(again.data_vars) == ["grad_cam", "lrp"]
+    said = run_in_another_interpreter(script.path)
+    assert masked.asked.change.sentence in said
+    for name, answer in (("01_result", first), ("02_masked", masked.asked), ("03_result", second)):
+        again = matxai.load(tmp_path / "my_session_results" / f"{name}.nc")
+        assert list(again.data_vars) == ["grad_cam", "saliency"]
         for name in again.data_vars:
             np.testing.assert_allclose(again[name].values, answer.explanation[name].values, rtol=1e-5, atol=1e-7)
             np.testing.assert_allclose(again[name].x.values, answer.explanation[name].x.values)

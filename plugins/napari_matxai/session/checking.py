@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from napari.layers import Layer
 
-    from matxai.checks.expect import Checked
+    from matxai.checks.expect import Checked, Expectations
     from matxai.checks.leak import Leakage
     from matxai.jobs.data import Data
     from matxai.modelcard import Model
@@ -261,6 +261,7 @@ class ExpectationsQuestion(_Check):
             rows,
             folder,
             _notes(read),
+            lambda i: _worst(run.checked, asked, read, i),
         )
 
     @property
@@ -386,6 +387,14 @@ def _command(name: str, first: str, second: str | None, options: dict[str, Any],
 
 def _notes(data: Data) -> tuple[str, ...]:
     return (*data.labelled.notes, *(why if name in why else f"{name}: not used. {why}" for name, why in data.failures))
+
+
+def _worst(checked: Checked, asked: Expectations, data: Data, number: int) -> Shown | None:
+    """The sample that speaks most against an expectation, with the expectation's region."""
+    from matxai.jobs.check_report import worst_of
+
+    found = worst_of(checked.findings[number], asked, data)
+    return None if found is None else Shown(found[1], found[2], found[0])
 
 
 def _example(found: Leakage, data: Data, number: int) -> Shown | None:
