@@ -15,9 +15,10 @@ pytest.importorskip("napari", reason="the plugin's tests need napari")
 
 from napari.components import ViewerModel
 from napari_matxai.layers.images import image_layer
-from napari_matxai.session.checking import Asking, ExpectationsQuestion, LeakageQuestion
+from napari_matxai.session.checking import Asking, LeakageQuestion
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.drafting import DraftQuestion
+from napari_matxai.session.expecting import ExpectationsQuestion
 from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.reporting import ExampleQuestion, ReportQuestion
 from napari_matxai.session.script import write_script

@@ -21,8 +21,9 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from matxai.errors import MatxaiError
-from napari_matxai.session.checking import NO_IMAGE, NO_MODEL, Asking, ExpectationsQuestion, LeakageQuestion
+from napari_matxai.session.checking import NO_IMAGE, NO_MODEL, Asking, LeakageQuestion
 from napari_matxai.session.drafting import DraftQuestion
+from napari_matxai.session.expecting import ExpectationsQuestion
 from napari_matxai.session.reporting import ExampleQuestion, ReportQuestion
 from napari_matxai.session.script import ScriptQuestion
 from napari_matxai.widgets.findings import FindingsTable
