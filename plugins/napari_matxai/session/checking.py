@@ -47,7 +47,7 @@ class Asking:
 
 
 class Check:
-    """What checks hold, that of leakage and that of :mod:`expecting`: the model's name, the current image where it is asked about, the seed.
+    """What a check holds, here and in :mod:`expecting`: model, current image where it is asked about, settings.
 
     Raises
     ------
