@@ -39,6 +39,18 @@ class Net(nn.Module):
         return self.head(x.flatten(2).mean(2))
 
 
+class Binned(nn.Module):
+    """Cells of 4 pixels that divide the image: the first is centred on pixel 1.5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 4, 4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.conv(x)).mean((2, 3)))
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
@@ -94,15 +106,6 @@ def test_cells_that_divide_the_image_cover_it_to_its_edges() -> None:
     viewer = ViewerModel()
     image = add(viewer, signal())
 
-    class Binned(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(1, 4, 4, 4)
-            self.head = nn.Linear(4, 3)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.head(torch.relu(self.conv(x)).mean((2, 3)))
-
     (coarse,) = ask(viewer, image, net=Binned(), methods=["grad_cam"], layers=["conv"], upsample=False, target=0)
     np.testing.assert_allclose(coarse.scale, [2.0, 2.0])
     np.testing.assert_allclose(coarse.translate, 3.0 + (2.0 - 0.5) / 2)
@@ -128,11 +131,11 @@ def test_turned_sheared_and_mirrored_layers_keep_their_maps(turn, upsample) -> N
     viewer = ViewerModel()
     place = {"scale": (0.5, 0.25), "translate": (3.0, -2.0), "units": ("um", "um"), **turn}
     image = viewer.add_image(signal().values, **place)
-    (layer,) = ask(viewer, image, methods=["grad_cam"], layers=["second"], target=0, upsample=upsample)
-    step = 1 if upsample else 8
+    (layer,) = ask(viewer, image, net=Binned(), methods=["grad_cam"], layers=["conv"], target=0, upsample=upsample)
+    first, step = (0, 1) if upsample else (1.5, 4)
     mirrored = place["scale"][0] < 0  # the signal ascends: its first row is the layer's last
     for cell in ((0, 0), (2, 3), (5, 7)):
-        index = [step * c for c in cell]
+        index = [first + step * c for c in cell]
         expected = (47 - index[0], index[1]) if mirrored else index
         np.testing.assert_allclose(world(layer, *cell), world(image, *expected), atol=1e-6)
 
