@@ -5,6 +5,7 @@ from .drawn import over as over
 from .explaining import explain as explain
 from .files import load as load
 from .files import save as save
+from .parting import by_class as by_class
 from .predicting import Prediction as Prediction
 from .predicting import predict as predict
 from .resolution import Unresolved as Unresolved

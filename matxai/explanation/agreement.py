@@ -57,12 +57,17 @@ def agreement(maps: Mapping[str, xr.DataArray], dims: tuple[str, ...]) -> list[d
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float | None:
-    from scipy.stats import rankdata
-
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < 3:
         return None
-    x, y = rankdata(a[both]), rankdata(b[both])
+    x, y = _ranks(a[both]), _ranks(b[both])
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.corrcoef(x, y)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank of each value from 1 on; equal ones share the mean of theirs. Without importing scipy.stats."""
+    _, of, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2)[of])

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matxai.errors import SignalError
 from napari_matxai import versions
 from napari_matxai.clicks import on_click
 from napari_matxai.comparison import Comparison
-from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer, signal_of
+from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer
 from napari_matxai.layers.key import Key, key_of, ours
 from napari_matxai.layers.maps import map_layers
 from napari_matxai.layers.results import write_results
+from napari_matxai.layers.seen import seen_layers
 from napari_matxai.layers.suggested import digest, outline, region_labels
 from napari_matxai.layers.units import factor, plain
 from napari_matxai.layers.unseen import hatch_layer, unseen
 from napari_matxai.layers.updating import kept, own, updated
+from napari_matxai.layers.view import View
 from napari_matxai.legend import Legend
 
 if TYPE_CHECKING:
@@ -29,56 +29,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
 
+    from matxai.modelcard import Seen
     from napari_matxai.session.explaining import Explained, Source
     from napari_matxai.session.masking import Masked
     from napari_matxai.session.suggesting import Suggested
 
 #: roles of layers that show a result, and are nothing to draw on
 SHOWN = ("map", "changed", "seen", "unseen")
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """What is in view of a layer, held fast: its array (not copied, not read), its place, its slice.
-
-    Parameters
-    ----------
-    data
-        The layer's array, of its finest level.
-    frame
-        Where it lies.
-    step
-        Index of the slice in view along each axis before the last two.
-    rgb
-        Whether the last axis is colour.
-    attrs
-        The instrument's word and ``source``.
-    name
-        The layer's name.
-    """
-
-    data: Any
-    frame: Frame
-    step: tuple[int, ...]
-    rgb: bool
-    attrs: Mapping[str, Any]
-    name: str
-
-    def signal(self, kind: str) -> tuple[xr.DataArray, tuple[int, ...] | None]:
-        """Return the signal that a model of one kind can take, and the index of the slice that it is; may be slow.
-
-        Raises
-        ------
-        SignalError
-            If the layer has fewer axes than the model needs.
-        """
-        wanted = {"1d": 1, "2d": 2, "3d": 3}[kind]
-        n = len(self.frame.scale)
-        if n < wanted:
-            msg = f"The layer '{self.name}' has {n} axes and the model takes {wanted}. Choose another layer."
-            raise SignalError(msg)
-        step = self.step if wanted == 2 and n > 2 else None
-        return signal_of(self.data, self.frame, rgb=self.rgb, attrs=self.attrs, step=step), step
 
 
 class Presenter:
@@ -305,6 +262,24 @@ class Presenter:
                 layer.visible = True
         return shown
 
+    def show_seen(self, stages: Sequence[Seen], source: Source, step: tuple[int, ...] | None) -> list[Layer]:
+        """Put what the network saw beside the layer that it is of: each step a layer, the last one shown."""
+        if versions.closed(self.viewer):
+            return []
+        layer = source.layer()
+        there = layer is not None and layer in self.viewer.layers
+        name = layer.name if layer is not None and there else source.name
+        frame = self.frame(layer) if layer is not None and there else source.frame
+        made = seen_layers(stages, name, frame, step)
+        shown = []
+        for number, one in enumerate(made, 1):
+            shown.append(self.put(one, Key(source.identity, "seen", str(number)), visible=number == len(made)))
+        for old in [la for la in self.viewer.layers if _stage(la, source.identity) > len(made)]:
+            self.viewer.layers.remove(old)  # of another model, which has more steps
+        if shown:
+            self.viewer.layers.selection.active = shown[-1]
+        return shown
+
     def show_changed(self, masked: Masked) -> list[Layer]:
         """Put the changed image and its maps on the viewer, beside the old ones or in their place."""
         return self.comparison.show(masked)
@@ -386,6 +361,12 @@ class Presenter:
             if versions.identity(la) == key.source or ours(la).get("key", ("",))[0] == key.source
         ]
         return 1 + max(places) if places else len(self.viewer.layers)
+
+
+def _stage(layer: Layer, source: str) -> int:
+    """Return which step of the preprocessing of a source a layer shows; 0 for all others."""
+    key = key_of(layer)
+    return int(key.name) if key is not None and (key.source, key.role) == (source, "seen") else 0
 
 
 def _ours_still(layer: Layer) -> bool:

@@ -183,7 +183,13 @@ def frame_of(signal: xr.DataArray) -> Frame:
 
 
 def signal_of(
-    data: Any, frame: Frame, *, rgb: bool, attrs: Mapping[str, Any] | None = None, step: Sequence[int] | None = None
+    data: Any,
+    frame: Frame,
+    *,
+    rgb: bool,
+    attrs: Mapping[str, Any] | None = None,
+    step: Sequence[int] | None = None,
+    lazy: bool = False,
 ) -> xr.DataArray:
     """Return the signal that a layer shows: its whole data, or the plane of the current slice.
 
@@ -199,6 +205,8 @@ def signal_of(
         The instrument's word, where the layer has it.
     step
         Index of the current slice along each axis before the last two; None for the whole data.
+    lazy
+        Whether what is not in memory stays where it is until its values are asked for.
     """
     from matxai.signals import labelled
 
@@ -209,13 +217,22 @@ def signal_of(
         dims = dims[-2:]
     names = [*dims, "c"] if rgb else dims
     return labelled(
-        np.asarray(data),
+        _lazily(data) if lazy else np.asarray(data),
         names,
         spacing=dict(zip(dims, frame.scale, strict=True)),
         units=dict(zip(dims, frame.units, strict=True)),
         origin=dict(zip(dims, frame.translate, strict=True)),
         attrs={"pixel_size_source": "the layer in napari", **(attrs or {})},
     )
+
+
+def _lazily(data: Any) -> Any:
+    """Return an array as it is where it is NumPy's or dask's, else as dask's over it: nothing is read."""
+    if isinstance(data, np.ndarray) or hasattr(data, "dask"):
+        return data
+    import dask.array
+
+    return dask.array.from_array(data)
 
 
 def _distinct(labels: Sequence[str]) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from matxai.errors import MatxaiError
+from napari_matxai.layers.frame import dims_of
 from napari_matxai.session.journal import Code, Opened, Subject, call
+from napari_matxai.session.targets import Held, held
 
 if TYPE_CHECKING:
     import weakref
@@ -63,6 +66,10 @@ class Explained:
         The maps.
     seconds
         How long it took.
+    index
+        What was taken of the layer's data along its leading axes, by name: a number, or a range as (start, stop).
+    target
+        What was explained, with what it needs of the viewer.
     """
 
     source: Source
@@ -72,17 +79,27 @@ class Explained:
     choice: Choice
     explanation: xr.Dataset
     seconds: float
+    index: dict[str, Any] = field(default_factory=dict)
+    target: Held = field(default_factory=lambda: Held(None))
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What the explanation says of itself."""
+        from matxai.explanation import provenance
+
+        return provenance(self.explanation)
 
     @cached_property
     def subject(self) -> Subject:
         """The signal as a script finds it again; the first look at it reads all values: take it off the main thread."""
-        return Subject.of(self.signal, index=dict(zip(self.source.frame.axis_labels, self.step or (), strict=False)))
+        return Subject.of(self.signal, index=self.index)
 
 
 class ExplainQuestion:
     """The question what the network looked at in the chosen layer.
 
-    Made on the main thread from the session's choices; the layer's pixels are read when it runs.
+    Made on the main thread from the session's choices; the layer's pixels are read when it runs. Of a stack that is
+    explained slice by slice, what is done when it is cancelled is shown, and the rest is left empty.
 
     Raises
     ------
@@ -91,6 +108,7 @@ class ExplainQuestion:
     """
 
     title = "explain"
+    keeps_part = False
 
     def __init__(self, session: Session) -> None:
         why_not = session.why_not()
@@ -103,62 +121,106 @@ class ExplainQuestion:
         self.source = session.presenter.source(layer)
         self.view = session.presenter.view(layer)
         self.choice = session.choice
+        self.target = held(session.choice.target, session.presenter, layer, plane=True)
         self.settings = session.settings
 
-    def run(self, progress: Progress, cancel: Cancel) -> Explained:
-        """Load the model if need be, read the slice, and explain it."""
-        from matxai.explanation import explain
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keywords of ``matxai.explain`` beside model, signal, methods, target and layers."""
+        own = self.choice.options
+        seed = self.settings.seed if own.seed is None else own.seed
+        return {**own.told(), "seed": seed, "memory": self.settings.memory}
 
+    def run(self, progress: Progress, cancel: Cancel) -> Explained:
+        """Load the model if need be, read what is asked about, and explain it."""
+        progress(0, 0, "load the model" if self._models.loaded(self._name) is None else self.title)
         model = self._models.load(self._name, trust=self.settings.trust)
-        signal, step = self.view.signal(model.kind)
+        stack = self.view.is_stack(model.kind) and self.choice.extent.what != "slice"
+        signal, step, index = self.view.stack(self.choice.extent) if stack else self._plane(model)
+        self.keeps_part = stack
         started = time.monotonic()
-        explanation = explain(
-            model,
-            signal,
-            methods=list(self.choice.methods),
-            target=self.choice.target,
-            layers=list(self.choice.layers) if self.choice.layers else None,
-            seed=self.settings.seed,
-            memory=self.settings.memory,
-            progress=progress,
-            cancel=cancel,
-        )
-        found = Explained(self.source, step, signal, model, self.choice, explanation, time.monotonic() - started)
+        explanation = self.explained(model, signal, progress, cancel, stack=stack)
+        taken = time.monotonic() - started
+        found = Explained(self.source, step, signal, model, self.choice, explanation, taken, index, self.target)
         _ = found.subject  # worked out here, off the main thread
         return found
+
+    def _plane(self, model: Model) -> tuple[xr.DataArray, tuple[int, ...] | None, dict[str, Any]]:
+        signal, step = self.view.signal(model.kind)
+        return signal, step, dict(zip(dims_of(self.view.frame), step or (), strict=False))
+
+    def explained(
+        self, model: Model, signal: xr.DataArray, progress: Progress, cancel: Cancel, *, stack: bool = False
+    ) -> xr.Dataset:
+        """Return the maps: the one call of the library."""
+        from matxai.explanation import explain, explain_stack
+
+        asked = {
+            "methods": list(self.choice.methods),
+            "target": self.target.build(model, signal),
+            "layers": list(self.choice.layers) if self.choice.layers else None,
+            **self.options,
+            "progress": progress,
+            "cancel": cancel,
+        }
+        return explain_stack(model, signal, keep=True, **asked) if stack else explain(model, signal, **asked)
+
+    def let_go(self) -> None:
+        """Free what the engine prepared, after a cancel or where memory did not suffice."""
+        self._models.let_go(self._name)
 
     def show(self, session: Session, answer: Explained) -> None:
         """Lay the maps on the image and remember them."""
         session.presenter.show(answer)
         session.explanation = answer
+        self.note(session, answer)
+        session.explained.emit(answer)
+
+    def note(self, session: Session, answer: Explained, key: str = "") -> None:
+        """Write down what was asked, as Python."""
         choice = answer.choice
+        target, arrays, needs = self.target.python()
+        stack, arch = "planes_asked" in answer.about, self._models.architecture(self._name)
         asked = call(
-            "matxai.explain",
+            "explain_stack" if stack else "matxai.explain",
             Code("model"),
             Code("signal"),
             methods=list(choice.methods),
-            target=choice.target,
+            target=target,
             layers=list(choice.layers) if choice.layers else None,
-            seed=self.settings.seed,
-            memory=self.settings.memory,
+            **self.options,
         )
         session.journal.add(
             f"explain {answer.source.name}",
             f"result = {asked}",
+            needs=("import matxai", *needs, *(("from matxai.explanation import explain_stack",) if stack else ())),
             subject=answer.subject,
-            opened=Opened(self._name, loading_options(self.settings, answer.explanation)),
+            opened=Opened(self._name, loading_options(self.settings, answer.explanation, arch)),
+            arrays=arrays,
             saves=("result",),
+            key=key,
         )
-        session.explained.emit(answer)
 
 
-def loading_options(settings: Settings, explanation: xr.Dataset) -> tuple[tuple[str, Any], ...]:
+def loading_options(
+    settings: Settings, explanation: xr.Dataset, arch: str | None = None
+) -> tuple[tuple[str, Any], ...]:
     """Return what ``matxai.load_model`` was told beside the model's name, as far as it is not its default."""
     from matxai.explanation import provenance
 
     known = provenance(explanation)
-    told = {"trust": settings.trust, "device": known["device"], "precision": known["precision"]}
-    usual = {"trust": False, "device": "cpu", "precision": "float32"}
+    return _told(arch, settings, known["device"], known["precision"])
+
+
+def loading_of(model: Model, settings: Settings, arch: str | None) -> tuple[tuple[str, Any], ...]:
+    """Return the same of a model by which nothing was explained yet."""
+    tensor = next(iter([*model.module.parameters(), *model.module.buffers()]), None)
+    return _told(arch, settings, "cpu" if tensor is None else str(tensor.device), model.precision)
+
+
+def _told(arch: str | None, settings: Settings, device: str, precision: str) -> tuple[tuple[str, Any], ...]:
+    told = {"arch": arch, "trust": settings.trust, "device": device, "precision": precision}
+    usual = {"arch": None, "trust": False, "device": "cpu", "precision": "float32"}
     return tuple((name, value) for name, value in told.items() if value != usual[name])
 
 
@@ -173,13 +235,24 @@ def known_methods() -> dict[str, str]:
 
 
 def scores_text(explanation: xr.Dataset) -> str:
-    """Return the top classes of an explanation with their probabilities, a line each."""
+    """Return the top classes of an explanation with their probabilities, a line each; of a stack how often each is."""
     from matxai.explanation import provenance
 
-    scores: list[dict[str, Any]] = provenance(explanation).get("scores", [])
+    known = provenance(explanation)
+    if "planes" in known:
+        return _planes_text(known)
     lines = []
-    for row in scores[:5]:
+    for row in known.get("scores", [])[:5]:
         probability = row.get("probability")
         shown = "" if probability is None else f"  {100 * float(probability):.1f} %"
         lines.append(f"{row.get('class', row.get('index'))}{shown}  (score {float(row['logit']):.2f})")
+    return "\n".join(lines)
+
+
+def _planes_text(known: dict[str, Any]) -> str:
+    done, asked = known["planes"], known["planes_asked"]
+    tops = Counter(p["scores"][0]["class"] for p in done if p.get("scores"))
+    lines = [f"{name} on top in {n} of {len(done)} slices" for name, n in tops.most_common(5)]
+    if len(done) < asked:
+        lines.append(f"Cancelled: {len(done)} of {asked} slices are done, the others are empty.")
     return "\n".join(lines)

@@ -50,7 +50,7 @@ class Subject:
     paths
         Absolute paths of its files, several for a stack of files; empty for a layer that came from no file.
     index
-        What was taken of the file: the name of an axis and the place along it, for each axis that is gone.
+        What was taken of the file: the name of an axis, and the place along it or (start, stop) of a range.
     digest
         Of its values (:func:`digest_of`): the script is only given a file that holds the same.
     axes
@@ -62,7 +62,7 @@ class Subject:
     """
 
     paths: tuple[str, ...]
-    index: tuple[tuple[str, int], ...]
+    index: tuple[tuple[str, int | tuple[int, int]], ...]
     digest: str
     axes: tuple[tuple[str, float, float, str], ...] = ()
     reading: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Subject:
         signal: xr.DataArray,
         *,
         path: str | Sequence[str] | None = None,
-        index: Mapping[str, int] | None = None,
+        index: Mapping[str, int | tuple[int, int]] | None = None,
         reading: Mapping[str, Any] | None = None,
     ) -> Subject:
         """Return what a script needs to know of a signal; reads all its values, so ask off the main thread.
@@ -86,7 +86,7 @@ class Subject:
         path
             Its file or files; by default ``signal.attrs["path"]``.
         index
-            The slice that it is of what the file holds: ``{"z": 3}``.
+            The slice that it is of what the file holds, ``{"z": 3}``, or a range of it, ``{"z": (3, 8)}``.
         reading
             Keywords of ``matxai.read``, such as ``item``.
         """
@@ -94,8 +94,8 @@ class Subject:
         paths = [found] if isinstance(found, str | os.PathLike) else list(found or ())
         return cls(
             tuple(os.path.abspath(p) for p in paths),  # noqa: PTH100 - links are the user's to follow
-            tuple((str(dim), int(at)) for dim, at in (index or {}).items()),
-            digest_of(signal.values),
+            tuple((str(dim), at if isinstance(at, tuple) else int(at)) for dim, at in (index or {}).items()),
+            digest_of(signal.data),
             axes_of(signal),
             dict(reading or {}),
             None if paths else signal,
@@ -103,9 +103,11 @@ class Subject:
 
 
 def digest_of(values: Any) -> str:
-    """Return a checksum over type, shape and values of an array."""
-    plain = np.ascontiguousarray(values)
-    return hashlib.sha256(f"{plain.dtype.str}{plain.shape}".encode() + plain.tobytes()).hexdigest()
+    """Return a checksum over type, shape and values of an array; of a lazy one a part at a time is read."""
+    digest = hashlib.sha256(f"{np.dtype(values.dtype).str}{tuple(values.shape)}".encode())
+    for part in [values] if isinstance(values, np.ndarray) or not values.shape else values:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
 
 
 def axes_of(signal: xr.DataArray) -> tuple[tuple[str, float, float, str], ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matxai.modelcard import Model
+    from matxai.modelcard import Card, Model
 
 FIRST_MODEL = "defects"
 
@@ -25,6 +25,7 @@ class Models:
     def __init__(self, device: str = "cpu", precision: str = "float32") -> None:
         self._where = (device, precision)
         self._loaded: dict[tuple[str, str, str], Model] = {}
+        self._archs: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def known(self) -> dict[str, Path]:
@@ -32,6 +33,43 @@ class Models:
         from matxai.modelcard.finding import shipped_paths
 
         return dict(sorted(shipped_paths().items(), key=lambda model: (model[0] != FIRST_MODEL, model[0])))
+
+    def card(self, source: str) -> Card | None:
+        """Return a model's card without loading it, and without torch; None where only loading it tells.
+
+        Raises
+        ------
+        MatxaiError
+            If there is no such model, its file is none that is known, or its card is wrong.
+        """
+        from matxai.modelcard import read_card
+        from matxai.modelcard.contents import content_of
+        from matxai.modelcard.finding import find_model
+
+        path = find_model(source)
+        if path.is_dir():
+            return read_card(path)
+        content_of(path)
+        return None
+
+    def needs_architecture(self, source: str) -> bool:
+        """Return whether a file holds weights without their network, whose name has to be said."""
+        from matxai.modelcard.contents import Content, content_of
+        from matxai.modelcard.finding import find_model
+
+        path = find_model(source)
+        return path.is_file() and content_of(path) in (Content.SAFETENSORS, Content.CHECKPOINT)
+
+    def name_architecture(self, source: str, arch: str) -> None:
+        """Say of which network a file's weights are; holds from the next loading on."""
+        if self._archs.get(source) != arch:
+            self._archs[source] = arch
+            for key in [k for k in list(self._loaded) if k[0] == source]:
+                self._loaded.pop(key, None)
+
+    def architecture(self, source: str) -> str | None:
+        """Return of which network a file's weights were said to be."""
+        return self._archs.get(source)
 
     def loaded(self, source: str) -> Model | None:
         """Return a model if it was loaded before."""
@@ -46,7 +84,7 @@ class Models:
             self._loaded.pop(key, None)
         return True
 
-    def load(self, source: str, *, arch: str | None = None, trust: bool = False) -> Model:
+    def load(self, source: str, *, trust: bool = False) -> Model:
         """Return a model, loaded at its first use; nothing that its file holds is run unless ``trust`` allows it.
 
         Raises
@@ -62,6 +100,19 @@ class Models:
             key = (source, device, precision)
             if key not in self._loaded:
                 self._loaded[key] = load_model(
-                    source, arch=arch, trust=trust, device=choose(device), precision=precision
+                    source, arch=self._archs.get(source), trust=trust, device=choose(device), precision=precision
                 )
             return self._loaded[key]
+
+    def let_go(self, source: str) -> None:
+        """Free what the engine prepared of a model, and what a GPU holds in reserve; from the computing thread."""
+        model = self.loaded(source)
+        if model is None:
+            return
+        import torch
+
+        from matxai import forget
+
+        forget(model)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

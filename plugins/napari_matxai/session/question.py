@@ -24,6 +24,10 @@ class Question(Protocol):
 
     ``run`` touches no widget, viewer or layer. ``show`` gets what ``run`` returned, on the main thread; layers that
     were deleted or renamed meanwhile are its own affair.
+
+    Further attributes, where a question has them: ``quiet`` (nobody asked for it: it gives way to what somebody does,
+    and shows no progress), ``keeps_part`` (what ``run`` returned after a cancel is shown), ``let_go()`` (called in the
+    computing thread after a cancel or a failure: free what was prepared).
     """
 
     title: str

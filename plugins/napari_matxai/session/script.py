@@ -176,7 +176,7 @@ class _Writer:
             found = None
         if found is None:
             self.notes.append(CHANGED.format(path=subject.paths[0]))
-            chosen: dict[str, int] = dict(subject.index)
+            chosen: dict[str, Any] = _taken(subject)
             axes: tuple[Any, ...] = ()
         else:
             chosen, axes = found
@@ -230,25 +230,31 @@ def _sorted(needs: set[str]) -> list[str]:
     return [*own, "", *rest]
 
 
-def _held(source: Any, subject: Subject) -> tuple[dict[str, int], tuple[Any, ...]] | None:
+def _held(source: Any, subject: Subject) -> tuple[dict[str, Any], tuple[Any, ...]] | None:
     """What has to be taken of a file to get what was asked about, and that one's axes; None where it is not in it."""
     import matxai
 
     signal = matxai.read(source, **subject.reading)
     for chosen in _candidates(signal, subject):
         part = signal.isel(chosen)
-        if digest_of(part.values) == subject.digest:
+        if digest_of(part.data) == subject.digest:
             return chosen, axes_of(part)
     return None
 
 
-def _candidates(signal: xr.DataArray, subject: Subject) -> Iterator[dict[str, int]]:
+def _taken(subject: Subject) -> dict[str, Any]:
+    """What ``isel`` takes: a number for a slice, a slice for a range."""
+    return {dim: slice(*at) if isinstance(at, tuple) else at for dim, at in subject.index}
+
+
+def _candidates(signal: xr.DataArray, subject: Subject) -> Iterator[dict[str, Any]]:
     """Ways to take the slice: by the axes' names, else by their order (a layer's axes may be renamed); a channel."""
     dims = [str(d) for d in signal.dims]
-    named = dict(subject.index)
+    named = _taken(subject)
     if not set(named) <= set(dims):
         named = dict(zip([d for d in dims if d != "c"], named.values(), strict=False))
-    if all(0 <= at < signal.sizes[dim] for dim, at in named.items()):
+    last = {dim: at.stop - 1 if isinstance(at, slice) else at for dim, at in named.items()}
+    if all(0 <= at < signal.sizes[dim] for dim, at in last.items()):
         yield named
         if "c" in dims and "c" not in named:  # channels are layers of their own
             yield from ({**named, "c": k} for k in range(signal.sizes["c"]))

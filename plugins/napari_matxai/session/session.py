@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from matxai.errors import MatxaiError
+from napari_matxai import versions
 from napari_matxai.presenter import Presenter
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.curves.state import Curves
 from napari_matxai.session.journal import Journal
+from napari_matxai.session.kept import KeptMaps
 from napari_matxai.session.models import Models
 from napari_matxai.session.regions import Regions
 from napari_matxai.settings import Settings, read_settings, watch_settings
@@ -19,8 +22,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from matxai.modelcard import Model
+    from matxai.modelcard import Card, Model
     from napari_matxai.session.explaining import Explained
+    from napari_matxai.session.looking import Looked
     from napari_matxai.session.outcome import Outcome
 
 
@@ -36,13 +40,15 @@ class Session:
 
     Signals
     -------
-    layer_changed(), model_changed(), choice_changed(), explained(Explained), judged(Outcome), settings_changed()
+    layer_changed(), model_changed(), choice_changed(), explained(Explained), looked(), judged(Outcome),
+    settings_changed()
     """
 
     layer_changed = Signal()
     model_changed = Signal()
     choice_changed = Signal()
     explained = Signal(object)
+    looked = Signal()
     settings_changed = Signal()
     judged = Signal(object)
 
@@ -56,6 +62,9 @@ class Session:
         self.explanation: Explained | None = None
         self.outcome: Outcome | None = None
         self.regions = Regions()
+        self.kept = KeptMaps()
+        self._look: Looked | None = None
+        self._card: tuple[str | None, Card | None] | None = None
         self._layer: weakref.ref[Image] | None = None
         self._source: str | None = None
         if settings is None:
@@ -99,6 +108,30 @@ class Session:
     def model(self) -> Model | None:
         """The chosen model where it is loaded."""
         return self.models.loaded(self._source) if self._source is not None else None
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the chosen model, read without loading it; None where it has none, or a wrong one."""
+        if self._card is None or self._card[0] != self._source:
+            try:
+                card = self.models.card(self._source) if self._source is not None else None
+            except MatxaiError:
+                card = None
+            self._card = (self._source, card)
+        return self._card[1]
+
+    @property
+    def look(self) -> Looked | None:
+        """What the chosen model said of the chosen layer, None where it was not asked (or another one was)."""
+        found, layer = self._look, self.layer
+        if found is None or layer is None or found.source != self._source:
+            return None
+        return found if found.layer == versions.identity(layer) and found.model is self.model else None
+
+    def take_look(self, looked: Looked) -> None:
+        """Remember what the model said; those who show it are told."""
+        self._look = looked
+        self.looked.emit()
 
     # -- what is asked -------------------------------------------------------------------------------------------------
 

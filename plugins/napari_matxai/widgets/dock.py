@@ -46,7 +46,7 @@ class MatxaiDock(QWidget):
         for step in self.steps:
             column.addWidget(step)
         column.addStretch(1)
-        scroll = QScrollArea()
+        scroll = _Column()
         scroll.setWidget(page)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -62,3 +62,14 @@ class MatxaiDock(QWidget):
         for step in self.steps:
             step.close_down()
         super().closeEvent(event)
+
+
+class _Column(QScrollArea):
+    """Scrolls up and down alone: what is in it is never wider than the dock."""
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Keep the page as wide as there is room."""
+        super().resizeEvent(event)
+        viewport, page = self.viewport(), self.widget()
+        if viewport is not None and page is not None:
+            page.setFixedWidth(viewport.width())

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+COPY = "Copy details"
+
 
 def tell(sentence: str, details: str = "") -> None:
-    """Say what went wrong; the session goes on."""
+    """Say what went wrong; the session goes on.
+
+    Parameters
+    ----------
+    sentence
+        For the user.
+    details
+        For whom it is to be mended by: a button puts them on the clipboard, with the sentence above them.
+    """
     from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 
-    notice = Notification(sentence, NotificationSeverity.ERROR)
-    notice.details = details  # type: ignore[attr-defined] - the "copy details" action reads it
-    notification_manager.dispatch(notice)
+    def copy(_: Any) -> None:
+        from qtpy.QtWidgets import QApplication
+
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(f"{sentence}\n\n{details}")
+
+    actions = ((COPY, copy),) if details else ()
+    notification_manager.dispatch(Notification(sentence, NotificationSeverity.ERROR, actions))

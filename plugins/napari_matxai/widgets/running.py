@@ -6,36 +6,86 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QThread, Signal
+from qtpy.QtCore import QObject, Signal
 
 from matxai.errors import Cancelled, MatxaiError
+from napari_matxai.session.quiet import quiet
 from napari_matxai.widgets.notices import tell
 
 if TYPE_CHECKING:
     from napari_matxai.session.question import Question
     from napari_matxai.session.session import Session
 
+_engine = threading.Lock()
+"""One engine call at a time in this process: two docks share one processor or one GPU."""
+OFTEN = 0.05
+_jobs: set[_Job] = set()
+"""What is being computed: its Qt side must not go before its thread has ended, whatever becomes of the window."""
 
-class _Thread(QThread):
+
+class _Job(QObject):
+    """One question and the thread that computes it: Python's own, which a window that goes does not take with it."""
+
     progressed = Signal(int, int, str)
+    finished = Signal()
 
-    def __init__(self, question: Question, parent: QObject) -> None:
-        super().__init__(parent)
+    def __init__(self, question: Question) -> None:
+        super().__init__()
         self.question = question
         self.cancelled = threading.Event()
         self.answer: Any = None
-        self.error: BaseException | None = None
+        self.told: tuple[str, str] | None = None
+        self.stopped = False
+        self.thread_ = threading.Thread(target=self._run, name=f"matxai: {question.title}")
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """Compute from now on."""
+        _jobs.add(self)
+        self.thread_.start()
+
+    def _run(self) -> None:
         """Compute; whatever goes wrong is kept for the main thread, which alone may speak to the user."""
+        while not _engine.acquire(timeout=OFTEN):
+            if self.cancelled.is_set():
+                self.stopped = True
+                self.finished.emit()
+                return
+        try:
+            with quiet():
+                self._ask()
+        finally:
+            _engine.release()
+            self.finished.emit()
+
+    def _ask(self) -> None:
         try:
             self.answer = self.question.run(self.progressed.emit, self.cancelled)
+        except Cancelled:
+            self.stopped = True
         except Exception as error:  # noqa: BLE001 - kept, and told to the user by the main thread
-            self.error = error
+            # in words: the error itself would hold the frames, and with them what was being computed
+            self.told = _told(error)
+        if self.stopped or self.told is not None:
+            let_go = getattr(self.question, "let_go", None)
+            if let_go is not None:
+                let_go()
+
+
+class _Now:
+    """What a runner computes; held apart from it, so that it can be stopped when the runner is gone."""
+
+    job: _Job | None = None
+
+    def abandon(self, *_: object) -> None:
+        """Stop what is being computed: nobody waits for it any more."""
+        if self.job is not None:
+            self.job.cancelled.set()
 
 
 class Runner(QObject):
     """Runs a question, shows its answer in the session, and says how it went. Its signals arrive on the main thread.
+
+    A question that is ``quiet`` runs in the background: it does not count as busy, and gives way to any other.
 
     Parameters
     ----------
@@ -65,21 +115,39 @@ class Runner(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self._thread: _Thread | None = None
+        self._now = _Now()
         self._next: Question | None = None
+        self.destroyed.connect(self._now.abandon)  # the window went without a word
+
+    @property
+    def _job(self) -> _Job | None:
+        return self._now.job
 
     @property
     def busy(self) -> bool:
-        """Whether something is being computed."""
-        return self._thread is not None
+        """Whether something is being computed, or waits to be, that somebody asked for."""
+        running = self._job.question if self._job is not None else None
+        return any(q is not None and not is_quiet(q) for q in (running, self._next))
+
+    @property
+    def computing(self) -> bool:
+        """Whether anything is being computed, in the background as well."""
+        return self._job is not None
+
+    @property
+    def question(self) -> Question | None:
+        """What is being computed and was asked for by somebody."""
+        if self._job is None or is_quiet(self._job.question):
+            return self._next if self._next is not None and not is_quiet(self._next) else None
+        return self._job.question
 
     @property
     def title(self) -> str:
         """What is being computed."""
-        return self._thread.question.title if self._thread is not None else ""
+        return self.question.title if self.question is not None else ""
 
     def start(self, question: Question) -> None:
-        """Start a computation; one that is under way must have ended before.
+        """Start a computation; one that is under way must have ended before, one in the background gives way.
 
         Raises
         ------
@@ -89,59 +157,85 @@ class Runner(QObject):
         if self.busy:
             msg = "A computation is under way; cancel it or wait for it."
             raise RuntimeError(msg)
-        self._thread = _Thread(question, self)
-        self._thread.progressed.connect(self.progressed)
-        self._thread.finished.connect(self._ended)
-        self._thread.start()
-        self.state_changed.emit()
+        self.replace(question)
 
     def replace(self, question: Question) -> None:
         """Stop what is under way and start this in its place; of several that wait, the last one counts."""
-        if not self.busy:
-            self.start(question)
+        if self._job is None:
+            self._launch(question)
             return
         self._next = question
         self.cancel()
+        self.state_changed.emit()
+
+    def follow(self, question: Question) -> None:
+        """Start this in the background once what is under way has ended; of several that wait, the last one counts."""
+        if self._job is None:
+            self._launch(question)
+        elif self._next is None or is_quiet(self._next):
+            self._next = question
 
     def cancel(self) -> None:
         """Ask the engine to stop; it does so before its next pass."""
-        if self._thread is not None:
-            self._thread.cancelled.set()
+        if self._job is not None:
+            self._job.cancelled.set()
 
     def wait(self, milliseconds: int = 30000) -> None:
         """Stop and wait until the thread has ended: a thread must not outlive its window."""
-        self._next = None
-        if self._thread is not None:
-            self.cancel()
-            self._thread.wait(milliseconds)
-
-    def _ended(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is None:
+        job, self._now.job, self._next = self._job, None, None
+        if job is None:
             return
-        following, self._next = self._next, None
-        if following is not None:
-            self.start(following)
-        self._conclude(thread)
-        thread.deleteLater()
+        job.cancelled.set()
+        job.finished.disconnect(self._ended)
+        job.finished.connect(lambda: _jobs.discard(job))
+        job.thread_.join(milliseconds / 1000)
+        if not job.thread_.is_alive():
+            _jobs.discard(job)
         self.state_changed.emit()
 
-    def _conclude(self, thread: _Thread) -> None:
-        question, error = thread.question, thread.error
-        if error is None and not thread.cancelled.is_set():
+    def _launch(self, question: Question) -> None:
+        job = self._now.job = _Job(question)
+        if not is_quiet(question):
+            job.progressed.connect(self.progressed)
+        job.finished.connect(self._ended)
+        job.start()
+        if not is_quiet(question):
+            self.state_changed.emit()
+
+    def _ended(self) -> None:
+        job, self._now.job = self._job, None
+        if job is None:
+            return
+        _jobs.discard(job)
+        following, self._next = self._next, None
+        if following is not None:
+            self._launch(following)
+        self._conclude(job)
+        if not is_quiet(job.question):
+            self.state_changed.emit()
+
+    def _conclude(self, job: _Job) -> None:
+        question, told = job.question, job.told
+        part = job.answer is not None and getattr(question, "keeps_part", False)
+        if told is None and not job.stopped and (part or not job.cancelled.is_set()):
             try:
-                question.show(self.session, thread.answer)
+                question.show(self.session, job.answer)
             except Exception as late:  # noqa: BLE001 - told to the user; the session goes on
-                error = late
+                told = _told(late)
             else:
-                self.answered.emit(question, thread.answer)
+                self.answered.emit(question, job.answer)
                 return
-        if error is None or isinstance(error, Cancelled):
+        if told is None:
             self.cancelled.emit(question)
             return
-        sentence, details = _told(error)
-        tell(sentence, details)
-        self.failed.emit(question, sentence, details)
+        if not is_quiet(question):
+            tell(*told)
+        self.failed.emit(question, *told)
+
+
+def is_quiet(question: Question) -> bool:
+    """Whether nobody asked for a question: it runs in the background."""
+    return bool(getattr(question, "quiet", False))
 
 
 def _told(error: BaseException) -> tuple[str, str]:

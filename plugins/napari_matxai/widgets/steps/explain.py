@@ -1,26 +1,34 @@
-"""Step 3: methods, target, run."""
+"""Step 3: methods, layers, target, how much of a stack; run, or follow the hand."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QListWidget, QListWidgetItem, QPushButton
+from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from matxai.errors import MatxaiError
-from napari_matxai.session.explaining import ExplainQuestion, known_methods, scores_text
+from napari_matxai.session.choice import Choice
+from napari_matxai.session.explaining import ExplainQuestion
+from napari_matxai.session.live import Live
+from napari_matxai.session.looking import LookQuestion
+from napari_matxai.session.results import result_text, sanity_text
+from napari_matxai.widgets.extent_form import ExtentForm
+from napari_matxai.widgets.fold import Fold
+from napari_matxai.widgets.layer_tree import LayerTree
+from napari_matxai.widgets.method_list import MethodList
 from napari_matxai.widgets.notices import tell
+from napari_matxai.widgets.options_form import OptionsForm
 from napari_matxai.widgets.steps.step import Step
-from napari_matxai.widgets.words import box, words
+from napari_matxai.widgets.target_form import TargetForm
+from napari_matxai.widgets.words import words
 
 if TYPE_CHECKING:
     from napari_matxai.session.explaining import Explained
     from napari_matxai.session.session import Session
     from napari_matxai.widgets.running import Runner
 
-TOP = "the class on top"
-FIRST_CHOICE = ("grad_cam", "lrp", "input_x_gradient")
+ASK = "Show classes and layers"
+ASK_TIP = "Ask the model about this image: its classes with their scores, and the network's layers. One quick pass."
 
 
 class ExplainStep(Step):
@@ -28,59 +36,112 @@ class ExplainStep(Step):
 
     def __init__(self, session: Session, runner: Runner) -> None:
         super().__init__(3, "Explain", session, runner)
-        self.method_list = QListWidget()
-        self.method_list.setToolTip("Several methods share their passes through the network.")
-        for name, help_ in known_methods().items():
-            item = QListWidgetItem(name)
-            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setCheckState(Qt.CheckState.Checked if name in FIRST_CHOICE else Qt.CheckState.Unchecked)
-            item.setToolTip(help_)
-            self.method_list.addItem(item)
-        self.method_list.setMaximumHeight(150)
-        self.target_box = box("Which class's score is explained.")
-        form = QFormLayout()
-        form.addRow("Class", self.target_box)
+        self.method_list = MethodList()
+        self.method_list.choose(session.choice.methods)
+        self.target_form = TargetForm(session)
+        self.target_box = self.target_form.class_box
+        self.extent_form = ExtentForm(session)
+        self.ask_button = QPushButton(ASK)
+        self.ask_button.setToolTip(ASK_TIP)
+        self.tree = LayerTree()
+        self.options_form = OptionsForm(session.settings.seed)
+        self.live_box = QCheckBox("Live: follow slice, class and layer")
+        self.live_box.setToolTip("The map is made anew as you move through slices or choose another class or layer.")
         self.run_button = QPushButton("Explain")
         self.result_text = words(name="result_text")
-        self.add(self.method_list, form, self.run_button, self.result_text)
+        self.sanity_text = words(name="sanity_text")
+        self.layers_fold = Fold("Layers of the network", self.tree)
+        self.more_fold = Fold("More", self.options_form)
+        self.sanity_fold = Fold("How far to trust it", self.sanity_text)
+        self.sanity_fold.setVisible(False)
+        self.add(self.method_list, self.target_form, self.extent_form, self.ask_button, self.layers_fold)
+        self.add(self.more_fold, self.live_box, self.run_button, self.result_text, self.sanity_fold)
+        self.live = Live(session, runner.follow)
         self.method_list.itemChanged.connect(self._choose)
-        self.target_box.currentIndexChanged.connect(self._choose)
+        self.target_form.changed.connect(self._choose)
+        self.extent_form.changed.connect(self._choose)
+        self.tree.chosen.connect(self._choose)
+        self.options_form.changed.connect(self._choose)
+        self.live_box.toggled.connect(self._follow)
         self.run_button.clicked.connect(self.explain)
+        self.ask_button.clicked.connect(self.ask)
         runner.state_changed.connect(self.refresh)
-        session.layer_changed.connect(self.refresh)
+        session.layer_changed.connect(self._offer)
+        session.model_changed.connect(self._new_model)
         session.choice_changed.connect(self.refresh)
-        session.model_changed.connect(self._offer_classes)
+        session.looked.connect(self._offer)
         session.explained.connect(self._show)
-        self._offer_classes()
-        self._choose()
+        self._layers = session.presenter.viewer.layers.events
+        for event in (self._layers.inserted, self._layers.removed):
+            event.connect(self._redrawn)
+        self._new_model()
+
+    def close_down(self) -> None:
+        """Stop following the viewer."""
+        self.live.turn(on=False)
+        for event in (self._layers.inserted, self._layers.removed):
+            event.disconnect(self._redrawn)
 
     def chosen_methods(self) -> tuple[str, ...]:
-        """Return the methods that are ticked."""
-        items = [self.method_list.item(i) for i in range(self.method_list.count())]
-        return tuple(i.text() for i in items if i.checkState() == Qt.CheckState.Checked)
+        """Return the methods that are ticked, with the variants that are set."""
+        return self.options_form.methods(self.method_list.chosen())
 
-    def _offer_classes(self) -> None:
-        chosen = self.session.choice.target
-        model = self.session.model
-        self.target_box.blockSignals(True)
-        self.target_box.clear()
-        self.target_box.addItem(TOP, None)
-        for name in model.classes if model else ():
-            self.target_box.addItem(name, name)
-        self.target_box.setCurrentIndex(max(0, self.target_box.findData(chosen)))
-        self.target_box.blockSignals(False)
+    # -- what there is to choose -----------------------------------------------------------------------------------
+
+    def _new_model(self) -> None:
+        self.method_list.suit(self.session.model or self.session.card)
+        self._offer()
+
+    def _redrawn(self, _: object = None) -> None:
+        self.target_form.offer()
+
+    def _offer(self) -> None:
+        look = self.session.look
+        ticked = self.session.choice.layers or ()
+        rows, defaults = (look.rows, look.defaults) if look is not None else ((), ())
+        known = [r.name for r in rows]
+        self.tree.show_layers(rows, defaults, [name for name in ticked if name in known])
+        self.layers_fold.setVisible(bool(rows))
+        self.ask_button.setVisible(look is None)
+        self.target_form.offer()
+        self.extent_form.offer()
         self._choose()
         self.refresh()
+        if look is None:
+            self._look()
+
+    def _look(self) -> None:
+        """Ask for scores and layers in the background, where the model is there already: torch is not imported."""
+        if self.session.model is not None and self.session.layer is not None and not self.runner.computing:
+            self.runner.follow(LookQuestion(self.session, quiet=True))
+
+    def ask(self) -> None:
+        """Ask for scores and layers now; the model is loaded for it."""
+        try:
+            self.runner.replace(LookQuestion(self.session))
+        except MatxaiError as error:
+            tell(str(error))
 
     def _choose(self) -> None:
-        target = self.target_box.currentData()
-        self.session.choose(replace(self.session.choice, methods=self.chosen_methods(), target=target))
+        self.session.choose(
+            Choice(
+                self.chosen_methods(),
+                self.target_form.target(),
+                self.tree.layers() or None,
+                self.extent_form.extent(),
+                self.options_form.options(),
+            )
+        )
+
+    # -- asking ------------------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Say whether it can run."""
         why_not = self.session.why_not()
         self.say_why_not(why_not)
-        self.run_button.setEnabled(not why_not and not self.runner.busy)
+        ready = not why_not and not self.runner.busy
+        self.run_button.setEnabled(ready)
+        self.ask_button.setEnabled(ready)
         self.run_button.setToolTip(why_not or "Run the methods and lay the maps on the image.")
 
     def explain(self) -> None:
@@ -93,10 +154,12 @@ class ExplainStep(Step):
         self.result_text.setText("")
         self.runner.start(question)
 
+    def _follow(self, on: bool) -> None:
+        self.live.turn(on)
+
     def _show(self, answer: Explained) -> None:
-        maps = answer.explanation.data_vars
-        notes = [str(v.attrs["empty"]) for v in maps.values() if v.attrs.get("empty")]
-        lines = [scores_text(answer.explanation), f"{len(maps)} maps in {answer.seconds:.1f} s", *notes]
-        self.result_text.setText("\n".join(line for line in lines if line))
-        if self.target_box.count() == 1:
-            self._offer_classes()
+        self.result_text.setText(result_text(answer))
+        self.sanity_text.setText(sanity_text(answer))
+        self.sanity_fold.setVisible(bool(self.sanity_text.text()))
+        if self.session.look is None:
+            self._look()

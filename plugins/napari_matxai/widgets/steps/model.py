@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QPushButton, QWidget
 
 from matxai.errors import MatxaiError
+from napari_matxai.session.looking import LoadQuestion
+from napari_matxai.session.model_facts import facts_of_card, facts_of_model, known_architectures
+from napari_matxai.session.seeing import SeenQuestion
 from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
 
 if TYPE_CHECKING:
-    from matxai.modelcard import Model
+    from collections.abc import Sequence
+
     from napari_matxai.session.session import Session
     from napari_matxai.widgets.running import Runner
+
+FILES = "Models (matxai.yaml *.matxai *.pt2 *.safetensors *.pt *.pth *.ckpt *.onnx);;All files (*)"
 
 
 class ModelStep(Step):
@@ -27,49 +34,113 @@ class ModelStep(Step):
         for name in session.models.known():
             self.model_box.addItem(name, name)
         self.open_button = QPushButton("Open a model...")
-        self.open_button.setToolTip("A folder with matxai.yaml, a .matxai file, or an exported program (.pt2).")
+        self.open_button.setToolTip(
+            "matxai.yaml in a model's folder, a .matxai file, an exported program (.pt2), weights (.safetensors, .pt)."
+        )
+        self.seen_button = QPushButton("What it sees")
+        self.seen_button.setToolTip(
+            "Add what the network receives of the image as a layer, and each step of the preprocessing before it."
+        )
         self.text = words(name="model_text")
-        self.add(self.model_box, self.open_button, self.text)
+        self.doubts = words(name="model_doubts")
+        self.doubts.setVisible(False)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.open_button)
+        buttons.addWidget(self.seen_button)
+        self.add(self.model_box, self._architecture(), buttons, self.text, self.doubts)
         self.model_box.currentIndexChanged.connect(self._chosen)
         self.open_button.clicked.connect(self._ask)
+        self.seen_button.clicked.connect(self.see)
         session.model_changed.connect(self.refresh)
+        session.layer_changed.connect(self.refresh)
+        session.looked.connect(self.refresh)
         session.explained.connect(self.refresh)
+        runner.state_changed.connect(self.refresh)
         self._chosen()
 
+    def _architecture(self) -> QWidget:
+        """Return the field for the network's name, there where a file holds weights alone."""
+        self.arch_box = QComboBox()
+        self.arch_box.setEditable(True)
+        self.arch_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.arch_box.addItems(["", *known_architectures()])
+        self.arch_box.setToolTip("The file holds weights without their network: name it, as torchvision:resnet18.")
+        self.arch_button = QPushButton("Load")
+        self.arch_row = QWidget()
+        row = QHBoxLayout()
+        row.addWidget(self.arch_box, 1)
+        row.addWidget(self.arch_button)
+        form = QFormLayout(self.arch_row)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("network", row)
+        self.arch_row.setVisible(False)
+        self.arch_button.clicked.connect(self._named)
+        return self.arch_row
+
     def _ask(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a model", "", "Models (matxai.yaml *.matxai *.pt2);;All files (*)"
-        )
+        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", FILES)
         if path:
             self.open(Path(path).parent if Path(path).name == "matxai.yaml" else Path(path))
 
     def open(self, source: str | Path) -> str:
-        """Load a model from its card or file and choose it; return in one sentence why not where that fails."""
+        """Choose a model by its card or file; return in one sentence why not where it can be told at once.
+
+        Its card is read here; a file of the user's own is loaded in the background, and what is wrong with it then
+        comes as a notification.
+        """
+        name, models = str(source), self.session.models
         try:
-            model = self.session.models.load(str(source), trust=self.session.settings.trust)
+            card = models.card(name)
+            weights = models.needs_architecture(name)
         except MatxaiError as error:
             tell(str(error))
             return str(error)
-        index = self.model_box.findData(str(source))
+        index = self.model_box.findData(name)
         if index < 0:
-            self.model_box.addItem(model.name, str(source))
+            self.model_box.addItem(card.name if card is not None else Path(name).name, name)
             index = self.model_box.count() - 1
         self.model_box.setCurrentIndex(index)
+        if not weights and name not in models.known():
+            self.runner.replace(LoadQuestion(self.session, name))
         self.refresh()
         return ""
 
+    def _named(self) -> None:
+        source, arch = self.session.source, self.arch_box.currentText().strip()
+        if source is None or not arch:
+            tell("Name the network whose weights these are, as torchvision:resnet18 or smp:Unet?encoder=resnet34.")
+            return
+        self.session.models.name_architecture(source, arch)
+        self.runner.replace(LoadQuestion(self.session, source))
+
+    def see(self) -> None:
+        """Add what the network sees of the image in view."""
+        try:
+            self.runner.start(SeenQuestion(self.session))
+        except MatxaiError as error:
+            tell(str(error))
+
     def _chosen(self) -> None:
-        self.session.choose_model(self.model_box.currentData())
+        source = self.model_box.currentData()
+        self.session.choose_model(source)
+        if source is not None:
+            weights = self.session.models.needs_architecture(source)
+            self.arch_row.setVisible(weights)
+            self.arch_box.setCurrentText(self.session.models.architecture(source) or "" if weights else "")
 
     def refresh(self, _: object = None) -> None:
-        """Say what the model is."""
-        model = self.session.model
-        self.text.setText(_about(model) if model else "")
+        """Say what the model is, and whether the image suits it."""
+        model, card, look = self.session.model, self.session.card, self.session.look
+        rows = facts_of_model(model) if model is not None else facts_of_card(card) if card is not None else []
+        self.text.setText(
+            _table(rows) if rows else "It is loaded when it is first asked." if self.session.source else ""
+        )
+        why_not = self.session.why_not()
+        self.seen_button.setEnabled(not why_not and not self.runner.busy)
+        doubts = ([look.why_not] if look.why_not else list(look.doubts)) if look is not None else []
+        self.doubts.setText("\n".join(f"\u26a0 {sentence}" for sentence in doubts))
+        self.doubts.setVisible(bool(doubts))
 
 
-def _about(model: Model) -> str:
-    lines = [f"{model.task}, {model.kind}, classes: {', '.join(model.classes[:6])}"]
-    if model.sha256:
-        lines.append(f"weights {model.sha256[:12]}")
-    lines += list(model.assumptions)
-    return "\n".join(lines)
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    return "<br>".join(f"<b>{escape(heading)}</b> {escape(text)}" for heading, text in rows)
