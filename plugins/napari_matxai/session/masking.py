@@ -16,6 +16,7 @@ from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.placing import Placing, pixel_size
 from napari_matxai.session.explaining import loading_options
 from napari_matxai.session.journal import Code, Opened, Subject, call
+from napari_matxai.session.targets import held
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -156,7 +157,7 @@ class MaskQuestion:
         self._models, self._name = session.models, source
         self.choice = session.regions.choice
         self.settings = session.settings
-        self.asked = session.choice
+        self.target = held(session.choice.target, presenter, layer, plane=True)
         self.source = presenter.source(layer)
         self.view = presenter.view(layer)
         self.shape = presenter.shape(layer)
@@ -176,14 +177,14 @@ class MaskQuestion:
         grid = Grid(placing, self.shape, step)
         found = masks(self.drawing, grid)
         before = self._fitting(model, signal, step)
-        choice = before.choice if before is not None else self.asked
+        target = before.target if before is not None else self.target
         asked = ask_again(
             model,
             signal,
             found.regions,
             before=before.explanation if before is not None else None,
-            methods=list(choice.methods) if before is not None else (),
-            target=choice.target,
+            methods=list(before.choice.methods) if before is not None else (),
+            target=target.build(model, signal),
             action=self.choice.action,
             fills=self.choice.fills,
             together=self.choice.together,
@@ -228,6 +229,7 @@ class MaskQuestion:
 
     def _write_down(self, session: Session, answer: Masked) -> None:
         own = answer.before
+        target, arrays, needs = (own.target if own is not None else self.target).python()
         asked = call(
             "ask_again",
             Code("model"),
@@ -235,7 +237,7 @@ class MaskQuestion:
             Code("regions"),
             before=Code("result") if own is not None else None,
             methods=list(own.choice.methods) if own is not None else None,
-            target=own.choice.target if own is not None else self.asked.target,
+            target=target,
             action=answer.choice.action,
             fills=list(answer.choice.fills),
             together=answer.choice.together,
@@ -255,9 +257,9 @@ class MaskQuestion:
         session.journal.add(
             f"mask regions of {answer.masks.regions[0].evidence['layer']} and ask again",
             *lines,
-            needs=("from matxai.checks import ask_again", "from matxai.regions import Region"),
+            needs=("import matxai", "from matxai.checks import ask_again", "from matxai.regions import Region", *needs),
             subject=answer.subject,
             opened=Opened(self._name, loading_options(self.settings, explained) if explained is not None else ()),
-            arrays={"masks": np.stack([region.mask for region in answer.masks.regions])},
+            arrays={"masks": np.stack([region.mask for region in answer.masks.regions]), **arrays},
             saves=("masked",) if explained is not None else (),
         )
