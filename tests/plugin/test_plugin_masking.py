@@ -19,7 +19,7 @@ from napari_matxai.layers.key import key_of
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.masking import MaskQuestion
-from napari_matxai.session.measuring import measure
+from napari_matxai.session.measuring import Measuring
 from napari_matxai.session.resolving import CellsQuestion
 from napari_matxai.session.script import write_script
 from napari_matxai.session.session import Session
@@ -207,13 +207,13 @@ def test_labels_get_a_row_for_each_label(explained) -> None:
 def test_a_region_smaller_than_the_cell_is_told_while_it_is_drawn(explained) -> None:
     session, before = explained
     layer = shapes_in_um(session, [[50, 95], [54, 99]])
-    found = measure(session)
+    found = Measuring(session).run()
     assert found.too_small
     assert found.text.startswith(
         "1 region: 0.16 um²\nThe region measures 0.4 x 0.4 um (4 x 4 pixels), less than a cell"
     )
     ask(session, CellsQuestion(before))
-    found = measure(session)
+    found = Measuring(session).run()
     assert not found.too_small
     assert found.text.endswith("A map of the layer 'stages.0' could; its cells are 4 x 4 pixels.")
     answer = ask(session, MaskQuestion(session))

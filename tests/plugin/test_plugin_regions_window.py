@@ -35,7 +35,7 @@ def settle(dock) -> None:
     from qtpy.QtWidgets import QApplication
 
     QApplication.processEvents()
-    until(lambda: not dock.runner.busy and not dock.regions._timer.isActive())
+    until(lambda: not dock.runner.busy and not dock.regions.measuring)
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
@@ -19,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from matxai.errors import MatxaiError
 from napari_matxai.session.masking import MaskQuestion
-from napari_matxai.session.measuring import measure
+from napari_matxai.session.measuring import Measured, Measuring
 from napari_matxai.session.regions import known_fills
 from napari_matxai.session.resolving import CellsQuestion
 from napari_matxai.session.suggesting import Search, SuggestQuestion
@@ -50,6 +51,32 @@ PAUSE = 150
 """Milliseconds after the last stroke until what is drawn is measured."""
 
 
+_jobs: set[_Measurer] = set()
+"""What is being measured: its Qt side must not go before its thread has ended, whatever becomes of the window."""
+
+
+class _Measurer(QObject):
+    """Measures what is drawn in a thread of Python's own, which a window that goes does not take with it."""
+
+    finished = Signal()
+
+    def __init__(self, what: Measuring) -> None:
+        super().__init__()
+        self.found = Measured("")
+        self._what = what
+
+    def start(self) -> None:
+        """Measure from now on."""
+        _jobs.add(self)
+        threading.Thread(target=self._run, name="matxai: measure regions").start()
+
+    def _run(self) -> None:
+        try:
+            self.found = self._what.run()
+        finally:
+            self.finished.emit()
+
+
 class RegionsStep(Step):
     """Which regions, what stands in their place, and what the model says then."""
 
@@ -64,6 +91,7 @@ class RegionsStep(Step):
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
         self._timer.timeout.connect(self._measure)
+        self._job: _Measurer | None = None
         self._listened: Layer | None = None
         self._looked_at: Callable[[], Explained | None] = lambda: None
         viewer = session.presenter.viewer
@@ -217,8 +245,26 @@ class RegionsStep(Step):
         if not self._timer.isActive():
             self._timer.start()
 
+    @property
+    def measuring(self) -> bool:
+        """Whether what is drawn is about to be measured, or is being."""
+        return self._timer.isActive() or self._job is not None
+
     def _measure(self) -> None:
-        found = measure(self.session)
+        """Measure what is drawn, off the main thread: on a large image it takes longer than a frame."""
+        if self._job is not None:
+            self._later()
+            return
+        self._job = _Measurer(Measuring(self.session))
+        self._job.finished.connect(self._measured)
+        self._job.start()
+
+    def _measured(self) -> None:
+        job, self._job = self._job, None
+        if job is None:
+            return
+        found = job.found
+        _jobs.discard(job)
         self.drawn_text.setText(found.text)
         self.drawn_text.setVisible(bool(found.text))
         explained = self.session.explanation
@@ -338,6 +384,7 @@ class RegionsStep(Step):
     def close_down(self) -> None:
         """Stop listening to the viewer, the layer and the session."""
         self._timer.stop()
+        self._job = None
         self._listen(None)
         viewer, session = self.session.presenter.viewer, self.session
         for event in self._events:
