@@ -126,3 +126,27 @@ def is_dark(viewer: Any) -> bool:
 
     red, green, blue = get_theme(viewer.theme).background.as_rgb_tuple(alpha=False)
     return 0.299 * red + 0.587 * green + 0.114 * blue < 128
+
+
+def place_below(widget: Any, name: str, height: int) -> None:
+    """Put a plugin's dock below the canvas, where the user has not put it anywhere else before.
+
+    Parameters
+    ----------
+    widget
+        What the dock holds.
+    name
+        What napari calls the dock.
+    height
+        In pixels.
+    """
+    from napari.settings import get_settings
+    from qtpy.QtCore import Qt
+
+    known = getattr(get_settings().application, "plugin_widget_positions", {})
+    dock = widget.parent()
+    window = None if dock is None else dock.window()
+    if name in known or not hasattr(window, "resizeDocks") or dock.isFloating():
+        return
+    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+    window.resizeDocks([dock], [height], Qt.Orientation.Vertical)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 from pathlib import Path
 
@@ -197,6 +198,87 @@ def test_a_loop_is_coloured_along_its_course(tmp_path) -> None:
     np.testing.assert_allclose(loop.field, field)
     np.testing.assert_allclose(loop.values, density)
     assert (loop.x_label, loop.y_label) == ("H (A/m)", "B (T)")
+
+
+@pytest.mark.parametrize(
+    ("file", "label", "to", "there"),
+    [
+        ("raw_xrd_xps/xps/MgFe2O4_small.xy", "binding energy (eV)", "kinetic_energy", "kinetic energy (eV)"),
+        ("raw_xrd_xps/xrd/TwoTheta_scan_powder.rasx", "2θ (°)", "q", "q (Å⁻¹)"),
+        (
+            "raman_charisma/ICV_BW785/sCAL02_iRPlus785_Z100_100_9500ms.txt",
+            "Raman shift (cm⁻¹)",
+            "wavelength",
+            "wavelength (nm)",
+        ),
+    ],
+)
+def test_real_files_are_drawn_along_their_axis_and_along_another(session, data_dir, file, label, to, there) -> None:
+    path = data_dir / file
+    spectrum = session.curves.add(Spectrum(matxai.read(path, item=0), path.name, str(path)))
+    shown = drawn(spectrum, [], session.curves.look)
+    assert shown.along.label == label
+    np.testing.assert_array_equal(shown.lanes[0].heights, spectrum.signal.values)
+    assert shown.along.descends == (to == "kinetic_energy")
+    session.curves.draw(axis=to)
+    moved = drawn(spectrum, [], session.curves.look)
+    assert moved.along.label == there
+    whole = matxai.convert_axis(spectrum.signal, to, density=False)
+    np.testing.assert_allclose(np.sort(moved.along.places[np.isfinite(moved.along.places)]), whole[to].values)
+
+
+def test_a_real_current_is_a_loop_over_its_field(session, data_dir, tmp_path) -> None:
+    field = np.loadtxt(data_dir / "magnet_loops" / "transformer_meas.csv", max_rows=1)
+    density = 0.1 * np.sin(2 * np.pi * np.arange(field.size) / field.size)  # the set holds H alone; B is put beside it
+    path = tmp_path / "ferrite.csv"
+    np.savetxt(path, np.stack([field, density], axis=1), delimiter=",", header="H (A/m),B (T)", comments="")
+    spectrum = session.curves.add(Spectrum(matxai.read(path), path.name, str(path)))
+    assert spectrum.dim == "axis"
+    shown = drawn(spectrum, [], session.curves.look)
+    np.testing.assert_allclose(shown.lanes[0].places, field)
+    np.testing.assert_allclose(shown.lanes[0].heights, density)
+    assert shown.loop.x_label == "H (A/m)"
+    said = readout(spectrum, shown, (), float(field[40]), float(density[40]))
+    assert said.startswith(f"H = {field[40]:.5g}")
+    session.curves.draw(loop=False)
+    assert len(drawn(spectrum, [], session.curves.look).lanes) == 2
+
+
+def test_a_loops_colour_is_the_sum_over_its_channels(session) -> None:
+    from torch import nn
+
+    turn = np.linspace(0, 2 * np.pi, 64)
+    values = np.stack([1000 * np.sin(turn), 1.2 * np.sin(turn - 0.4)], axis=1)
+    signal = labelled(values, ("time", "c"), coords={"time": turn, "c": np.array(["H", "B"])}, units={"time": "s"})
+    signal = signal.assign_coords(field=("time", values[:, 0], {"units": "A/m"}))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(128, 2))
+    model = matxai.load_model(net, kind="1d", channels=2, classes=["soft", "hard"], scale="none")
+    session.models._loaded[("steel", *session.models._where)] = model
+    spectrum = session.curves.add(Spectrum(signal, "loop"))
+    session.curves.ask(model="steel", methods=("input_x_gradient",), target="hard")
+    ask(session, ExplainCurves(session))
+    shown = drawn(spectrum, [], session.curves.look)
+    weights = net[1].weight.detach().numpy()[1].reshape(2, 64)
+    expected = (weights * values.T).sum(axis=0)
+    np.testing.assert_allclose(shown.lanes[0].values, expected, rtol=1e-4, atol=1e-4)
+    assert shown.method == "Input × gradient, sum over 2 channels"
+
+
+def test_the_script_of_a_session_with_spectra_gives_the_same_numbers(session, opened, tmp_path, capsys) -> None:
+    from napari_matxai.session.script import write_script
+
+    session.curves.cut(opened, (Interval(24.5, 26.5),))
+    session.curves.ask(methods=("lrp",))
+    ask(session, AskAgain(session))
+    script = tmp_path / "session.py"
+    write_script(session.journal.entries, script)
+    runpy.run_path(str(script))
+    assert opened.again.change.sentence in capsys.readouterr().out
+    saved = [matxai.load(p) for p in sorted(tmp_path.rglob("*.nc"))]
+    maps = [ds["lrp"].values for ds in saved]
+    wanted = (opened.explained.explanation["lrp"].values, opened.again.explanation["lrp"].values)
+    assert len(maps) == 2
+    assert all(any(np.allclose(w, m, rtol=1e-4, atol=1e-6) for m in maps) for w in wanted)
 
 
 @pytest.mark.parametrize(

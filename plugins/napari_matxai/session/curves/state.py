@@ -226,7 +226,7 @@ class Curves:
         before = (self.model, self.methods, self.target, self.fill)
         for name, value in changed.items():
             setattr(self, name, value)
-        if changed.get("model", before[0]) != before[0]:
+        if self.model != before[0] and "target" not in changed:
             self.target = None
         if (self.model, self.methods, self.target, self.fill) != before:
             self.asking_changed.emit()

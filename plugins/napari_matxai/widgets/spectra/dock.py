@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from matxai.errors import MatxaiError
+from napari_matxai import versions
 from napari_matxai.session.curves.cursor import readout
 from napari_matxai.session.curves.drawn import along, drawn
 from napari_matxai.session.curves.lines import lines_for, marks_of, sticks_of
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from napari_matxai.session.curves.lines import Mark, Sticks
     from napari_matxai.session.curves.spectrum import Spectrum
 
+NAME, TALL = "Spectra (matxai)", 340
+"""What napari calls the dock, and how high it is at first."""
 LOW, NARROW = 420, 560
 """Pixels below which plot and pages have no room above each other, or beside each other."""
 EMPTY = "Drop a spectrum on the viewer, or click into a spectrum image."
@@ -332,12 +335,17 @@ class SpectraDock(QWidget):
     def event(self, event: Any) -> bool:
         """Let go of everything when napari takes the dock away: it then has no parent any more, and is not closed."""
         if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
+            if self.parent() is not None and not self._docked:
                 self._docked = True
-            elif self._docked and self._links:
+                QTimer.singleShot(0, self._place)  # a plot along an axis wants to be wide
+            elif self.parent() is None and self._docked and self._links:
                 self.close_down()
                 self.deleteLater()  # by Qt, in its own order: Python's would free the scene before its items
         return bool(super().event(event))
+
+    def _place(self) -> None:
+        if self._links:
+            versions.place_below(self, NAME, TALL)
 
     def close_down(self) -> None:
         """Stop what is under way and let go of the session, the shelf and the viewer."""

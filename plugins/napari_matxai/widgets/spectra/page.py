@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -49,6 +49,14 @@ class Page(QScrollArea):
 
     def refresh(self) -> None:
         """Show the session as it is now."""
+
+    def offer(self) -> None:
+        """Fill the lists that take their time: once, when the page is first seen or needed."""
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """Fill the lists."""
+        self.offer()
+        super().showEvent(event)
 
 
 def row(*parts: QWidget) -> QHBoxLayout:

@@ -32,10 +32,9 @@ class ExplainPage(Page):
 
     def __init__(self, session: Session, runner: Runner) -> None:
         super().__init__(session, runner)
-        self.known: dict[str, CurveModel] = models_for_curves(session.models)
+        self._offered = False
+        self.known: dict[str, CurveModel] = {}
         self.model_box = box("A model for spectra; it is loaded when it is first asked.")
-        for name, model in self.known.items():
-            self.model_box.addItem(f"{name}: {', '.join(model.classes)}" if model.classes else name, name)
         self.open_button = button("Open …", "A card's folder, a .matxai or a .pt2 that takes spectra.", self._ask)
         self.target_box = box("Which class's score is explained.")
         self.method_list = QListWidget()
@@ -70,6 +69,17 @@ class ExplainPage(Page):
         self.method_list.itemChanged.connect(self._methods)
         self.colour_box.activated.connect(lambda *_: self.curves.draw(method=self.colour_box.currentData()))
         self.follow.toggled.connect(self._follow)
+        self.refresh()
+
+    def offer(self) -> None:
+        """Offer the models that come along, by their cards."""
+        if self._offered:
+            return
+        self._offered = True
+        for name, model in models_for_curves(self.session.models).items():
+            if name not in self.known:
+                self.known[name] = model
+                self.model_box.addItem(f"{name}: {', '.join(model.classes)}" if model.classes else name, name)
         if self.curves.model is None and self.known:
             self.curves.ask(model=next(iter(self._suiting()), None))
         self.refresh()
@@ -82,6 +92,8 @@ class ExplainPage(Page):
 
     def suit(self) -> None:
         """Choose the model whose axis is that of the chosen spectrum, where the present one's is another."""
+        if self.curves.chosen is not None:
+            self.offer()
         chosen, now = self.curves.chosen, self.known.get(self.curves.model or "")
         if chosen is None or chosen.unnamed or (now is not None and now.axis in ("", chosen.dim)):
             return

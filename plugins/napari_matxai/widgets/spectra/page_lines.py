@@ -42,13 +42,14 @@ class LinesPage(Page):
         )  # fmt: skip
         self.column.addStretch(1)
         self.name.returnPressed.connect(self.add_named)
-        self._offer()
         self.refresh()
 
-    def _offer(self) -> None:
-        from matxai.reference import structures
+    def offer(self) -> None:
+        """Offer the names of structures."""
+        if self.name.completer() is None:
+            from matxai.reference import structures
 
-        self.name.setCompleter(QCompleter([*structures(), *EXAMPLES], self))
+            self.name.setCompleter(QCompleter([*structures(), *EXAMPLES], self))
 
     def add_named(self) -> None:
         """Add the reference that is written in the line."""

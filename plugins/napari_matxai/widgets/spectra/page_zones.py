@@ -37,8 +37,6 @@ class ZonesPage(Page):
         self.list.setMaximumHeight(104)
         self.fill_box = box("What stands in the place of the zones.")
         self.fill_box.addItem(ALL_FILLS, None)
-        for name in fills_for_curves():
-            self.fill_box.addItem(name.replace("_", " "), name)
         self.again_button = button(
             "Mask and ask again", "Replace the ticked zones, and ask the model what it says now.", self.ask_again
         )
@@ -58,6 +56,12 @@ class ZonesPage(Page):
         self.list.itemChanged.connect(self._ticked)
         self.fill_box.activated.connect(lambda *_: self.curves.ask(fill=self.fill_box.currentData()))
         self.refresh()
+
+    def offer(self) -> None:
+        """Offer the fills."""
+        if self.fill_box.count() == 1:
+            for name in fills_for_curves():
+                self.fill_box.addItem(name.replace("_", " "), name)
 
     # -- zones ---------------------------------------------------------------------------------------------------------
 
