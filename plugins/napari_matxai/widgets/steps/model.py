@@ -12,6 +12,7 @@ from matxai.errors import MatxaiError
 from napari_matxai.session.looking import LoadQuestion
 from napari_matxai.session.model_facts import facts_of_card, facts_of_model, known_architectures
 from napari_matxai.session.seeing import SeenQuestion
+from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from napari_matxai.session.session import Session
     from napari_matxai.widgets.running import Runner
+
+FIRST = ("answers", "takes", "runs on", "weights", "assumed")
+"""What is in sight about a model; the rest is folded away."""
 
 FILES = "Models (matxai.yaml *.matxai *.pt2 *.safetensors *.pt *.pth *.ckpt *.onnx);;All files (*)"
 
@@ -42,12 +46,14 @@ class ModelStep(Step):
             "Add what the network receives of the image as a layer, and each step of the preprocessing before it."
         )
         self.text = words(name="model_text")
+        self.more_text = words(name="model_more")
+        self.more_fold = Fold("About this model", self.more_text)
         self.doubts = words(name="model_doubts")
         self.doubts.setVisible(False)
         buttons = QHBoxLayout()
         buttons.addWidget(self.open_button)
         buttons.addWidget(self.seen_button)
-        self.add(self.model_box, self._architecture(), buttons, self.text, self.doubts)
+        self.add(self.model_box, self._architecture(), buttons, self.text, self.more_fold, self.doubts)
         self.model_box.currentIndexChanged.connect(self._chosen)
         self.open_button.clicked.connect(self._ask)
         self.seen_button.clicked.connect(self.see)
@@ -132,9 +138,13 @@ class ModelStep(Step):
         """Say what the model is, and whether the image suits it."""
         model, card, look = self.session.model, self.session.card, self.session.look
         rows = facts_of_model(model) if model is not None else facts_of_card(card) if card is not None else []
+        first = [row for row in rows if row[0] in FIRST]
+        rest = [row for row in rows if row[0] not in FIRST]
         self.text.setText(
-            _table(rows) if rows else "It is loaded when it is first asked." if self.session.source else ""
+            _table(first) if rows else "It is loaded when it is first asked." if self.session.source else ""
         )
+        self.more_text.setText(_table(rest))
+        self.more_fold.setVisible(bool(rest))
         why_not = self.session.why_not()
         self.seen_button.setEnabled(not why_not and not self.runner.busy)
         doubts = ([look.why_not] if look.why_not else list(look.doubts)) if look is not None else []
