@@ -16,7 +16,7 @@ pytest.importorskip("napari", reason="the plugin's tests need napari")
 from napari.components import ViewerModel
 from napari_matxai.layers.images import image_layer
 from napari_matxai.layers.key import key_of
-from napari_matxai.session.choice import Choice
+from napari_matxai.session.choice import Choice, Options
 from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.masking import MaskQuestion
 from napari_matxai.session.measuring import Measuring
@@ -24,6 +24,7 @@ from napari_matxai.session.resolving import CellsQuestion
 from napari_matxai.session.script import write_script
 from napari_matxai.session.session import Session
 from napari_matxai.session.suggesting import Search, SuggestQuestion
+from napari_matxai.session.targets import Against
 
 import matxai
 from matxai.checks import perturb
@@ -304,6 +305,23 @@ def test_the_session_as_a_script_gives_the_same_numbers(tmp_path, capsys) -> Non
     saved = [matxai.load(p) for p in sorted((tmp_path / "s_results").iterdir())]
     np.testing.assert_allclose(saved[0]["grad_cam"], before.explanation["grad_cam"], rtol=1e-5)
     np.testing.assert_allclose(saved[1]["grad_cam"], answer.asked.explanation["grad_cam"], rtol=1e-4, atol=1e-6)
+
+
+def test_a_class_against_another_is_masked_with_the_options_of_its_map(tmp_path) -> None:
+    session = opened(sample("pore_black"))
+    session.choose(Choice(("grad_cam",), Against("inclusion", "crack"), options=Options(relu=False, seed=5)))
+    ask(session, ExplainQuestion(session))
+    shapes_in_um(session, [[30, 80], [60, 110]])
+    answer = ask(session, MaskQuestion(session))
+    assert answer.class_name(answer.asked.change.target) == "inclusion"
+    assert answer.asked.explanation["grad_cam"].attrs["class"] == "inclusion against crack"
+        "class ", ""
+    )
+    assert float(answer.asked.explanation["grad_cam"].min()) < 0  # signed, as before
+    script = write_script(session.journal.entries, tmp_path / "s.py").path.read_text()
+    assert "score='inclusion'" in script
+    assert "relu=False" in script
+    assert "seed=5" in script
 
 
 def test_a_colour_image_is_masked_in_colour() -> None:

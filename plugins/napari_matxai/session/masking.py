@@ -16,7 +16,7 @@ from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.placing import Placing, pixel_size
 from napari_matxai.session.explaining import loading_options
 from napari_matxai.session.journal import Code, Opened, Subject, call
-from napari_matxai.session.targets import held
+from napari_matxai.session.targets import Against, DetectedBox, OverRegion, held
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,6 +123,15 @@ class Masked:
         return found
 
 
+def scored(target: Any) -> str | int | None:
+    """Return the class (of a detector the box) whose score stands for what is explained; None for the target itself."""
+    if isinstance(target, Against):
+        return target.a
+    if isinstance(target, OverRegion):
+        return target.name
+    return target.index if isinstance(target, DetectedBox) else None
+
+
 def new_top(change: Change) -> tuple[int, float]:
     """Return the class on top after a change, by the mean over its fills, and its probability; NaN for none."""
     chances = change.after.probabilities
@@ -185,11 +194,12 @@ class MaskQuestion:
             before=before.explanation if before is not None else None,
             methods=list(before.choice.methods) if before is not None else (),
             target=target.build(model, signal),
+            score=scored(target.target),
             action=self.choice.action,
             fills=self.choice.fills,
             together=self.choice.together,
             controls=self.choice.controls,
-            seed=self.settings.seed,
+            seed=self._seed(before),
             progress=progress,
             cancel=cancel,
             **self._explaining(before),
@@ -204,10 +214,16 @@ class MaskQuestion:
         return answer
 
     def _explaining(self, before: Explained | None) -> dict[str, Any]:
+        """The keywords of ``matxai.explain`` with which the maps were made before."""
         if before is None:
             return {}
         choice = before.choice
-        return {"layers": list(choice.layers) if choice.layers else None, "memory": self.settings.memory}
+        layers = list(choice.layers) if choice.layers else None
+        return {"layers": layers, **choice.options.told(), "memory": self.settings.memory}
+
+    def _seed(self, before: Explained | None) -> int:
+        own = before.choice.options.seed if before is not None else None
+        return self.settings.seed if own is None else own
 
     def _fitting(self, model: Model, signal: xr.DataArray, step: tuple[int, ...] | None) -> Explained | None:
         """The last explanation, if it is this model's of these pixels."""
@@ -238,11 +254,12 @@ class MaskQuestion:
             before=Code("result") if own is not None else None,
             methods=list(own.choice.methods) if own is not None else None,
             target=target,
+            score=scored((own.target if own is not None else self.target).target),
             action=answer.choice.action,
             fills=list(answer.choice.fills),
             together=answer.choice.together,
             controls=answer.choice.controls,
-            seed=self.settings.seed,
+            seed=self._seed(own),
             **self._explaining(own),
         )
         kinds = [(region.kind, region.source) for region in answer.masks.regions]
