@@ -75,7 +75,10 @@ class Check:
         return signal, Subject.of(signal, index=dict(zip(self.view.frame.axis_labels, step or (), strict=False)))
 
     def _opened(self) -> Opened:
-        return Opened.of(self.source, self._model(), trust=self.settings.trust)  # it is loaded by now
+        from napari_matxai.session.explaining import loading_of
+
+        arch = self._models.architecture(self.source)
+        return Opened(self.source, loading_of(self._model(), self.settings, arch))  # it is loaded by now
 
     @property
     def _about(self) -> str:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from matxai.modelcard import Model
-
 WIDTH = 100
 
 
@@ -137,15 +135,6 @@ class Opened:
 
     source: str
     options: tuple[tuple[str, Any], ...] = ()
-
-    @classmethod
-    def of(cls, source: str, model: Model, *, trust: bool = False) -> Opened:
-        """Return what a script needs to open a model as it was opened: where it runs, and in which precision."""
-        from matxai.explanation.recording import device_of
-
-        told = {"trust": trust, "device": device_of(model.module), "precision": model.precision}
-        usual = {"trust": False, "device": "cpu", "precision": "float32"}
-        return cls(source, tuple((name, value) for name, value in told.items() if value != usual[name]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QWidget,
 )
-from superqt import QCollapsible
 
 from matxai.errors import MatxaiError
 from napari_matxai.session.checking import NO_IMAGE, NO_MODEL, Asking, LeakageQuestion
@@ -27,6 +26,7 @@ from napari_matxai.session.expecting import ExpectationsQuestion
 from napari_matxai.session.reporting import ExampleQuestion, ReportQuestion
 from napari_matxai.session.script import ScriptQuestion
 from napari_matxai.widgets.findings import FindingsTable
+from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.light import Light
 from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.paths import PathLine
@@ -101,7 +101,7 @@ class CheckStep(Step):
 
     # -- what it is made of --------------------------------------------------------------------------------------------
 
-    def _options(self) -> QCollapsible:
+    def _options(self) -> Fold:
         self.group_line = QLineEdit()
         self.group_line.setPlaceholderText("column: group")
         self.group_line.setToolTip("The column that says which images are of one specimen: they are not independent.")
@@ -119,13 +119,7 @@ class CheckStep(Step):
         form.addRow("Specimen", self.group_line)
         form.addRow("Part", self.split_box)
         form.addRow("", self.thorough_box)
-        folded = QCollapsible("Options")
-        folded.layout().setContentsMargins(0, 0, 0, 0)
-        folded.layout().setSpacing(0)
-        folded.setDuration(0)
-        folded.setContent(page)
-        folded.collapse(animate=False)
-        return folded
+        return Fold("Options", page)
 
     def _result(self) -> QWidget:
         self.light = Light()
