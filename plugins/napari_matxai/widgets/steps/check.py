@@ -66,7 +66,7 @@ class CheckStep(Step):
         self.about = words(name="check_about")
         self.of_box = box("One image shows what happens in it; only a folder of labelled images decides.")
         self.of_box.addItem("the current image", IMAGE)
-        self.of_box.addItem("a folder of labelled images", FOLDER)
+        self.of_box.addItem("a labelled folder", FOLDER)
         self.data = PathLine("folder or table", DATA_TIP, files="Tables (*.csv *.tsv *.parquet)", folders=True)
         self.file = PathLine(
             "file of expectations", "A YAML file; see docs/expectations.md.", files="Expectations (*.yaml *.yml)"
@@ -144,7 +144,7 @@ class CheckStep(Step):
         return page
 
     def _keeping(self) -> QGridLayout:
-        self.maps_button = _button("Report of the maps...", "The last explanation with its evidence, as one HTML file.")
+        self.maps_button = _button("Report maps...", "The last explanation with its evidence, as one HTML file.")
         self.script_button = _button("Export as script...", "The Python that repeats this session.")
         grid = QGridLayout()
         grid.addWidget(self.maps_button, 0, 0)
