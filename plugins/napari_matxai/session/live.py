@@ -100,7 +100,7 @@ class LiveQuestion(ExplainQuestion):
         """Show the map if it is still what is asked for; one that comes late is dropped."""
         if asked_now(session) != self._now:
             return
-        session.presenter.show(answer)
+        session.presenter.show(answer, live=True)
         session.explanation = answer
         self.note(session, answer, key="live")
         session.explained.emit(answer)
