@@ -69,7 +69,7 @@ def cracks(image: FloatImage, rng: np.random.Generator, rows: int) -> Mask:
         middle = np.array([rng.uniform(0.3, 0.7) * rows, rng.uniform(0.3, 0.7) * width])
         opening = unit * rng.uniform(1.5, 2.6)
         for direction in (heading, heading + np.pi):
-            _walk(points, rng, middle, direction, opening, length=unit * rng.uniform(28, 70), generation=0)
+            walk(points, rng, middle, direction, opening, length=unit * rng.uniform(28, 70), generation=0)
     path = np.concatenate(points)
     path = path[(path[:, 0] > 1) & (path[:, 0] < rows - 2) & (path[:, 1] > -3) & (path[:, 1] < width + 3)]
     y, x = np.mgrid[0:height, 0:width]
@@ -83,7 +83,7 @@ def cracks(image: FloatImage, rng: np.random.Generator, rows: int) -> Mask:
     return np.asarray(inside, dtype=bool)
 
 
-def _walk(
+def walk(
     points: list[NDArray[np.float64]],
     rng: np.random.Generator,
     start: NDArray[np.float64],
@@ -108,7 +108,7 @@ def _walk(
         if generation < 2 and rng.random() < 0.010:
             side = here + rng.choice([-1, 1]) * rng.uniform(0.4, 1.1)
             left = length * (1 - number / steps)
-            _walk(points, rng, place, side, 0.75 * half, length=0.6 * left, generation=generation + 1)
+            walk(points, rng, place, side, 0.75 * half, length=0.6 * left, generation=generation + 1)
     points.append(np.array(arm))
 
 

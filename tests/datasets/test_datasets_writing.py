@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matxai_datasets import micrograph, micrographs, write
-from matxai_datasets.shipped import make_samples, make_spectra, samples
+from matxai_datasets.shipped import make_patterns, make_samples, make_spectra, make_volume, samples
 from matxai_datasets.writing import FLAVOURS, write_tiff
 
 import matxai
@@ -65,7 +65,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
 def test_the_shipped_samples_are_what_the_generator_gives(tmp_path: Path) -> None:
     listed = samples()
-    assert set(listed) == {"defects", "swapped_bar", "cracks", "xps_molybdenum"}
+    spectra = {"xps_molybdenum", "powder_phases"}
+    assert set(listed) == {"defects", "info_bar", "swapped_bar", "cracks", "ct_crack", *spectra}
     assert [path.stem for path in listed["swapped_bar"].paths] == ["pore_black", "pore_framed"]
     made = make_samples(tmp_path / "again")
     shipped = listed["defects"].paths
@@ -78,7 +79,7 @@ def test_the_shipped_samples_are_what_the_generator_gives(tmp_path: Path) -> Non
         assert here.attrs["pixel_size_source"].startswith("FEI")
     assert (made / "labels.csv").read_text() == listed["defects"].labels.read_text()
     folder = listed["defects"].labels.parent
-    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 200_000
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 700_000
 
 
 def test_the_swapped_pair_differs_in_the_bar_alone() -> None:
@@ -99,3 +100,28 @@ def test_the_shipped_spectra_are_what_the_generator_gives(tmp_path: Path) -> Non
     rows = list(csv.DictReader(shipped.labels.open(encoding="utf-8")))
     assert [row["class"] for row in rows] == ["Mo", "MoS2", "MoO3"]
     assert all((shipped.labels.parent / row["file"]).is_file() for row in rows)
+
+
+def test_the_shipped_patterns_are_what_the_generator_gives(tmp_path: Path) -> None:
+    shipped, made = samples()["powder_phases"], make_patterns(tmp_path / "again")
+    whole = matxai.read(list(shipped.paths))
+    assert whole.dims == ("sample", "two_theta")
+    assert whole.attrs["wavelength"] == 1.54056
+    again = matxai.read(sorted((made / "files").iterdir()))
+    assert float(abs(whole - again).max()) < 8 * float(again.max()) ** 0.5
+    rows = list(csv.DictReader(shipped.labels.open(encoding="utf-8")))
+    assert [row["class"] for row in rows] == 2 * ["anatase", "rutile", "zincite"]
+
+
+def test_the_shipped_stack_is_what_the_generator_gives_and_lies_in_micrometres(tmp_path: Path) -> None:
+    (path,), made = samples()["ct_crack"].paths, make_volume(tmp_path / "again")
+    here, again = matxai.read(path), matxai.read(made / "images" / path.name)
+    assert here.dims == ("z", "y", "x")
+    assert [here[d].attrs["units"] for d in here.dims] == ["um"] * 3
+    assert [float(here[d][1]) for d in here.dims] == [1.5] * 3
+    difference = np.abs(np.asarray(here).astype(int) - np.asarray(again).astype(int))
+    assert (difference > 1).mean() < 1e-3
+    mask = np.asarray(matxai.read(path.parents[1] / "masks" / path.name))
+    opened = mask.reshape(12, -1).sum(axis=1)
+    assert opened[0] == opened.max() > 400
+    assert not opened[-3:].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -118,6 +119,26 @@ def test_samples_show_what_they_are_for() -> None:
     assert [CLASSES[k] for k in sound(pair)] == ["pore", "pore"]
     every = np.stack([np.asarray(matxai.read(path)) for path in listed["defects"].paths])
     assert [CLASSES[k] for k in sound(every)] == [path.stem.split("_")[0] for path in listed["defects"].paths]
+
+
+def test_the_sample_stack_and_patterns_suit_their_models() -> None:
+    listed = samples()
+    model = matxai.load_model(shipped()[listed["ct_crack"].model])
+    (path,) = listed["ct_crack"].paths
+    stack, mask = matxai.read(path), np.asarray(matxai.read(path.parents[1] / "masks" / path.name)) > 0
+    planes = [model.module(model.preprocessing.prepare(stack.isel(z=k)).tensor)[0].argmax(0) for k in range(len(mask))]
+    found = np.stack(planes) == model.classes.index("crack")
+    wide = np.flatnonzero(mask.sum(axis=(1, 2)) > 150)
+    assert len(wide) >= 7
+    for k in wide:
+        assert (found[k] & mask[k]).sum() / (found[k] | mask[k]).sum() > 0.7
+    assert not found[-3:].any()  # closed: nothing is found
+    phases = matxai.load_model(shipped()[listed["powder_phases"].model])
+    for path in listed["powder_phases"].paths:
+        scores = phases.module(phases.preprocessing.prepare(matxai.read(path)).tensor)
+        with listed["powder_phases"].labels.open(encoding="utf-8") as table:
+            truth = {Path(row["file"]).name: row["class"] for row in csv.DictReader(table)}
+        assert phases.classes[int(scores.argmax())] == truth[path.name]
 
 
 def test_figures_on_the_cards_meet_their_marks() -> None:

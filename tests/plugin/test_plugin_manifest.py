@@ -7,7 +7,6 @@ import importlib.metadata
 import subprocess
 import sys
 
-import pint
 import pytest
 
 VERBS = {"Read", "Save", "Explain", "Open", "Mask", "Compare", "Suggest", "Check"}
@@ -47,16 +46,3 @@ def test_modules_of_the_manifest_import_neither_qt_nor_torch(manifest) -> None:
     code += "assert not heavy, heavy"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-1500:]
-
-
-def test_sample_data_open_as_calibrated_layers(manifest) -> None:
-    for sample in manifest.contributions.sample_data:
-        name = next(c.python_name for c in manifest.contributions.commands if c.id == sample.command)
-        module, _, function = name.partition(":")
-        layers = getattr(importlib.import_module(module), function)()
-        assert layers
-        for data, keywords, kind in layers:
-            assert kind == "image"
-            assert data.ndim == 2
-            assert all(pint.Unit(u).is_compatible_with("m") for u in keywords["units"])
-            assert keywords["axis_labels"] == ("y", "x")

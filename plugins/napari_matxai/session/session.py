@@ -9,6 +9,7 @@ from psygnal import Signal
 
 from matxai.errors import MatxaiError
 from napari_matxai import versions
+from napari_matxai.layers.key import ours
 from napari_matxai.presenter import Presenter
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.curves.state import Curves
@@ -67,6 +68,7 @@ class Session:
         self._card: tuple[str | None, Card | None] | None = None
         self._layer: weakref.ref[Image] | None = None
         self._source: str | None = None
+        self._followed: set[str] = set()
         if settings is None:
             watch_settings(self._read_settings)
 
@@ -89,7 +91,20 @@ class Session:
         """Ask about this layer from now on."""
         if layer is not self.layer or (layer is None and self._layer is not None):
             self._layer = weakref.ref(layer) if layer is not None else None
+            if layer is not None:
+                self._follow_sample(layer)
             self.layer_changed.emit()
+
+    def _follow_sample(self, layer: Image) -> None:
+        """Choose the model that a sample names, the first time that it is asked about; later choices are the user's."""
+        about, who = ours(layer), versions.identity(layer)
+        model = about.get("model")
+        if model is None or who in self._followed:
+            return
+        self._followed.add(who)
+        self.choose_model(str(model))
+        if "signal" in about:  # spectra: they are asked about in their own dock too
+            self.curves.ask(model=str(model))
 
     # -- model ---------------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,15 @@ class ModelStep(Step):
         session.looked.connect(self.refresh)
         session.explained.connect(self.refresh)
         runner.state_changed.connect(self.refresh)
+        session.model_changed.connect(self.follow)
+        self.follow()
         self._chosen()
+
+    def follow(self) -> None:
+        """Show the model that the session has chosen, as for a sample that names its own."""
+        index = self.model_box.findData(self.session.source) if self.session.source is not None else -1
+        if index >= 0 and index != self.model_box.currentIndex():
+            self.model_box.setCurrentIndex(index)
 
     def _architecture(self) -> QWidget:
         """Return the field for the network's name, there where a file holds weights alone."""
