@@ -44,6 +44,8 @@ class Search:
         Whether objects of the image are darker than their surroundings.
     least
         Objects of fewer pixels are left out.
+    kinds
+        Of artefacts, those that are wanted (``info_bar``); empty for all.
     """
 
     what: str = "artefacts"
@@ -51,6 +53,7 @@ class Search:
     share: float = 0.05
     dark: bool = False
     least: int = 16
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,14 +161,22 @@ class SuggestQuestion:
             found = found_artefacts(plane.values, facts)
         except RegionError as error:  # the instrument's word is of another picture: the pixels alone are asked
             found, note, named = found_artefacts(plane.values), f" {error} The pixels alone were asked.", "{}"
+        wanted = self.search.kinds or tuple(finders)
+        found = [region for region in found if region.kind in wanted]
         counts = Counter(region.kind for region in found)
         there = [f"{n} {NAMES[kind]}" if n > 1 else NAMES[kind] for kind, n in counts.items()]
-        missing = [NAMES[kind] for kind in finders if kind not in counts]
-        sentence = f"Found: {', '.join(there)}." if there else "Nothing was found that is not of the specimen."
+        missing = [NAMES[kind] for kind in wanted if kind not in counts]
+        nothing = "Nothing was found that is not of the specimen."
+        if self.search.kinds:
+            nothing = f"Not found in {self.source.name}: {', '.join(missing)}."
+        sentence = f"Found: {', '.join(there)}." if there else nothing
         if there and missing:
             sentence += f" Not found: {', '.join(missing)}."
         asked = f"regions = found_artefacts(signal.values, {named})"
-        return found, sentence + note, "found", asked, ("from matxai.regions import found_artefacts",)
+        if self.search.kinds:
+            asked += f"\nregions = [r for r in regions if r.kind in {self.search.kinds!r}]"
+        title = ", ".join(NAMES[kind] for kind in self.search.kinds) or "found"
+        return found, sentence + note, title, asked, ("from matxai.regions import found_artefacts",)
 
     def _map_top(self, plane: xr.DataArray) -> tuple[list[Region], str, str, str, tuple[str, ...]]:
         from matxai.regions import top_region
