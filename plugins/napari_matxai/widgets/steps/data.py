@@ -74,10 +74,13 @@ class DataStep(Step):
             event.disconnect(slot)
         self._unfollow()
 
-    def offer(self, event: object = None) -> None:  # noqa: ARG002 - napari passes its event
-        """Offer the image layers that are there now, and keep the choice."""
+    def offer(self, event: object = None) -> None:
+        """Offer the image layers that are there now, and keep the choice; a sample that is opened is chosen."""
         chosen = self.session.layer
         found = self.session.presenter.images()
+        new = getattr(event, "value", None)
+        if new in found and getattr(event, "type", "") == "inserted" and new.visible and "model" in ours(new):
+            chosen = new
         self.layer_box.blockSignals(True)
         self.layer_box.clear()
         for layer in found:
