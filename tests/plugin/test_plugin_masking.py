@@ -315,8 +315,6 @@ def test_a_class_against_another_is_masked_with_the_options_of_its_map(tmp_path)
     answer = ask(session, MaskQuestion(session))
     assert answer.class_name(answer.asked.change.target) == "inclusion"
     assert answer.asked.explanation["grad_cam"].attrs["class"] == "inclusion against crack"
-        "class ", ""
-    )
     assert float(answer.asked.explanation["grad_cam"].min()) < 0  # signed, as before
     script = write_script(session.journal.entries, tmp_path / "s.py").path.read_text()
     assert "score='inclusion'" in script
