@@ -128,25 +128,20 @@ def is_dark(viewer: Any) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 128
 
 
-def place_below(widget: Any, name: str, height: int) -> None:
-    """Put a plugin's dock below the canvas, where the user has not put it anywhere else before.
-
-    Parameters
-    ----------
-    widget
-        What the dock holds.
-    name
-        What napari calls the dock.
-    height
-        In pixels.
-    """
+def has_place(name: str) -> bool:
+    """Whether the user's napari knows where a plugin's dock was last; asked before the dock is added."""
     from napari.settings import get_settings
+
+    return name in getattr(get_settings().application, "plugin_widget_positions", {})
+
+
+def place_below(widget: Any, height: int) -> None:
+    """Put the dock that holds a widget below the canvas, so high in pixels."""
     from qtpy.QtCore import Qt
 
-    known = getattr(get_settings().application, "plugin_widget_positions", {})
     dock = widget.parent()
     window = None if dock is None else dock.window()
-    if name in known or not hasattr(window, "resizeDocks") or dock.isFloating():
+    if not hasattr(window, "resizeDocks") or dock.isFloating():
         return
     window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
     window.resizeDocks([dock], [height], Qt.Orientation.Vertical)

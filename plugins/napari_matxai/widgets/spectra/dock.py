@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from napari_matxai.session.curves.lines import Mark, Sticks
     from napari_matxai.session.curves.spectrum import Spectrum
 
-NAME, TALL = "Spectra (matxai)", 340
+NAME, TALL = "Spectra (matxai)", 360
 """What napari calls the dock, and how high it is at first."""
 LOW, NARROW = 420, 560
 """Pixels below which plot and pages have no room above each other, or beside each other."""
@@ -73,6 +73,7 @@ class SpectraDock(QWidget):
         self.drawn: Drawn | None = None
         self._shape = (True, False)
         self._docked = False
+        self._has_place = versions.has_place(NAME)
         self._links: tuple[tuple[Any, Any], ...] = ()
         self.sticks: tuple[Sticks, ...] = ()
         self.plot = CurvePlot(self.theme)
@@ -344,8 +345,8 @@ class SpectraDock(QWidget):
         return bool(super().event(event))
 
     def _place(self) -> None:
-        if self._links:
-            versions.place_below(self, NAME, TALL)
+        if self._links and not self._has_place:
+            versions.place_below(self, TALL)
 
     def close_down(self) -> None:
         """Stop what is under way and let go of the session, the shelf and the viewer."""

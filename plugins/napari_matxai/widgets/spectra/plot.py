@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import QSize, QTimer, Signal
 
 from napari_matxai.widgets.spectra import sticks as sticks_
 from napari_matxai.widgets.spectra import strips as strips_
@@ -208,6 +208,10 @@ class CurvePlot(pg.GraphicsLayoutWidget):
         )
         self.refit()
 
+    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """Return the size that it would like: pyqtgraph's own takes half of napari's window."""
+        return QSize(320, 240)
+
     # -- how it fits ---------------------------------------------------------------------------------------------------
 
     def _other(self, number: int) -> tuple[int, int, int]:
@@ -237,7 +241,7 @@ class CurvePlot(pg.GraphicsLayoutWidget):
         self.setMinimumHeight(LEAST_CURVE + least + AXIS * len(axes) + 8)
         part = 1.0 if usual == least else min(max((0.55 * room - least) / (usual - least), 0.0), 1.0)
         for number, plot in enumerate(self.plots):
-            plot.setVisible(plot in shown)
+            plot.setVisible(plot in shown and drawn is not None)
             last = plot in axes
             plot.showAxis("bottom", show=last)
             if last:

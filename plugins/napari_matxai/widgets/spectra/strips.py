@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import QRectF, Qt
-from qtpy.QtGui import QBrush, QColor
+from qtpy.QtGui import QBrush, QColor, QImage
 
 from napari_matxai.session.curves.colouring import levels, on_ground, palette
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 ROW = (24, 30)
 """Least and usual height of one strip with its name above, in pixels."""
+COLUMNS = 1600
+"""Of the picture that a strip is in view: as many as a wide screen has."""
 BAND = 0.5
 """Part of the row that the colours take."""
 
@@ -32,8 +33,11 @@ class StripItem(pg.GraphicsObject):
         order = order[np.isfinite(strip.places[order])]
         self._places, self._values = strip.places[order], strip.values[order]
         colours = on_ground(palette(signed=strip.signed, dark=theme.dark), theme.ground)
-        self._brushes = [QBrush(QColor(*(int(v) for v in c))) for c in colours]
-        self._cells: list[tuple[QRectF, int]] = []
+        # the last row is what -1 takes: nothing was seen there, and the hatch shows through
+        self._table = np.vstack([np.insert(colours, 3, 255, axis=1), np.zeros((1, 4), np.uint8)]).astype(np.uint8)
+        self._image = QImage()
+        self._extent = QRectF()
+        self._unseen: list[QRectF] = []
         self._bounds = QRectF()
         if self._places.size:
             low, high = float(self._places[0]), float(self._places[-1])
@@ -49,26 +53,30 @@ class StripItem(pg.GraphicsObject):
             first, last = np.searchsorted(self._places, view)
             inside = slice(max(int(first) - 1, 0), int(last) + 1)
         places, values = self._places[inside], self._values[inside]
-        self._cells = []
+        self._image, self._unseen = QImage(), []
         if places.size:
             borders, shown = pooled(places, values)
             level = levels(shown, self.strip.limits)
-            # neighbours of one level are one cell: most of a map is zero
-            starts = np.concatenate([[0], np.flatnonzero(np.diff(level)) + 1, [level.size]])
-            for a, b in itertools.pairwise(starts):
-                left, right = float(borders[a]), float(borders[b])
-                self._cells.append((QRectF(left, self.y0, right - left, BAND), int(level[a])))
+            left, right = float(borders[0]), float(borders[-1])
+            centres = left + (np.arange(COLUMNS) + 0.5) * (right - left) / COLUMNS
+            cell = np.clip(np.searchsorted(borders, centres) - 1, 0, level.size - 1)
+            pixels = np.ascontiguousarray(self._table[level[cell]])
+            format_ = QImage.Format.Format_RGBA8888
+            self._image = QImage(pixels.tobytes(), COLUMNS, 1, 4 * COLUMNS, format_).copy()
+            self._extent = QRectF(left, self.y0, right - left, BAND)
+            ends = np.flatnonzero(np.diff(np.concatenate([[False], level < 0, [False]]))).reshape(-1, 2)
+            self._unseen = [QRectF(borders[a], self.y0, borders[b] - borders[a], BAND) for a, b in ends]
         self.update()
 
     def paint(self, painter: Any, *_: Any) -> None:
-        """Paint the cells."""
-        painter.setPen(Qt.PenStyle.NoPen)
+        """Paint the colours, and the hatch where nothing was seen."""
         hatch = QBrush(QColor(*self.theme.curve), Qt.BrushStyle.BDiagPattern)
         hatch.setTransform(painter.transform().inverted()[0])  # else the pattern is stretched with the axis
-        for rect, level in self._cells:
-            painter.fillRect(rect, hatch if level < 0 else self._brushes[level])
-        pen = pg.mkPen(self.theme.curve, width=1)
-        painter.setPen(pen)
+        for rect in self._unseen:
+            painter.fillRect(rect, hatch)
+        if not self._image.isNull():
+            painter.drawImage(self._extent, self._image)
+        painter.setPen(pg.mkPen(self.theme.curve, width=1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(self._bounds)
 
