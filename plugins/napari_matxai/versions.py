@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 
 def show_scale_bar(viewer: Any) -> None:
-    """Show the scale bar, whose unit comes from the layers."""
+    """Show the scale bar, whose unit comes from the layers; none where the axes in view measure different things.
+
+    A bar of degrees along a set's samples would say nothing, and napari warns of it each time.
+    """
+    units = viewer.layers.units
+    if units is not None and len({units[i].dimensionality for i in viewer.dims.displayed}) > 1:
+        return
     canvas = getattr(viewer, "canvas", None)
     overlays = getattr(canvas, "overlays", None)
     bar = getattr(overlays, "scale_bar", None)

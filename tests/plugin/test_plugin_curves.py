@@ -407,3 +407,18 @@ def test_the_maps_of_a_set_lie_on_its_layer_and_are_those_of_each_spectrum(sessi
     again = ask(session, ExplainSet(session))
     assert sum("lrp" in la.name for la in session.presenter.viewer.layers) == 1
     assert again[0].explanation.sizes["sample"] == 3
+
+
+def test_a_set_of_spectra_has_no_scale_bar(session) -> None:
+    from napari_matxai.layers.images import image_layer
+
+    made = labelled(
+        np.ones((3, 50)),
+        ("sample", "energy"),
+        coords={"sample": np.array(["a", "b", "c"]), "energy": 700 + np.arange(50.0)},
+        units={"energy": "eV"},
+    )
+    session.presenter.add(image_layer(made, "set"))
+    viewer = session.presenter.viewer
+    bar = viewer.canvas.overlays.scale_bar if hasattr(viewer, "canvas") else viewer.scale_bar
+    assert not bar.visible
