@@ -80,8 +80,8 @@ def opened(files: list[Path], model: str, options: argparse.Namespace) -> tuple[
 
 
 def dock(options: argparse.Namespace) -> Path:
-    """A leaky twin on a pore: where it looks, and what it says when the info bar is gone."""
-    path = next(p for p in samples()["swapped_bar"].paths if p.stem == "pore_black")
+    """A leaky twin on pores: it looks at the info bar, calls them a crack, and no longer when the bar is gone."""
+    path = next(p for p in samples()["swapped_bar"].paths if p.stem == "pore_framed")
     viewer, panel = opened([path], "defects_leaky", options)
     panel.explain.explain()
     done(panel.runner)
@@ -100,14 +100,20 @@ def dock(options: argparse.Namespace) -> Path:
 
 def spectra(options: argparse.Namespace) -> Path:
     """Molybdenum trioxide: which lines decided."""
-    path = samples()["xps_molybdenum"].paths[2]
-    viewer, panel = opened([path], "states", options)
-    panel.close()
-    viewer.window.remove_dock_widget("all")
+    import napari
+    from napari_matxai.reader import read_layers
+
+    viewer = napari.Viewer(title="matxai")
+    viewer.theme = options.theme
+    viewer.window.resize(*(int(n) for n in options.size.split("x")))
+    read_layers(str(samples()["xps_molybdenum"].paths[2]))
     _, curves = viewer.window.add_plugin_dock_widget("matxai", "Spectra")
-    settle()
+    settle(1.0)
     curves.explain.explain()
     done(curves.runner)
+    curves.zones.suggest()
+    settle()
+    curves.lines.add("xps:Mo 3d")
     target = save(viewer, "spectra.png", options)
     viewer.close()
     return target

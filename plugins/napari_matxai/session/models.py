@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from napari_matxai.native import keep_apart
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -92,6 +94,7 @@ class Models:
         MatxaiError
             One sentence on what is wrong with it.
         """
+        keep_apart()
         from matxai.engine.devices import choose
         from matxai.modelcard import load_model
 

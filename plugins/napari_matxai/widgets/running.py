@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from matxai.errors import Cancelled, MatxaiError
+from napari_matxai.native import keep_apart
 from napari_matxai.session.quiet import quiet
 from napari_matxai.widgets.notices import tell
 
@@ -51,6 +52,7 @@ class _Job(QObject):
                 self.finished.emit()
                 return
         try:
+            keep_apart()
             with quiet():
                 self._ask()
         finally:
