@@ -1,4 +1,4 @@
-"""Mesa's LLVM and Triton's in one process end it: a model of torchvision is opened in a napari that draws in software."""
+"""Mesa's LLVM and Triton's end a process together: a model of torchvision where napari draws in software."""
 
 from __future__ import annotations
 
