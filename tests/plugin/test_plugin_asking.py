@@ -90,9 +90,9 @@ def test_a_shipped_models_facts_come_from_its_card_and_from_the_model_once_it_is
 
 def test_weights_without_their_network_are_loaded_once_it_is_named(tmp_path):
     from safetensors.torch import save_file
-    from torchvision.models import squeezenet1_1
 
-    save_file(squeezenet1_1(weights=None, num_classes=4).state_dict(), tmp_path / "net.safetensors")
+    shipped = matxai.load_model("defects")
+    save_file(shipped.module.state_dict(), tmp_path / "net.safetensors")
     session = session_with(plane())
     source = str(tmp_path / "net.safetensors")
     assert session.models.needs_architecture(source)
@@ -100,12 +100,12 @@ def test_weights_without_their_network_are_loaded_once_it_is_named(tmp_path):
     session.choose_model(source)
     with pytest.raises(MatxaiError, match="name it"):
         session.models.load(source)
-    session.models.name_architecture(source, "torchvision:squeezenet1_1")
+    session.models.name_architecture(source, "matxai:defect_resnet")
     model = session.models.load(source)
-    assert (model.channels, len(model.classes)) == (3, 4)
+    assert (model.channels, len(model.classes)) == (1, 3)
     answer = ask(ExplainQuestion(session), session)
-    assert answer.about["model"]["architecture"] == "torchvision:squeezenet1_1"
-    assert ("arch", "torchvision:squeezenet1_1") in session.journal.entries[-1].opened.options
+    assert answer.about["model"]["architecture"] == "matxai:defect_resnet"
+    assert ("arch", "matxai:defect_resnet") in session.journal.entries[-1].opened.options
 
 
 def test_a_look_gives_every_classs_score_and_the_tree_of_layers():

@@ -154,7 +154,7 @@ def _sheared(shear: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
 def _matrix(values: Any) -> Matrix | None:
     """Return a matrix as plain numbers; None for one that changes nothing."""
     values = np.asarray(values, float)
-    return None if np.allclose(values, np.eye(len(values)), atol=1e-12) else tuple(map(tuple, values.tolist()))
+    return None if np.abs(values - np.eye(len(values))).max() <= 1e-12 else tuple(map(tuple, values.tolist()))
 
 
 def dims_of(frame: Frame) -> tuple[str, ...]:
