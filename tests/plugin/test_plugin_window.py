@@ -208,3 +208,19 @@ def test_matxai_view_opens_files_with_the_dock() -> None:
         dock.close()
         viewer.close()
     assert napari_matxai.__name__ == "napari_matxai"
+
+
+def test_a_dock_that_napari_takes_away_lets_go_of_the_viewer_and_of_the_session(make_napari_viewer) -> None:
+    viewer = make_napari_viewer(show=True)
+    events = viewer.layers.events
+    before = len(events.inserted.callbacks)
+    _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
+    session = dock.session
+    assert len(events.inserted.callbacks) > before
+    viewer.window.remove_dock_widget(dock)
+    until(lambda: len(events.inserted.callbacks) == before)
+    assert [len(s) for s in (session.layer_changed, session.explained, session.looked, session.judged)] == [0] * 4
+    viewer.add_image(np.zeros((8, 9)))  # nobody of ours is asked any more
+    _, again = viewer.window.add_plugin_dock_widget("matxai", "Explain")
+    assert again.session is session
+    assert again.data.layer_box.count() == 1

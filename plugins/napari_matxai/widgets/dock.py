@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_matxai.session.sessions import session_of
@@ -30,6 +30,7 @@ class MatxaiDock(QWidget):
     """
 
     def __init__(self, viewer: napari.Viewer) -> None:
+        self._docked, self._open = False, False
         super().__init__()
         self.session = session_of(viewer)
         self.runner = Runner(self.session, self)
@@ -55,13 +56,30 @@ class MatxaiDock(QWidget):
         outer.addWidget(scroll)
         outer.addWidget(self.progress)  # always in sight, whatever was scrolled
         self.setMinimumWidth(300)
+        self._open = True
+
+    def close_down(self) -> None:
+        """Stop what is under way and let go of the session and the viewer."""
+        if self._open:
+            self._open = False
+            self.runner.wait()
+            for step in self.steps:
+                step.close_down()
 
     def closeEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
-        """Stop what is under way and let go of the viewer before the window goes."""
-        self.runner.wait()
-        for step in self.steps:
-            step.close_down()
+        """Let go of everything before the window goes."""
+        self.close_down()
         super().closeEvent(event)
+
+    def event(self, event: Any) -> bool:
+        """Let go of everything when napari takes the dock away: it then has no parent any more, and is not closed."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._docked = True
+            elif self._docked and self._open:
+                self.close_down()
+                self.deleteLater()
+        return bool(super().event(event))
 
 
 class _Column(QScrollArea):

@@ -166,22 +166,13 @@ class CheckStep(Step):
         self.maps_button.clicked.connect(self._report_maps)
         self.script_button.clicked.connect(self._export)
         for event in self._events:
-            event.connect(self._offer_masks)
-        self.session.layer_changed.connect(self.refresh)
-        self.session.model_changed.connect(self._offer_classes)
-        self.session.explained.connect(self._offer_classes)
-        self.session.judged.connect(self.show_outcome)
+            self.listen(event, self._offer_masks)
+        self.listen(self.session.layer_changed, self.refresh)
+        self.listen(self.session.model_changed, self._offer_classes)
+        self.listen(self.session.explained, self._offer_classes)
+        self.listen(self.session.judged, self.show_outcome)
         self.runner.state_changed.connect(self.refresh)
         self.runner.answered.connect(self._answered)
-
-    def close_down(self) -> None:
-        """Let go of the session and the viewer."""
-        for event in self._events:
-            event.disconnect(self._offer_masks)
-        self.session.layer_changed.disconnect(self.refresh)
-        self.session.model_changed.disconnect(self._offer_classes)
-        self.session.explained.disconnect(self._offer_classes)
-        self.session.judged.disconnect(self.show_outcome)
 
     # -- state ---------------------------------------------------------------------------------------------------------
 

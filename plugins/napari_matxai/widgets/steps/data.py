@@ -57,21 +57,19 @@ class DataStep(Step):
     def _listen(self) -> None:
         viewer = self.session.presenter.viewer
         events = viewer.layers.events
-        self._events = [(e, self.offer) for e in (events.inserted, events.removed, events.reordered, events.renamed)]
-        self._events.append((events.units, self.refresh))
-        for event, slot in self._events:
-            event.connect(slot)
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            self.listen(event, self.offer)
+        self.listen(events.units, self.refresh)
         self._unfollow = self.session.presenter.follow(self._moved)
         self.layer_box.currentIndexChanged.connect(self._chosen)
-        self.session.layer_changed.connect(self.refresh)
+        self.listen(self.session.layer_changed, self.refresh)
         self.adopt_button.clicked.connect(self.adopt)
         self.pixels_button.clicked.connect(self.count_pixels)
         self.undo_button.clicked.connect(self.undo)
 
     def close_down(self) -> None:
         """Stop listening to the viewer."""
-        for event, slot in self._events:
-            event.disconnect(slot)
+        super().close_down()
         self._unfollow()
 
     def offer(self, event: object = None) -> None:

@@ -66,21 +66,20 @@ class ExplainStep(Step):
         self.run_button.clicked.connect(self.explain)
         self.ask_button.clicked.connect(self.ask)
         runner.state_changed.connect(self.refresh)
-        session.layer_changed.connect(self._offer)
-        session.model_changed.connect(self._new_model)
-        session.choice_changed.connect(self.refresh)
-        session.looked.connect(self._offer)
-        session.explained.connect(self._show)
+        self.listen(session.layer_changed, self._offer)
+        self.listen(session.model_changed, self._new_model)
+        self.listen(session.choice_changed, self.refresh)
+        self.listen(session.looked, self._offer)
+        self.listen(session.explained, self._show)
         self._layers = session.presenter.viewer.layers.events
         for event in (self._layers.inserted, self._layers.removed):
-            event.connect(self._redrawn)
+            self.listen(event, self._redrawn)
         self._new_model()
 
     def close_down(self) -> None:
         """Stop following the viewer."""
         self.live.turn(on=False)
-        for event in (self._layers.inserted, self._layers.removed):
-            event.disconnect(self._redrawn)
+        super().close_down()
 
     def chosen_methods(self) -> tuple[str, ...]:
         """Return the methods that are ticked, with the variants that are set."""

@@ -97,16 +97,16 @@ class RegionsStep(Step):
         viewer = session.presenter.viewer
         self._events = (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.renamed)
         for event in self._events:
-            event.connect(self.offer)
-        viewer.layers.selection.events.active.connect(self._follow)
-        viewer.dims.events.current_step.connect(self._later)
+            self.listen(event, self.offer)
+        self.listen(viewer.layers.selection.events.active, self._follow)
+        self.listen(viewer.dims.events.current_step, self._later)
         runner.state_changed.connect(self.refresh)
-        session.layer_changed.connect(self.refresh)
-        session.model_changed.connect(self.refresh)
-        session.explained.connect(self._explained)
-        session.regions.masked.connect(self._show)
-        session.regions.suggested.connect(self._suggested)
-        session.regions.cells_known.connect(self._later)
+        self.listen(session.layer_changed, self.refresh)
+        self.listen(session.model_changed, self.refresh)
+        self.listen(session.explained, self._explained)
+        self.listen(session.regions.masked, self._show)
+        self.listen(session.regions.suggested, self._suggested)
+        self.listen(session.regions.cells_known, self._later)
         self.offer()
 
     # -- parts ---------------------------------------------------------------------------------------------------------
@@ -386,18 +386,5 @@ class RegionsStep(Step):
         self._timer.stop()
         self._job = None
         self._listen(None)
-        viewer, session = self.session.presenter.viewer, self.session
-        for event in self._events:
-            event.disconnect(self.offer)
-        viewer.layers.selection.events.active.disconnect(self._follow)
-        viewer.dims.events.current_step.disconnect(self._later)
-        for signal, slot in (
-            (session.layer_changed, self.refresh),
-            (session.model_changed, self.refresh),
-            (session.explained, self._explained),
-            (session.regions.masked, self._show),
-            (session.regions.suggested, self._suggested),
-            (session.regions.cells_known, self._later),
-        ):
-            signal.disconnect(slot)
+        super().close_down()
         self.view.close_down()

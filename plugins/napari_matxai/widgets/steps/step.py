@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidge
 from napari_matxai.widgets.words import words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qtpy.QtWidgets import QLayout
 
     from napari_matxai.session.session import Session
@@ -34,6 +36,7 @@ class Step(QFrame):
         self.setObjectName(f"step_{number}")
         self.session = session
         self.runner = runner
+        self._heard: list[tuple[Any, Callable[..., object]]] = []
         self.header = QToolButton()
         self.header.setText(f"{number}  {title}")
         self.header.setCheckable(True)
@@ -82,8 +85,16 @@ class Step(QFrame):
         self.hint.setText(sentence)
         self.hint.setVisible(bool(sentence))
 
+    def listen(self, signal: Any, slot: Callable[..., object]) -> None:
+        """Connect to a signal of what outlives the step, the session or the viewer, until :meth:`close_down`."""
+        signal.connect(slot)
+        self._heard.append((signal, slot))
+
     def refresh(self) -> None:
         """Show the session as it is now."""
 
     def close_down(self) -> None:
         """Let go of the session and the viewer: the window is going."""
+        for signal, slot in self._heard:
+            signal.disconnect(slot)
+        self._heard = []
