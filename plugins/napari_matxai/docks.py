@@ -5,28 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import napari
+
     from napari_matxai.widgets.blind import BlindDock
     from napari_matxai.widgets.dock import MatxaiDock
     from napari_matxai.widgets.spectra.dock import SpectraDock
 
 
 def explain_dock() -> MatxaiDock:
-    """Make the dock for the viewer in front.
+    """Make the dock of the five steps for the viewer in front.
 
     Raises
     ------
     RuntimeError
         If no viewer is open.
     """
-    import napari
-
     from napari_matxai.widgets.dock import MatxaiDock
 
-    viewer = napari.current_viewer()
-    if viewer is None:
-        msg = "The matxai dock needs an open napari viewer."
-        raise RuntimeError(msg)
-    return MatxaiDock(viewer)
+    return MatxaiDock(_viewer("The matxai dock"))
 
 
 def spectra_dock() -> SpectraDock:
@@ -37,15 +33,9 @@ def spectra_dock() -> SpectraDock:
     RuntimeError
         If no viewer is open.
     """
-    import napari
-
     from napari_matxai.widgets.spectra.dock import SpectraDock
 
-    viewer = napari.current_viewer()
-    if viewer is None:
-        msg = "The Spectra dock needs an open napari viewer."
-        raise RuntimeError(msg)
-    return SpectraDock(viewer)
+    return SpectraDock(_viewer("The Spectra dock"))
 
 
 def blind_dock() -> BlindDock:
@@ -56,12 +46,16 @@ def blind_dock() -> BlindDock:
     RuntimeError
         If no viewer is open.
     """
-    import napari
-
     from napari_matxai.widgets.blind import BlindDock
+
+    return BlindDock(_viewer("The dock for blind readings"))
+
+
+def _viewer(who: str) -> napari.Viewer:
+    import napari
 
     viewer = napari.current_viewer()
     if viewer is None:
-        msg = "The dock for blind readings needs an open napari viewer."
+        msg = f"{who} needs an open napari viewer."
         raise RuntimeError(msg)
-    return BlindDock(viewer)
+    return viewer

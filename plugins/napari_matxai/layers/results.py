@@ -33,7 +33,7 @@ def write_results(layer: Layer, rows: Mapping[int, Mapping[str, Any]]) -> None:
     """
     names = _columns(layer, [name for row in rows.values() for name in row])
     table = layer.features.copy()
-    places = _places(layer, table, rows)
+    table, places = _places(layer, table, rows)
     table = _grown(table, places)
     for name, column in names.items():
         if column not in table:
@@ -64,15 +64,12 @@ def _columns(layer: Layer, wanted: list[str]) -> dict[str, str]:
     return known
 
 
-def _places(layer: Layer, table: pd.DataFrame, rows: Mapping[int, Any]) -> dict[int, int]:
-    """Row of each region in the table."""
-    if type(layer).__name__ != "Labels":
-        return {number: number for number in rows}
+def _places(layer: Layer, table: pd.DataFrame, rows: Mapping[int, Any]) -> tuple[pd.DataFrame, dict[int, int]]:
+    """Return the table, and the row of each region in it."""
+    if type(layer).__name__ != "Labels" or ("index" not in table and len(table.columns)):
+        return table, {number: number for number in rows}  # napari takes the row for the label
     if "index" not in table:
-        if len(table.columns):  # napari takes the row for the label then
-            return {number: number for number in rows}
-        table["index"] = np.zeros(len(table), int)
-        table.drop(table.index, inplace=True)
+        table = table.iloc[:0].assign(index=np.zeros(0, int))
     known = {int(label): row for row, label in enumerate(table["index"])}
     found = {}
     for number in rows:
@@ -80,7 +77,7 @@ def _places(layer: Layer, table: pd.DataFrame, rows: Mapping[int, Any]) -> dict[
             known[number] = len(table)
             table.loc[len(table), "index"] = number
         found[number] = known[number]
-    return found
+    return table, found
 
 
 def _grown(table: pd.DataFrame, places: Mapping[int, int]) -> pd.DataFrame:

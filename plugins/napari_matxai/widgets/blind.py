@@ -24,7 +24,7 @@ from napari_matxai.session.explaining import known_methods
 from napari_matxai.session.sessions import session_of
 from napari_matxai.widgets.light import Light
 from napari_matxai.widgets.notices import tell
-from napari_matxai.widgets.paths import PathLine
+from napari_matxai.widgets.paths import PathLine, ask_for_model
 from napari_matxai.widgets.progress import ProgressLine
 from napari_matxai.widgets.running import Runner
 from napari_matxai.widgets.words import box, words
@@ -169,9 +169,8 @@ class BlindDock(QWidget):
     def _open_model(self, chosen: Any) -> None:
         if chosen.currentData() is not None:
             return
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", "Models (matxai.yaml *.matxai *.pt2)")
-        if path:
-            source = str(Path(path).parent if Path(path).name == "matxai.yaml" else Path(path))
+        source = ask_for_model(self, "Open a model")
+        if source:
             chosen.insertItem(0, Path(source).name, source)
         chosen.setCurrentIndex(0)
 
@@ -186,12 +185,7 @@ class BlindDock(QWidget):
             tell("Choose both models first.")
             return
         pair = Pair(sound, leaky, self.data.path, self.method_box.currentData(), self.seed_box.value())
-        try:
-            question = BlindQuestion(self.session, pair)
-        except MatxaiError as error:
-            tell(str(error))
-            return
-        self.runner.start(question)
+        self.runner.ask(lambda: BlindQuestion(self.session, pair))
 
     def _begin(self, _: object, reading: Any) -> None:
         self.sitting = Sitting(self.session, reading)

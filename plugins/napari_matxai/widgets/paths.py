@@ -26,6 +26,29 @@ class _Line(QLineEdit):
             event.acceptProposedAction()
 
 
+def ask_for_model(parent: QWidget, title: str, weights: str = "") -> str:
+    """Ask for a model in a dialog, and return what it is opened by: its folder where a card was chosen, else its file.
+
+    Parameters
+    ----------
+    parent
+        In front of which the dialog opens.
+    title
+        Of the dialog.
+    weights
+        Patterns of further files, such as weights without their network.
+
+    Returns
+    -------
+    str
+        Empty where nothing was chosen.
+    """
+    kinds = " ".join(["matxai.yaml *.matxai *.pt2", *([weights] if weights else [])])
+    chosen, _ = QFileDialog.getOpenFileName(parent, title, "", f"Models ({kinds});;All files (*)")
+    path = Path(chosen)
+    return str(path.parent if path.name == "matxai.yaml" else path) if chosen else ""
+
+
 class PathLine(QWidget):
     """A path, with a button that opens a dialog.
 

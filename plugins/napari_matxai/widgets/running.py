@@ -14,6 +14,8 @@ from napari_matxai.session.quiet import quiet
 from napari_matxai.widgets.notices import tell
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_matxai.session.question import Question
     from napari_matxai.session.session import Session
 
@@ -160,6 +162,32 @@ class Runner(QObject):
             msg = "A computation is under way; cancel it or wait for it."
             raise RuntimeError(msg)
         self.replace(question)
+
+    def ask(self, make: Callable[[], Question], *, instead: bool = False) -> bool:
+        """Make a question and start it; where something is missing, tell what. Return whether it was started.
+
+        Parameters
+        ----------
+        make
+            Makes it, or raises a :class:`~matxai.errors.MatxaiError` that says in one sentence what is missing.
+        instead
+            Whether it takes the place of what is under way.
+
+        Raises
+        ------
+        RuntimeError
+            If a computation is under way, and this is not to take its place.
+        """
+        try:
+            question = make()
+        except MatxaiError as error:
+            tell(str(error))
+            return False
+        if instead:
+            self.replace(question)
+        else:
+            self.start(question)
+        return True
 
     def replace(self, question: Question) -> None:
         """Stop what is under way and start this in its place; of several that wait, the last one counts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QFormLayout, QListWidget, QListWidgetItem
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QListWidget, QListWidgetItem
 
 from matxai.errors import MatxaiError
 from napari_matxai.session.curves.asking import ExplainCurves
@@ -13,6 +13,7 @@ from napari_matxai.session.curves.known import CurveModel, about, models_for_cur
 from napari_matxai.session.curves.whole import ExplainSet, layer_to_explain
 from napari_matxai.session.explaining import known_methods, scores_text
 from napari_matxai.widgets.notices import tell
+from napari_matxai.widgets.paths import ask_for_model
 from napari_matxai.widgets.spectra.page import Page, button, row
 from napari_matxai.widgets.words import box, words
 
@@ -170,17 +171,12 @@ class ExplainPage(Page):
         self.curves.ask(model=self.model_box.currentData())
 
     def _ask(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a model for spectra", "", "Models (matxai.yaml *.matxai *.pt2);;All files (*)"
-        )
-        if path:
-            self.open(path)
+        source = ask_for_model(self, "Open a model for spectra")
+        if source:
+            self.open(source)
 
     def open(self, source: str) -> str:
         """Load a model and choose it; return in one sentence why not where that fails."""
-        from pathlib import Path
-
-        source = str(Path(source).parent) if Path(source).name == "matxai.yaml" else source
         try:
             self.known[source] = about(self.session.models.load(source, trust=self.session.settings.trust))
         except MatxaiError as error:
@@ -193,22 +189,14 @@ class ExplainPage(Page):
 
     def explain(self) -> None:
         """Ask about the marked spectrum."""
-        self._start(ExplainCurves, ())
+        self.runner.ask(lambda: ExplainCurves(self.session), instead=True)
 
     def explain_all(self) -> None:
         """Ask about every spectrum that is drawn."""
         chosen = self.curves.chosen
-        self._start(ExplainCurves, (*([chosen] if chosen else []), *self.curves.others))
+        spectra = (*([chosen] if chosen else []), *self.curves.others)
+        self.runner.ask(lambda: ExplainCurves(self.session, spectra), instead=True)
 
     def explain_set(self) -> None:
         """Ask about every spectrum of a layer."""
-        try:
-            self.runner.replace(ExplainSet(self.session))
-        except MatxaiError as error:
-            tell(str(error))
-
-    def _start(self, question: type[ExplainCurves], spectra: tuple[object, ...]) -> None:
-        try:
-            self.runner.replace(question(self.session, spectra))  # type: ignore[arg-type]
-        except MatxaiError as error:
-            tell(str(error))
+        self.runner.ask(lambda: ExplainSet(self.session), instead=True)

@@ -90,10 +90,7 @@ class LinesPage(Page):
 
     def compare(self) -> None:
         """Compare the zones of the explained spectrum with the references."""
-        try:
-            self.runner.replace(AskZones(self.session, light=True))
-        except MatxaiError as error:
-            tell(str(error))
+        self.runner.ask(lambda: AskZones(self.session, light=True), instead=True)
 
     def refresh(self) -> None:
         """List the references, and what the comparison says."""

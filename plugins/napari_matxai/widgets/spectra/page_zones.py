@@ -107,17 +107,11 @@ class ZonesPage(Page):
 
     def ask_again(self) -> None:
         """Ask without the ticked zones."""
-        try:
-            self.runner.replace(AskAgain(self.session))
-        except MatxaiError as error:
-            tell(str(error))
+        self.runner.ask(lambda: AskAgain(self.session), instead=True)
 
     def ask_zones(self) -> None:
         """Ask for the table of zones."""
-        try:
-            self.runner.replace(AskZones(self.session))
-        except MatxaiError as error:
-            tell(str(error))
+        self.runner.ask(lambda: AskZones(self.session), instead=True)
 
     # -- what is there -------------------------------------------------------------------------------------------------
 

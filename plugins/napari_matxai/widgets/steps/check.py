@@ -236,13 +236,8 @@ class CheckStep(Step):
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def _start(self, make: Callable[[], Question]) -> None:
-        try:
-            question = make()
-        except MatxaiError as error:
-            tell(str(error))
-            return
-        self.said.setVisible(False)
-        self.runner.start(question)
+        if self.runner.ask(make):
+            self.said.setVisible(False)
 
     def check(self) -> None:
         """Ask; the answer arrives later, on the main thread."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QCheckBox, QPushButton
 
-from matxai.errors import MatxaiError
 from napari_matxai.session.choice import Choice
 from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.live import Live
@@ -16,7 +15,6 @@ from napari_matxai.widgets.extent_form import ExtentForm
 from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.layer_tree import LayerTree
 from napari_matxai.widgets.method_list import MethodList
-from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.options_form import OptionsForm
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.target_form import TargetForm
@@ -116,10 +114,7 @@ class ExplainStep(Step):
 
     def ask(self) -> None:
         """Ask for scores and layers now; the model is loaded for it."""
-        try:
-            self.runner.replace(LookQuestion(self.session))
-        except MatxaiError as error:
-            tell(str(error))
+        self.runner.ask(lambda: LookQuestion(self.session), instead=True)
 
     def _choose(self) -> None:
         self.session.choose(
@@ -145,13 +140,8 @@ class ExplainStep(Step):
 
     def explain(self) -> None:
         """Ask about the chosen layer; the answer arrives later, on the main thread."""
-        try:
-            question = ExplainQuestion(self.session)
-        except MatxaiError as error:
-            tell(str(error))
-            return
-        self.result_text.setText("")
-        self.runner.start(question)
+        if self.runner.ask(lambda: ExplainQuestion(self.session)):
+            self.result_text.setText("")
 
     def _follow(self, on: bool) -> None:
         self.live.turn(on)

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QWidget
 
 from matxai.errors import MatxaiError
 from napari_matxai.session.looking import LoadQuestion
@@ -14,6 +14,7 @@ from napari_matxai.session.model_facts import facts_of_card, facts_of_model, kno
 from napari_matxai.session.seeing import SeenQuestion
 from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.notices import tell
+from napari_matxai.widgets.paths import ask_for_model
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 FIRST = ("answers", "takes", "runs on", "weights", "assumed")
 """What is in sight about a model; the rest is folded away."""
 
-FILES = "Models (matxai.yaml *.matxai *.pt2 *.safetensors *.pt *.pth *.ckpt *.onnx);;All files (*)"
+WEIGHTS = "*.safetensors *.pt *.pth *.ckpt *.onnx"
 
 
 class ModelStep(Step):
@@ -92,9 +93,9 @@ class ModelStep(Step):
         return self.arch_row
 
     def _ask(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Open a model", "", FILES)
-        if path:
-            self.open(Path(path).parent if Path(path).name == "matxai.yaml" else Path(path))
+        source = ask_for_model(self, "Open a model", WEIGHTS)
+        if source:
+            self.open(source)
 
     def open(self, source: str | Path) -> str:
         """Choose a model by its card or file; return in one sentence why not where it can be told at once.
@@ -129,10 +130,7 @@ class ModelStep(Step):
 
     def see(self) -> None:
         """Add what the network sees of the image in view."""
-        try:
-            self.runner.start(SeenQuestion(self.session))
-        except MatxaiError as error:
-            tell(str(error))
+        self.runner.ask(lambda: SeenQuestion(self.session))
 
     def _chosen(self) -> None:
         source = self.model_box.currentData()

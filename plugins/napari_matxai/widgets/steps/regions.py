@@ -18,14 +18,12 @@ from qtpy.QtWidgets import (
     QSpinBox,
 )
 
-from matxai.errors import MatxaiError
 from napari_matxai.session.masking import MaskQuestion
 from napari_matxai.session.measuring import Measured, Measuring
 from napari_matxai.session.regions import known_fills
 from napari_matxai.session.resolving import CellsQuestion
 from napari_matxai.session.suggesting import Search, SuggestQuestion
 from napari_matxai.widgets.masked import MaskedView
-from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
 
@@ -352,7 +350,7 @@ class RegionsStep(Step):
             search = replace(search, share=amount / 100, map=self._map_in_view())
         elif search.what != "artefacts":
             search = replace(search, least=int(amount), map=self._map_in_view())
-        self._start(lambda: SuggestQuestion(self.session, search))
+        self.runner.ask(lambda: SuggestQuestion(self.session, search))
 
     def _map_in_view(self) -> str:
         """The variable of the map that the user looks at."""
@@ -361,15 +359,7 @@ class RegionsStep(Step):
 
     def mask(self) -> None:
         """Mask the regions and ask again; the answer arrives later, on the main thread."""
-        self._start(lambda: MaskQuestion(self.session))
-
-    def _start(self, make: Any) -> None:
-        try:
-            question = make()
-        except MatxaiError as error:
-            tell(str(error))
-            return
-        self.runner.start(question)
+        self.runner.ask(lambda: MaskQuestion(self.session))
 
     # -- what came of it -----------------------------------------------------------------------------------------------
 
