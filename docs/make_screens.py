@@ -113,7 +113,7 @@ def spectra(options: argparse.Namespace) -> Path:
     done(curves.runner)
     curves.zones.suggest()
     settle()
-    curves.lines.add("xps:Mo 3d")
+    curves.lines.add_reference("xps:Mo 3d")
     target = save(viewer, "spectra.png", options)
     viewer.close()
     return target
