@@ -35,7 +35,8 @@ class Unresolved:
     layer
         The map's own layer; empty where it has none.
     region, cell
-        How large the region (its largest piece) and the map's cell are along each axis, in pixels of the signal.
+        How large the region (its largest piece; of a narrow one its widest place) and the map's cell are along each
+        axis, in pixels of the signal.
     finer
         The deepest layer whose cells are no larger than the region; None where there is none, or nobody looked.
     sentence
@@ -80,7 +81,10 @@ def layer_cells(model: Model, signal: xr.DataArray) -> Cells:
 def unresolved(
     explanation: xr.Dataset, region: Region | npt.NDArray[np.bool_], *, cells: Cells | None = None, name: str = "region"
 ) -> list[Unresolved]:
-    """Return the maps of an explanation that cannot resolve a region: it is smaller than a cell along some axis.
+    """Return the maps of an explanation that cannot resolve a region: a cell of theirs fits nowhere into it.
+
+    The region's largest piece is smaller than a cell along some axis, or, as a crack that runs aslant or branches,
+    narrower than a cell wherever it is widest.
 
     Parameters
     ----------
@@ -105,25 +109,39 @@ def unresolved(
     whole = tuple(n for n, d in zip(given["shape"], given["dims"], strict=True) if d != "c")
     if mask.shape != whole or not mask.any():
         raise RegionError(f"A region of {mask.shape} with {int(mask.sum())} pixels is none of a signal of {whole}.")
-    sizes = _extents(mask)
+    piece = _largest(mask)
     found = []
     for map_, record in known["maps"].items():
         layer, cell = _finest(record)
         pixels = tuple(cell[d]["pixels"] for d in dims) if set(dims) <= set(cell) else ()
-        if pixels and _smaller(sizes, pixels):
+        if not pixels:
+            continue
+        sizes, measures = tuple(map(float, piece.shape)), "measures"
+        if not _smaller(sizes, pixels):
+            sizes, measures = _widest(piece, pixels), "is nowhere wider than"
+        if _smaller(sizes, pixels):
             finer = _finer(cells or {}, sizes, layer)
-            sentence = _sentence(name, map_, layer, _said(sizes, cell, dims), _said(pixels, cell, dims), finer, cells)
+            size = f"{measures} {_said(sizes, cell, dims)}"
+            sentence = _sentence(name, map_, layer, size, _said(pixels, cell, dims), finer, cells)
             found.append(Unresolved(map_, layer, sizes, pixels, finer, sentence))
     return found
 
 
-def _extents(mask: npt.NDArray[np.bool_]) -> tuple[float, ...]:
-    """How large the largest piece of a mask is along each axis, in pixels."""
+def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Cut the largest piece of a mask out of it."""
     inside = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(mask))
     pieces, count = ndimage.label(mask[inside])
     largest = 1 + int(np.argmax(np.bincount(pieces.ravel(), minlength=count + 1)[1:]))
-    box = ndimage.find_objects(pieces)[largest - 1]
-    return tuple(float(b.stop - b.start) for b in box)
+    found: npt.NDArray[np.bool_] = pieces[ndimage.find_objects(pieces)[largest - 1]] == largest
+    return found
+
+
+def _widest(piece: npt.NDArray[np.bool_], cell: tuple[float, ...]) -> tuple[float, ...]:
+    """How large the largest ellipse of a cell's proportions is that fits into a piece; up to a pixel too large."""
+    if piece.all():
+        return tuple(map(float, piece.shape))
+    cells = 2 * float(ndimage.distance_transform_edt(np.pad(piece, 1), sampling=[1 / c for c in cell]).max())
+    return tuple(cells * c for c in cell)
 
 
 def _finest(record: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -160,7 +178,7 @@ def _said(pixels: tuple[float, ...], cell: Mapping[str, Any], dims: list[str]) -
 
 def _sentence(name: str, map_: str, layer: str, size: str, cell: str, finer: str | None, cells: Cells | None) -> str:
     at = f" at the layer '{layer}'" if layer else ""
-    said = f"The {name} measures {size}, less than a cell of {map_}{at}, {cell}: this map cannot resolve it."
+    said = f"The {name} {size}, less than a cell of {map_}{at}, {cell}: this map cannot resolve it."
     if finer is not None and cells is not None:
         own = " x ".join(f"{e.pixels:.3g}" for e in cells[finer])
         return f"{said} A map of the layer '{finer}' could; its cells are {own} pixels."

@@ -151,12 +151,20 @@ def plane_of(explanation: xr.Dataset, place: Sequence[int]) -> Explanation:
     said = {k: v for k, v in record.items() if k not in ("planes", "planes_asked")} | {
         k: v for k, v in own.items() if k in ("target", "scores")
     }
+    said["input"] = _input_of_plane(record["input"], lead, own)
     maps = {str(name): v.variable.copy(deep=False) for name, v in one.data_vars.items()}
     if own:
         for variable in maps.values():
             variable.attrs = {**variable.attrs, "class": _explained(own)}
     coords = {str(name): c.variable for name, c in one.coords.items()}
     return Explanation(maps, coords, {**explanation.attrs, "matxai": json.dumps(said, ensure_ascii=False)})
+
+
+def _input_of_plane(given: dict[str, Any], lead: Sequence[str], own: dict[str, Any]) -> dict[str, Any]:
+    """Return what was said of a stack's signal, of one of its planes."""
+    kept = [(d, n) for d, n in zip(given["dims"], given["shape"], strict=True) if d not in lead]
+    found = {**given, "dims": [d for d, _ in kept], "shape": [n for _, n in kept]}
+    return found | ({"sha256": own["sha256"]} if own.get("sha256") else {})
 
 
 def _leading(model: Model, signal: xr.DataArray) -> tuple[str, ...]:
@@ -250,6 +258,7 @@ class _Stack:
             )
         record = {
             **{k: v for k, v in first.items() if k not in ("maps", "ledger", "balance", "agreement", "scores")},
+            "maps": {name: {k: v for k, v in m.items() if k != "sum_at_input"} for name, m in first["maps"].items()},
             "target": sorted({_explained(r) for r in self.records.values()}),
             "scores": [],
             "input": {**first["input"], "dims": list(map(str, signal.dims)), "shape": list(signal.shape)},

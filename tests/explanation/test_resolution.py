@@ -73,6 +73,11 @@ def test_a_region_smaller_than_the_cell_gets_the_sentence_that_names_the_layer()
     thin[20:23] = True
     assert unresolved(explanation, thin)[0].region == (3.0, 48.0)
     assert unresolved(explanation, disc((64, 48), (30, 20), 8.0)) == []
+    # a crack that runs aslant, or branches, is as wide as it is at its widest place, wherever it leads
+    crack = np.abs(np.subtract.outer(np.arange(64), np.arange(48))) < 3
+    [found] = unresolved(explanation, crack | crack[:, ::-1])
+    assert 3.5 < found.region[0] < 6.5
+    assert f"The region is nowhere wider than {found.region[0] / 2:.3g} x" in found.sentence
     # two specks far apart are two specks
     specks = np.zeros((64, 48), bool)
     specks[2:4, 2:4] = specks[50:53, 40:43] = True

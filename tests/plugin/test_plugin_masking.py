@@ -15,8 +15,8 @@ pytest.importorskip("napari", reason="the plugin's tests need napari")
 
 from napari.components import ViewerModel
 from napari_matxai.layers.images import image_layer
-from napari_matxai.layers.key import key_of
-from napari_matxai.session.choice import Choice, Options
+from napari_matxai.layers.key import key_of, ours
+from napari_matxai.session.choice import Choice, Extent, Options
 from napari_matxai.session.explaining import ExplainQuestion
 from napari_matxai.session.masking import MaskQuestion
 from napari_matxai.session.measuring import Measuring
@@ -268,6 +268,41 @@ def test_of_a_stack_the_slice_in_view_is_masked() -> None:
     changed = next(la for la, role in zip(viewer.layers, roles(session), strict=True) if role == "changed")
     assert changed.data.shape == (1, 160, 160)
     assert changed.translate[0] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("extent", [Extent("stack"), Extent("range", 1, 2)])
+def test_a_slice_of_an_explained_stack_is_masked_beside_the_map_that_it_has_there(extent, tmp_path, capsys) -> None:
+    planes = [matxai.read(sample(stem)).values for stem in ("pore_black", "crack_plain", "pore_black")]
+    stack = labelled(np.stack(planes), ("z", "y", "x"), spacing=dict.fromkeys("zyx", 1.0))
+    session = Session(ViewerModel())
+    session.choose_model("defects")
+    data, keywords, _ = image_layer(stack, "stack")
+    session.choose_layer(session.presenter.viewer.add_image(data, **keywords))
+    session.choose(Choice(methods=("grad_cam",), extent=extent))
+    viewer = session.presenter.viewer
+    whole = ask(session, ExplainQuestion(session))
+    box = np.array([[1.0, 30, 80], [1.0, 30, 85], [1.0, 60, 85], [1.0, 60, 80]])
+    mean_the(session, viewer.add_shapes([box], shape_type="polygon"))
+    viewer.dims.set_point(0, 1.0)
+    session.regions.know_cells(whole, CellsQuestion(whole).run(lambda *_: None, threading.Event()))
+    assert "this map cannot resolve it" in Measuring(session).run().text
+    answer = ask(session, MaskQuestion(session))
+    assert answer.before.explanation.grad_cam.dims == ("y", "x")
+    model = matxai.load_model("defects")
+    plane = matxai.explain(model, stack.isel(z=1, drop=True), methods=["grad_cam"])
+    np.testing.assert_allclose(answer.before.explanation.grad_cam, plane.grad_cam, atol=1e-6)
+    assert answer.class_name(answer.asked.change.target) == plane.grad_cam.attrs["class"]
+    new = [la for la in viewer.layers if "variable" in ours(la) and key_of(la).role == "changed"]
+    assert [la.data.shape for la in new] == [(1, 160, 160)]
+    np.testing.assert_allclose(new[0].data[0], answer.asked.explanation.grad_cam, atol=1e-6)
+    # the script takes the same slice out of the same stack
+    write_script(session.journal.entries, tmp_path / "again.py")
+    names = runpy.run_path(str(tmp_path / "again.py"))
+    assert names["again"].change.sentence == answer.asked.change.sentence
+    np.testing.assert_allclose(names["masked"].grad_cam, answer.asked.explanation.grad_cam, atol=1e-6)
+    if extent.what == "range":  # a slice that was not explained has no map that a new one could lie beside
+        viewer.dims.set_point(0, 0.0)
+        assert MaskQuestion(session)._fitting(answer.model, stack.isel(z=0, drop=True), (0,)) is None
 
 
 def test_what_cannot_be_asked_is_a_sentence() -> None:

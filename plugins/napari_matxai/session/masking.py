@@ -16,6 +16,7 @@ from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.placing import Placing, pixel_size
 from napari_matxai.session.explaining import loading_options
 from napari_matxai.session.journal import Code, Opened, Subject, call
+from napari_matxai.session.planes import of_slice, place_in
 from napari_matxai.session.targets import Against, DetectedBox, OverRegion, held
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from napari_matxai.session.question import Cancel, Progress
     from napari_matxai.session.regions import MaskChoice
     from napari_matxai.session.session import Session
+
+NEEDS = ("import matxai", "from matxai.checks import ask_again", "from matxai.regions import Region")
+"""What the lines of a script import that mask and ask again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,9 +230,12 @@ class MaskQuestion:
         return self.settings.seed if own is None else own
 
     def _fitting(self, model: Model, signal: xr.DataArray, step: tuple[int, ...] | None) -> Explained | None:
-        """The last explanation, if it is this model's of these pixels."""
-        old = self.before
-        if old is None or old.source.identity != self.source.identity or old.step != step or old.model is not model:
+        """The last explanation, if it is this model's of these pixels; of a stack, what was said of this slice."""
+        whole = self.before
+        if whole is None or whole.source.identity != self.source.identity or whole.model is not model:
+            return None
+        old = of_slice(whole, step)
+        if old is None:
             return None
         same = old.signal.shape == signal.shape and np.array_equal(old.signal.values, signal.values, equal_nan=True)
         return old if same else None
@@ -237,7 +244,7 @@ class MaskQuestion:
         """Put the changed image and its maps beside the old ones, and the results into the regions' table."""
         session.presenter.show_changed(answer)
         drawn = answer.drawn()
-        if drawn is not None and drawn in session.presenter.viewer.layers:
+        if drawn is not None and session.presenter.has(drawn):
             session.presenter.write_results(drawn, answer.rows())
         session.regions.last = answer
         self._write_down(session, answer)
@@ -245,13 +252,15 @@ class MaskQuestion:
 
     def _write_down(self, session: Session, answer: Masked) -> None:
         own = answer.before
+        place = place_in(self.before, answer.step) if own is not None and self.before is not None else None
+        result = "result" if place is None else call("plane_of", Code("result"), place)
         target, arrays, needs = (own.target if own is not None else self.target).python()
         asked = call(
             "ask_again",
             Code("model"),
             Code("signal"),
             Code("regions"),
-            before=Code("result") if own is not None else None,
+            before=Code(result) if own is not None else None,
             methods=list(own.choice.methods) if own is not None else None,
             target=target,
             score=scored((own.target if own is not None else self.target).target),
@@ -274,7 +283,7 @@ class MaskQuestion:
         session.journal.add(
             f"mask regions of {answer.masks.regions[0].evidence['layer']} and ask again",
             *lines,
-            needs=("import matxai", "from matxai.checks import ask_again", "from matxai.regions import Region", *needs),
+            needs=(*NEEDS, *(("from matxai.explanation import plane_of",) if place is not None else ()), *needs),
             subject=answer.subject,
             opened=Opened(self._name, loading_options(self.settings, explained) if explained is not None else ()),
             arrays={"masks": np.stack([region.mask for region in answer.masks.regions]), **arrays},

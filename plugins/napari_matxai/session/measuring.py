@@ -9,6 +9,7 @@ from matxai.errors import RegionError
 from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.masks import Grid, masks
 from napari_matxai.layers.placing import Placing, pixel_size
+from napari_matxai.session.planes import of_slice, place_in
 
 if TYPE_CHECKING:
     from napari_matxai.layers.masks import Drawing, Masks
@@ -49,7 +50,7 @@ class Measuring:
     def __init__(self, session: Session) -> None:
         self._drawing: Drawing | None = None
         layer, drawn = session.layer, session.regions.layer
-        if layer is None or drawn is None or drawn not in session.presenter.viewer.layers:
+        if layer is None or drawn is None or not session.presenter.has(drawn):
             return
         presenter = session.presenter
         shape = presenter.shape(layer)
@@ -57,6 +58,7 @@ class Measuring:
             return
         step = presenter.step(layer) if len(shape) > 2 else None
         self._grid = Grid(Placing.of(presenter.frame(layer), layer.name), shape, step)
+        self._step = step
         self._drawing = drawing_of(drawn, presenter.indices(drawn), selected=session.regions.choice.selected)
         self._explained = _explained(session, step)
         self._cells = session.regions.cells(self._explained) if self._explained is not None else None
@@ -79,22 +81,23 @@ class Measuring:
         return Measured("\n".join([text, *found.notes, *told]), too_small)
 
     def _too_small(self, found: Masks) -> tuple[list[str], bool]:
-        """Sentences on the first region that is smaller than a cell; the others get theirs when they are asked."""
+        """Sentences on the regions that are smaller than a cell of a map, each named."""
         from matxai.explanation import unresolved
 
-        if self._explained is None:
+        explained = of_slice(self._explained, self._step) if self._explained is not None else None
+        if explained is None:
             return [], False
+        sentences = []
         for number, region in zip(found.numbers, found.regions, strict=True):
             name = "region" if len(found.regions) == 1 else f"region {number}"
-            told = unresolved(self._explained.explanation, region, cells=self._cells, name=name)
-            if told:
-                return [one.sentence for one in told], self._cells is None
-        return [], False
+            told = unresolved(explained.explanation, region, cells=self._cells, name=name)
+            sentences += [one.sentence for one in told]
+        return sentences, bool(sentences) and self._cells is None
 
 
 def _explained(session: Session, step: tuple[int, ...] | None) -> Explained | None:
     """The last explanation, if it is of the slice in view."""
     old, layer = session.explanation, session.layer
-    if old is None or layer is None or old.source.layer() is not layer or old.step != step:
+    if old is None or layer is None or old.source.layer() is not layer or not (old.step == step or place_in(old, step)):
         return None
     return old

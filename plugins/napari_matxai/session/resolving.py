@@ -22,7 +22,10 @@ class CellsQuestion:
         """Run the network once."""
         from matxai.explanation import layer_cells
 
-        return layer_cells(self.explained.model, self.explained.signal)
+        signal, planes = self.explained.signal, self.explained.about.get("planes")
+        if planes:  # of a stack that is explained slice by slice, any slice will do
+            signal = signal.isel(planes[0]["at"]).drop_vars(list(planes[0]["at"]), errors="ignore").compute()
+        return layer_cells(self.explained.model, signal)
 
     def show(self, session: Session, answer: dict[str, Any]) -> None:
         """Remember them for as long as the explanation is the last one."""
