@@ -94,6 +94,36 @@ def test_maps_that_are_saved_are_the_explanation_they_came_of(model, tmp_path, s
     xr.testing.assert_identical(load(third), result)
 
 
+def test_maps_that_are_opened_are_those_of_their_image_and_asked_again_are_updated(model, tmp_path) -> None:
+    methods = ("grad_cam", "multilayer_grad_cam")
+    _, maps, _ = explained(viewer := ViewerModel(), model, micrograph(), methods)
+    viewer.layers.selection = set(maps)
+    viewer.layers.save(str(tmp_path / "maps.nc"), selected=True)
+    viewer = opened(tmp_path / "maps.nc")
+    presenter, image = Presenter(viewer), viewer.layers[0]
+    assert presenter.images() == [image]
+    before = list(viewer.layers)
+    cam = next(la for la in before if la.name.startswith("grad_cam"))
+    cam.contrast_limits, other = (0.1, 0.2), cam.data.copy()
+    signal = image.metadata["matxai"]["attrs"]["source"]
+    assert signal == "steel.tif"
+    # the same model of the same image, another class: no layer is added, and what the user set stays
+    given, target = micrograph(), (cam.metadata["matxai"]["attrs"]["class"] == "crack") + 0
+    result = matxai.explain(model, given, methods=list(methods), layers=["0", "2"], target=target)
+    answer = Explained(presenter.source(image), None, given, model, Choice(methods), result, 0.1)
+    shown = presenter.show(answer)
+    assert list(viewer.layers) == before
+    assert set(shown) <= set(before)
+    assert not np.array_equal(cam.data, other)
+    np.testing.assert_array_equal(cam.data, result.grad_cam.values)
+    assert tuple(cam.contrast_limits) == (0.1, 0.2)
+    # a copy of the image is another image, and gets maps of its own
+    viewer.add_image(image.data, **{k: v for k, v in image.as_layer_data_tuple()[1].items() if k != "data"})
+    copy = viewer.layers[-1]
+    presenter.show(Explained(presenter.source(copy), None, given, model, Choice(methods), result, 0.1))
+    assert len(viewer.layers) == 2 * len(before)
+
+
 def test_of_several_maps_the_selected_ones_are_saved(model, tmp_path) -> None:
     viewer = ViewerModel()
     _, maps, result = explained(viewer, model, micrograph())

@@ -25,6 +25,11 @@ class Key:
     role: str
     name: str = ""
 
+    @classmethod
+    def of_map(cls, source: str, model: str, variable: str) -> Key:
+        """Return the key of a map: which model it is of, and which variable of the explanation."""
+        return cls(source, "map", f"{model}|{variable}")
+
     def record(self) -> list[str]:
         """Return plain values for a layer's metadata."""
         return [self.source, self.role, self.name]

@@ -8,6 +8,7 @@ napari hands a writer nothing but data and metadata, neither viewer nor session.
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from matxai.errors import ExplanationError
 from napari_matxai import versions
 from napari_matxai.layers.frame import LayerData, frame_of
 from napari_matxai.layers.images import image_layer
+from napari_matxai.layers.key import Key
 from napari_matxai.layers.maps import map_layers
 from napari_matxai.layers.unseen import hatch_layer, unseen
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+OPENED = "opened"
+"""In the metadata of an image that was opened with its maps: the source that their keys name."""
 LOOKS = "napari"
 """The attribute of a map that keeps what the user changed about its layer, as JSON."""
 USUAL = {"opacity": 0.85, "blending": "translucent", "interpolation2d": "nearest", "gamma": 1.0}
@@ -74,19 +78,28 @@ def explanation_of(layers: Sequence[LayerData]) -> xr.Dataset:
 def saved_layers(explanation: xr.Dataset, name: str) -> list[LayerData]:
     """Return the layers of an explanation that was saved: its image, what was never seen, and its maps as they looked.
 
-    The first map is in sight, or those that were when they were saved.
+    The first map is in sight, or those that were when they were saved. The image and what is of it share an identity
+    until a viewer has given the image one (:mod:`reopened`).
     """
     signal = explanation.coords["signal"]
     frame = frame_of(signal)
     maps = map_layers(explanation, name, frame, None)
+    identity = f"opened {uuid.uuid4().hex}"
+    model = str(explanation.attrs.get("model", ""))
     for number, (_, keywords, _) in enumerate(maps):
-        variable = explanation[keywords["metadata"]["matxai"]["variable"]]
+        about = keywords["metadata"]["matxai"]
+        variable = explanation[about["variable"]]
+        about |= {"key": Key.of_map(identity, model, about["variable"]).record(), "name": keywords["name"]}
         keywords["colormap"] = versions.map_colours(keywords["colormap"])
         keywords["visible"] = number == 0
         keywords |= _looks(variable.attrs)
     mask = unseen(explanation)
     hatch = [] if mask is None else [hatch_layer(mask, name, frame)]
-    return [image_layer(signal, name, None), *hatch, *maps]
+    for _, keywords, _ in hatch:
+        keywords["metadata"]["matxai"] |= {"key": Key(identity, "unseen").record(), "name": keywords["name"]}
+    image = image_layer(signal, name, None)
+    image[1]["metadata"]["matxai"][OPENED] = identity
+    return [image, *hatch, *maps]
 
 
 def _changed(keywords: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
