@@ -48,9 +48,7 @@ class Comparison:
         if versions.closed(presenter.viewer):
             return []
         layer = source.layer()
-        there = layer is not None and layer in presenter.viewer.layers
-        name = layer.name if layer is not None and there else source.name
-        frame = presenter.frame(layer) if layer is not None and there else source.frame
+        name, frame = presenter.lies(source)
         self._source = source.identity
         old = self._maps(masked)
         kinds = {key_of(la) for la in self._layers()}
@@ -75,9 +73,9 @@ class Comparison:
                 shown.append(put)
         for gone in self._layers():
             if gone not in shown and key_of(gone) in kinds:
-                presenter.viewer.layers.remove(gone)  # of the question before: another model or method
+                presenter.discard(gone)  # of the question before: another model or method
         self.mode = "beside" if self.mode == "before" else self.mode
-        self._place(columns=presenter.shape(layer)[-1] if layer is not None and there else image[0].shape[-1])
+        self._place(columns=presenter.shape(layer)[-1] if presenter.has(layer) else image[0].shape[-1])
         self._apply()
         return shown
 
@@ -97,23 +95,18 @@ class Comparison:
             self._apply()
 
     def _layers(self) -> list[Layer]:
-        return [
-            la
-            for la in self.presenter.viewer.layers
-            if (key := key_of(la)) is not None and key.source == self._source and key.role == "changed"
-        ]
+        return self.presenter.of(self._source, "changed")
 
     def _maps(self, masked: Masked) -> dict[str, Layer]:
         """The old maps on the viewer, by their variable."""
         if masked.asked.explanation is None:
             return {}
         found = {}
-        for la in self.presenter.viewer.layers:
+        for la in self.presenter.of(masked.source.identity, "map"):
             key = key_of(la)
-            if key is not None and key.role == "map" and key.source == masked.source.identity:
-                model, _, variable = key.name.partition("|")
-                if model == masked.model.name:
-                    found[variable] = la
+            model, _, variable = key.name.partition("|") if key is not None else ("", "", "")
+            if model == masked.model.name:
+                found[variable] = la
         return found
 
     def _place(self, columns: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari_matxai import versions
@@ -12,8 +13,9 @@ from napari_matxai.layers.maps import DEPTH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.components import ViewerModel
     from napari.layers import Layer
+
+    from napari_matxai.presenter import Presenter
 
 WORDS = {DEPTH: "layer of the network", "class": "class", "c": "channel"}
 
@@ -26,12 +28,13 @@ class Legend:
 
     Parameters
     ----------
-    viewer
-        napari's viewer, or its model alone.
+    presenter
+        Knows the viewer's layers.
     """
 
-    def __init__(self, viewer: ViewerModel) -> None:
-        self._viewer = viewer
+    def __init__(self, presenter: Presenter) -> None:
+        self._presenter = weakref.ref(presenter)  # it holds this: a circle would outlive the dock
+        self._viewer = viewer = presenter.viewer
         self._said = ""
         viewer.dims.events.current_step.connect(self.refresh)
         viewer.layers.events.removed.connect(self.refresh)
@@ -43,11 +46,14 @@ class Legend:
 
     def refresh(self, event: object = None) -> None:  # noqa: ARG002 - napari passes its event
         """Say what is shown now, and give each map the limits of what is shown of it."""
-        maps = [la for la in self._viewer.layers if ours(la).get("axes") and "limits" in ours(la)]
+        presenter = self._presenter()
+        if presenter is None:
+            return
+        maps = [la for la in presenter.layers() if ours(la).get("axes") and "limits" in ours(la)]
         for layer in maps:
             self._limit(layer)
         shown = [la for la in maps if la.visible]
-        active = self._viewer.layers.selection.active
+        active = presenter.active
         layer = active if active in shown else (shown[-1] if shown else None)
         text = self._text(layer) if layer is not None else ""
         if text != self._said and versions.say_on_canvas(self._viewer, text, self._said):

@@ -10,9 +10,11 @@ import numpy as np
 from napari_matxai import versions
 from napari_matxai.clicks import on_click
 from napari_matxai.comparison import Comparison
-from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer
+from napari_matxai.layers.drawings import shapes_layer
+from napari_matxai.layers.frame import Frame, LayerData, frame_of_layer, move
 from napari_matxai.layers.key import Key, key_of, ours
 from napari_matxai.layers.maps import map_layers
+from napari_matxai.layers.reopened import joined
 from napari_matxai.layers.results import write_results
 from napari_matxai.layers.seen import seen_layers
 from napari_matxai.layers.suggested import digest, outline, region_labels
@@ -24,6 +26,7 @@ from napari_matxai.legend import Legend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeGuard
 
     import xarray as xr
     from napari.components import ViewerModel
@@ -49,10 +52,14 @@ class Presenter:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.viewer = viewer
-        self.legend = Legend(viewer)
+        self.legend = Legend(self)
         self.comparison = Comparison(self)
 
     # -- what is there -------------------------------------------------------------------------------------------------
+
+    def layers(self) -> list[Layer]:
+        """Return all layers, the lowest first."""
+        return list(self.viewer.layers)
 
     def images(self) -> list[Image]:
         """Return the image layers that can be asked about: not those that we made of others."""
@@ -88,7 +95,26 @@ class Presenter:
         """Take the layer with a key away, where there is one."""
         layer = self.find(key)
         if layer is not None:
-            self.viewer.layers.remove(layer)
+            self.discard(layer)
+
+    def discard(self, layer: Layer) -> None:
+        """Take a layer away."""
+        self.viewer.layers.remove(layer)
+
+    def has(self, layer: Layer | None) -> TypeGuard[Layer]:
+        """Return whether a layer is on the viewer (still)."""
+        return layer is not None and layer in self.viewer.layers
+
+    def of(self, source: str, role: str) -> list[Layer]:
+        """Return what we made of a layer to show one thing: its maps, what the network saw of it."""
+        return [
+            la for la in self.viewer.layers if (k := key_of(la)) is not None and (k.source, k.role) == (source, role)
+        ]
+
+    @property
+    def active(self) -> Layer | None:
+        """The layer that is selected alone."""
+        return self.viewer.layers.selection.active
 
     def follow(self, moved: Callable[[], None]) -> Callable[[], None]:
         """Call ``moved`` whenever another slice comes into view; return what ends that."""
@@ -101,7 +127,8 @@ class Presenter:
 
     def clicked(self, tell: Callable[[tuple[float, ...]], None]) -> Callable[[], None]:
         """Call ``tell`` with the place of each click that neither drags nor draws; return what ends that."""
-        return on_click(self.viewer, tell)
+        layers = self.viewer.layers
+        return on_click(self.viewer, lambda: layers.selection.active, tell)
 
     def layer(self, identity: str) -> Layer | None:
         """Return the layer of an identity, None where it is gone."""
@@ -115,7 +142,15 @@ class Presenter:
         """Return who a layer is, for the time when it may be gone."""
         from napari_matxai.session.explaining import Source
 
+        for opened in joined(layer, self.viewer.layers):
+            if ours(opened).get("axes"):
+                self.legend.watch(opened)
         return Source(weakref.ref(layer), versions.identity(layer), layer.name, self.frame(layer))
+
+    def lies(self, source: Source) -> tuple[str, Frame]:
+        """Return a source's name and where it lies: as it is now, or as it was where it was deleted meanwhile."""
+        layer = source.layer()
+        return (layer.name, self.frame(layer)) if self.has(layer) else (source.name, source.frame)
 
     def step(self, layer: Layer) -> tuple[int, ...]:
         """Return the index of the slice in view along each axis of a layer before the last two."""
@@ -150,14 +185,7 @@ class Presenter:
 
     def move(self, layer: Layer, frame: Frame) -> None:
         """Give a layer another pixel size, place and units."""
-        n = layer.ndim
-        layer.units, layer.axis_labels = frame.units, frame.axis_labels
-        layer.scale, layer.translate = frame.scale, frame.translate
-        turns = {"rotate": (frame.rotate, n), "shear": (frame.shear, n), "affine": (frame.affine, n + 1)}
-        has = self.frame(layer)
-        for name, (matrix, size) in turns.items():
-            if matrix != getattr(has, name):
-                setattr(layer, name, np.eye(size) if matrix is None else np.asarray(matrix))
+        move(layer, frame)
 
     def view(self, layer: Image) -> View:
         """Return what is in view of a layer, without reading it."""
@@ -185,7 +213,7 @@ class Presenter:
         """Show layers that were hidden, as far as they are still there."""
         for reference in hidden:
             layer = reference()
-            if layer is not None and layer in self.viewer.layers:
+            if self.has(layer):
                 layer.visible = True
 
     def look_at_all(self) -> None:
@@ -238,17 +266,14 @@ class Presenter:
         if versions.closed(self.viewer):
             return []
         source = explained.source
-        layer = source.layer()
-        there = layer is not None and layer in self.viewer.layers
-        name = layer.name if layer is not None and there else source.name
-        frame = self.frame(layer) if layer is not None and there else source.frame
+        name, frame = self.lies(source)
         self._hatch(explained.explanation, source.identity, name, frame)
         shown: list[Layer] = []
         fresh = False
         maps = map_layers(explained.explanation, name, frame, explained.step, asked=source.frame)
         for data, keywords, kind in maps:
             variable = keywords["metadata"]["matxai"]["variable"]
-            key = Key(source.identity, "map", f"{explained.model.name}|{variable}")
+            key = Key.of_map(source.identity, explained.model.name, variable)
             new = self.find(key) is None
             # the first map lies on the image; the others wait to be switched on
             shown.append(self.put((data, keywords, kind), key, visible=not shown, in_place=live))
@@ -258,7 +283,8 @@ class Presenter:
             self.viewer.layers.selection.active = shown[0]  # whose controls and values napari shows
             versions.show_colour_bar(shown[0])
             versions.show_scale_bar(self.viewer)
-            if layer is not None and there:
+            layer = source.layer()
+            if self.has(layer):
                 layer.visible = True
         return shown
 
@@ -266,16 +292,13 @@ class Presenter:
         """Put what the network saw beside the layer that it is of: each step a layer, the last one shown."""
         if versions.closed(self.viewer):
             return []
-        layer = source.layer()
-        there = layer is not None and layer in self.viewer.layers
-        name = layer.name if layer is not None and there else source.name
-        frame = self.frame(layer) if layer is not None and there else source.frame
+        name, frame = self.lies(source)
         made = seen_layers(stages, name, frame, step)
         shown = []
         for number, one in enumerate(made, 1):
             shown.append(self.put(one, Key(source.identity, "seen", str(number)), visible=number == len(made)))
         for old in [la for la in self.viewer.layers if _stage(la, source.identity) > len(made)]:
-            self.viewer.layers.remove(old)  # of another model, which has more steps
+            self.discard(old)  # of another model, which has more steps
         if shown:
             self.viewer.layers.selection.active = shown[-1]
         return shown
@@ -286,16 +309,7 @@ class Presenter:
 
     def new_shapes(self, image: Layer) -> Layer:
         """Add a layer of shapes on an image, with its pixel size, place and units, ready for a rectangle."""
-        frame = self.frame(image)
-        keywords = {
-            "name": f"regions of {image.name}",
-            **frame.as_keywords(),
-            "ndim": len(frame.scale),
-            "edge_width": max(1.0, max(self.shape(image)[-2:]) / 200),
-            "edge_color": "#ffb000",
-            "face_color": "#ffb00030",
-        }
-        added = versions.make_layer(None, keywords, "shapes")
+        added = versions.make_layer(*shapes_layer(image.name, self.frame(image), self.shape(image)))
         self.viewer.layers.append(added)
         self.viewer.layers.selection.active = added
         added.mode = "add_rectangle"
@@ -323,10 +337,7 @@ class Presenter:
         if versions.closed(self.viewer):
             return None
         source = suggested.source
-        layer = source.layer()
-        there = layer is not None and layer in self.viewer.layers
-        name = layer.name if layer is not None and there else source.name
-        frame = self.frame(layer) if layer is not None and there else source.frame
+        name, frame = self.lies(source)
         key = Key(source.identity, "region", suggested.title)
         data, keywords, kind = region_labels(suggested.regions, f"{suggested.title} · {name}", frame, suggested.step)
         old = self.find(key)
@@ -338,7 +349,7 @@ class Presenter:
             if painted:
                 old.metadata = {**old.metadata, "matxai": {k: v for k, v in ours(old).items() if k != "key"}}
             else:
-                self.viewer.layers.remove(old)
+                self.discard(old)
         added = self.put((data, keywords, kind), key)
         added.contour = outline(data.shape[-2:])  # what is suggested hides neither the image nor its map
         self.viewer.layers.selection.active = added

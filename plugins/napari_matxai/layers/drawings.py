@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels, Layer, Points, Shapes
 
+    from napari_matxai.layers.frame import Frame
+
+
+def shapes_layer(of: str, frame: Frame, shape: Sequence[int]) -> tuple[None, dict[str, Any], str]:
+    """Return a layer tuple for shapes on an image of a name, a place and a size, with nothing drawn yet."""
+    keywords = {
+        "name": f"regions of {of}",
+        **frame.as_keywords(),
+        "ndim": len(frame.scale),
+        "edge_width": max(1.0, max(shape[-2:]) / 200),
+        "edge_color": "#ffb000",
+        "face_color": "#ffb00030",
+    }
+    return None, keywords, "shapes"
+
 
 def placing_of(layer: Layer) -> Placing:
     """Return where a layer's data coordinates lie."""

@@ -142,6 +142,18 @@ def frame_of_layer(layer: Any) -> Frame:
     )
 
 
+def move(layer: Any, frame: Frame) -> None:
+    """Give a layer of napari another pixel size, place and units; what changes nothing is not set."""
+    n = layer.ndim
+    layer.units, layer.axis_labels = frame.units, frame.axis_labels
+    layer.scale, layer.translate = frame.scale, frame.translate
+    turns = {"rotate": (frame.rotate, n), "shear": (frame.shear, n), "affine": (frame.affine, n + 1)}
+    has = frame_of_layer(layer)
+    for name, (matrix, size) in turns.items():
+        if matrix != getattr(has, name):
+            setattr(layer, name, np.eye(size) if matrix is None else np.asarray(matrix))
+
+
 def _sheared(shear: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
     """Return a shear as a matrix: napari gives the values above the diagonal alone where there are no others."""
     if shear.ndim == 2:

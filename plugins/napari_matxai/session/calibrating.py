@@ -74,10 +74,9 @@ class Calibrating:
 
     def undo(self) -> None:
         """Put the layers back that the last change moved; those that were deleted stay away."""
-        there: Any = self.presenter.viewer.layers
         for reference, frame in self._before:
             layer = reference()
-            if layer is not None and layer in there:
+            if layer is not None and self.presenter.has(layer):
                 self.presenter.move(layer, frame)
         self._before = []
 

@@ -85,7 +85,7 @@ class Session:
     def layer(self) -> Image | None:
         """The layer that is asked about; None where there is none (any more)."""
         layer = self._layer() if self._layer is not None else None
-        return layer if layer is not None and layer in self.presenter.viewer.layers else None
+        return layer if self.presenter.has(layer) else None
 
     def choose_layer(self, layer: Image | None) -> None:
         """Ask about this layer from now on."""
@@ -176,7 +176,7 @@ class Session:
         if self.layer is None or self._source is None:
             return self.why_not()
         drawn = self.regions.layer
-        if drawn is None or drawn not in self.presenter.viewer.layers:
+        if not self.presenter.has(drawn):
             return "Draw a region on the image (new shapes, points or labels layer), or let one be suggested."
         if not self.regions.choice.fills:
             return "Tick at least one fill: what stands where the region was."

@@ -100,7 +100,7 @@ def spectral_dim(signal: xr.DataArray) -> str | None:
 
 def spectral_layers(presenter: Presenter) -> list[Any]:
     """Return the layers of spectra, the topmost first; of those the visible."""
-    layers = [la for la in reversed(presenter.viewer.layers) if la.visible]
+    layers = [la for la in reversed(presenter.layers()) if la.visible]
     return [la for la in layers if spectra_of(la) is not None]
 
 

@@ -56,7 +56,7 @@ def layer_to_explain(session: Session) -> Layer | None:
         if layer is not None:
             return layer
     layers = spectral_layers(presenter)
-    active = presenter.viewer.layers.selection.active
+    active = presenter.active
     return active if active in layers else next(iter(layers), None)
 
 

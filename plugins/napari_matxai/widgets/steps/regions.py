@@ -216,7 +216,7 @@ class RegionsStep(Step):
 
     def _follow(self, event: Any = None) -> None:  # noqa: ARG002 - napari passes its event
         """Mean the layer that the user has just selected in napari's list."""
-        active = self.session.presenter.viewer.layers.selection.active
+        active = self.session.presenter.active
         for index in range(self.layer_box.count()):
             if active is not None and self._layer_at(index) is active:
                 self.layer_box.setCurrentIndex(index)
