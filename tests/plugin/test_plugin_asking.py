@@ -78,14 +78,21 @@ def stack():
 
 def test_a_shipped_models_facts_come_from_its_card_and_from_the_model_once_it_is_loaded():
     session = session_with(plane())
-    rows = dict(facts_of_card(session.card))
+    rows = dict(session.facts())
     assert rows["answers"] == "classification: crack, inclusion, pore"
     assert rows["takes"] == "images, 1 channel, resized to 160 x 160"
     assert session.model is None
     model = ask(LoadQuestion(session, "defects"), session)
-    rows = dict(facts_of_model(model))
-    assert rows["runs on"] == "cpu, float32"
-    assert rows["weights"] == f"sha256 {model.sha256[:12]}"
+    after = dict(facts_of_model(model))
+    assert dict(session.facts()) == after
+    for found in (rows, after):  # a hash and a device are there before it is loaded
+        assert found["runs on"] == "cpu, float32"
+        assert found["weights"] == f"sha256 {model.sha256[:12]}"
+    for name in session.models.known():
+        assert len(session.models.sha256(name)) == 64
+    assert dict(facts_of_card(session.card, device="auto", precision="float32"))["runs on"] == (
+        "the GPU where there is one, else cpu, float32"
+    )
 
 
 def test_weights_without_their_network_are_loaded_once_it_is_named(tmp_path):

@@ -11,15 +11,29 @@ if TYPE_CHECKING:
 
 KINDS = {"1d": "spectra", "2d": "images", "3d": "volumes"}
 NAMED = 8
+ANY_DEVICE = "the GPU where there is one, else cpu"
+"""Where a model will run that is not loaded, and the preferences leave it open: only torch could tell."""
 
 
-def facts_of_card(card: Card) -> list[tuple[str, str]]:
-    """Return what a card says, as rows of heading and text."""
+def facts_of_card(card: Card, sha256: str = "", device: str = "", precision: str = "") -> list[tuple[str, str]]:
+    """Return what a card says, as rows of heading and text.
+
+    Parameters
+    ----------
+    card
+        Of a model that is not loaded yet.
+    sha256
+        Of its weights' file.
+    device, precision
+        Where and how it will run, in the words of the preferences.
+    """
     asked = card.input
     rows = [
         ("answers", _task(card.task, card.classes)),
         ("takes", _input(asked.kind, asked.channels, asked.size)),
         ("network", card.architecture or ""),
+        ("runs on", f"{ANY_DEVICE if device == 'auto' else device}, {precision}" if device else ""),
+        ("weights", f"sha256 {sha256[:12]}" if sha256 else ""),
         ("licence", card.licence or ""),
     ]
     return [(heading, text) for heading, text in rows if text]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matxai.modelcard import Card, Model
 
 FIRST_MODEL = "defects"
+AT_ONCE = 32 * 2**20
+"""Bytes of a file that are read for its checksum while the window waits."""
 
 
 class Models:
@@ -28,6 +30,7 @@ class Models:
         self._where = (device, precision)
         self._loaded: dict[tuple[str, str, str], Model] = {}
         self._archs: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def known(self) -> dict[str, Path]:
@@ -53,6 +56,30 @@ class Models:
             return read_card(path)
         content_of(path)
         return None
+
+    def sha256(self, source: str) -> str:
+        """Return the SHA-256 of the weights that a card names, without loading them, and without torch.
+
+        Empty where only loading the model tells: it has no card, its weights are a command, or so large that a window
+        would stand still meanwhile.
+
+        Raises
+        ------
+        MatxaiError
+            If there is no such model, or its card is wrong.
+        """
+        from matxai.modelcard import read_card
+        from matxai.modelcard.card import inside
+        from matxai.modelcard.contents import sha256_of
+        from matxai.modelcard.finding import find_model
+
+        if source not in self._digests:
+            folder = find_model(source)
+            weights = read_card(folder).weights if folder.is_dir() else None
+            path = inside(folder, weights, "weights") if isinstance(weights, str) else None
+            small = path is not None and path.stat().st_size <= AT_ONCE
+            self._digests[source] = sha256_of(path) if path is not None and small else ""
+        return self._digests[source]
 
     def needs_architecture(self, source: str) -> bool:
         """Return whether a file holds weights without their network, whose name has to be said."""

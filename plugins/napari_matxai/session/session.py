@@ -135,6 +135,20 @@ class Session:
             self._card = (self._source, card)
         return self._card[1]
 
+    def facts(self) -> list[tuple[str, str]]:
+        """Return what is known of the chosen model as rows of heading and text, whether it is loaded or not."""
+        from napari_matxai.session.model_facts import facts_of_card, facts_of_model
+
+        if self.model is not None:
+            return facts_of_model(self.model)
+        if self.card is None or self._source is None:
+            return []
+        try:
+            sha256 = self.models.sha256(self._source)
+        except (MatxaiError, OSError):
+            sha256 = ""
+        return facts_of_card(self.card, sha256, self.settings.device, self.settings.precision)
+
     @property
     def look(self) -> Looked | None:
         """What the chosen model said of the chosen layer, None where it was not asked (or another one was)."""

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QWi
 
 from matxai.errors import MatxaiError
 from napari_matxai.session.looking import LoadQuestion
-from napari_matxai.session.model_facts import facts_of_card, facts_of_model, known_architectures
+from napari_matxai.session.model_facts import known_architectures
 from napari_matxai.session.seeing import SeenQuestion
 from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.notices import tell
@@ -142,8 +142,7 @@ class ModelStep(Step):
 
     def refresh(self, _: object = None) -> None:
         """Say what the model is, and whether the image suits it."""
-        model, card, look = self.session.model, self.session.card, self.session.look
-        rows = facts_of_model(model) if model is not None else facts_of_card(card) if card is not None else []
+        look, rows = self.session.look, self.session.facts()
         first = [row for row in rows if row[0] in FIRST]
         rest = [row for row in rows if row[0] not in FIRST]
         self.text.setText(
