@@ -113,6 +113,25 @@ def test_the_image_itself_may_be_the_one_without_units(viewer) -> None:
     np.testing.assert_allclose(bare.scale, UM.scale)
 
 
+def test_layers_that_measure_different_things_are_named(viewer) -> None:
+    image_of(viewer)
+    image_of(viewer, frame=Frame((1.0, 1.0), (0.0, 0.0), ("nm", "nm"), ("y", "x")), name="fine")
+    calibrating = Calibrating(Presenter(viewer))
+    assert calibrating.at_odds() == []
+    assert viewer.layers.units is not None
+    depth = Frame((1.0, 0.1, 0.1), (0.0,) * 3, ("dimensionless", "um", "um"), ("depth", "y", "x"))
+    image_of(viewer, (4, 160, 120), depth, "map")
+    assert calibrating.at_odds() == []  # over a flat image a depth axis is at odds with nothing
+    volume = Frame((2.0, 0.1, 0.1), (0.0,) * 3, ("um",) * 3, ("z", "y", "x"))
+    image_of(viewer, (6, 160, 120), volume, "volume")
+    assert calibrating.at_odds() == ["'volume' measures z in micrometer where 'map' counts depth."]
+    image_of(viewer, frame=Frame((1.0, 2.0), (0.0, 0.0), ("um", "eV"), ("x", "energy")), name="loss")
+    assert viewer.layers.units is None
+    assert calibrating.at_odds()[1] == "'loss' measures energy in electron_volt where 'image' measures x in micrometer."
+    viewer.add_image(np.zeros((160, 120)), name="bare")  # without units: another sentence, and a button
+    assert len(calibrating.at_odds()) == 2
+
+
 def test_layers_of_another_kind_do_not_follow_into_pixels() -> None:
     assert in_pixels(Frame((1.0, 1.0), (0.0, 0.0), ("eV", "eV"), ("y", "x")), UM) is None
 

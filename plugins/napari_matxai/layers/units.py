@@ -50,6 +50,35 @@ def factor(unit: str, into: str) -> float | None:
     return convert(1.0, unit, into) if same_kind(unit, into) else None
 
 
+def at_odds(layers: Sequence[tuple[str, Frame]]) -> list[str]:
+    """Return in a sentence each which layers measure different things along one axis of a viewer.
+
+    Such as energies beside lengths, or the layers of a network beside the slices of another image. Each is told once,
+    against the first layer that it is at odds with; layers that measure nothing at all are another matter.
+
+    Parameters
+    ----------
+    layers
+        Names, and where they lie. Axes are matched from the last one back, as napari shows them.
+    """
+    found: dict[str, str] = {}
+    measuring = [(name, frame) for name, frame in layers if not plain(frame)]
+    for number, (name, frame) in enumerate(measuring):
+        for other, theirs in measuring[:number]:
+            for axis in range(1, min(len(frame.units), len(theirs.units)) + 1):
+                own, of_other = frame.units[-axis], theirs.units[-axis]
+                if factor(own, of_other) is None and not {own, of_other} <= set(PLAIN):
+                    said = f"'{name}' {_measures(frame, axis)} where '{other}' {_measures(theirs, axis)}."
+                    found.setdefault(name, said)
+    return list(found.values())
+
+
+def _measures(frame: Frame, axis: int) -> str:
+    label, unit = frame.axis_labels[-axis], frame.units[-axis]
+    what = label if label.isidentifier() else f"axis {label}"
+    return f"counts {what}" if unit in PLAIN else f"measures {what} in {unit}"
+
+
 def between(layer: Frame, source: Frame) -> np.ndarray[tuple[int, int], np.dtype[np.float64]] | None:
     """Return the ``(n + 1, n + 1)`` matrix from indices of one layer to those of another, whatever their units.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from napari_matxai.layers.units import Adoption, adopt, in_pixels, plain
+from napari_matxai.layers.units import Adoption, adopt, at_odds, in_pixels, plain
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -49,6 +49,11 @@ class Calibrating:
             if found is not None:
                 return found
         return None
+
+    def at_odds(self) -> list[str]:
+        """Return which layers measure different things along one axis, in a sentence each."""
+        presenter = self.presenter
+        return at_odds([(layer.name, presenter.frame(layer)) for layer in presenter.calibrated()])
 
     def adopt(self, source: Image) -> list[str]:
         """Give units to the layers that can take them, and return what was done."""

@@ -27,6 +27,10 @@ CONFLICT = (
     "No units: {names}. While such a layer is there, napari counts everything in bare numbers, and layers of different "
     "pixel size lie apart. Maps still lie on their image."
 )
+ODDS = (
+    "{sentences} While both are there, napari shows no common unit and counts in bare numbers. Close one of them, or "
+    "open it in a window of its own. Maps still lie on their image."
+)
 
 
 class DataStep(Step):
@@ -131,8 +135,11 @@ class DataStep(Step):
         offers = self.calibrating.offers(layer) if layer is not None else []
         possible = [offer for _, offer in offers if offer is not None]
         names = ", ".join(f"'{other.name}'" for other, _ in offers)
-        self.conflict_text.setText(CONFLICT.format(names=names) if offers else "")
-        self.conflict_text.setVisible(bool(offers))
+        odds = self.calibrating.at_odds()
+        lines = [CONFLICT.format(names=names)] if offers else []
+        lines += [ODDS.format(sentences=" ".join(odds))] if odds else []
+        self.conflict_text.setText("\n".join(lines))
+        self.conflict_text.setVisible(bool(lines))
         self.adopt_button.setVisible(bool(offers))
         self.adopt_button.setEnabled(bool(possible))
         self.adopt_button.setToolTip(
