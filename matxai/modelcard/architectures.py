@@ -199,6 +199,36 @@ def _accepted(
 _FACTORY = re.compile(r"(?P<left>[^\s:]{2,}):[^\W\d]\w*(?:\?.*)?")
 
 
+def python_of(name: str, folder: Path | None = None) -> str:
+    """Return which Python of the user's own an architecture would run, a file with its SHA-256; empty for none.
+
+    Parameters
+    ----------
+    name
+        As :func:`resolve_architecture` takes it.
+    folder
+        The card's folder, in which a ``file.py`` must lie; ``None`` for one that was named elsewhere.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file.
+    CardError
+        If it lies outside the card's folder.
+    """
+    from matxai.modelcard.card import inside
+
+    left, _, right = name.rpartition(":")
+    if not left or not right or name.partition(":")[0] in architectures:
+        return ""
+    if not left.endswith(".py"):
+        return f"The factory '{name}'"
+    path = inside(folder, left, "architecture") if folder is not None else Path(left)
+    if not path.is_file():
+        raise ModelError(f"There is no file '{left}' for the architecture '{name}'.")
+    return f"The file {left} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
+
+
 def is_architecture(source: str) -> bool:
     """Return whether what stands for a model is the name of an architecture: ``family:name`` or a Python factory."""
     match = _FACTORY.fullmatch(source)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_matxai.session.trust import Policy
+
 PLUGIN = "matxai"
 
 
@@ -28,7 +30,7 @@ class Settings:
     seed
         For what draws random numbers.
     trust
-        Whether a model that runs Python may do so.
+        Whether a model that brings code of its own (Python, a command) may run it: ``never``, ``ask``, ``always``.
     """
 
     device: str = "auto"
@@ -36,7 +38,7 @@ class Settings:
     memory_gb: float = 0.0
     method: str = "grad_cam"
     seed: int = 0
-    trust: bool = False
+    trust: Policy = "ask"
 
     @property
     def memory(self) -> int | None:

@@ -81,8 +81,8 @@ def test_a_session_follows_the_preferences_while_it_is_open(preferences) -> None
     session.settings_changed.connect(lambda: said.append(session.settings))
     preferences.computing.seed = 7
     preferences.computing.memory_gb = 2.0
-    preferences.asking.trust = True
-    assert session.settings == Settings(seed=7, memory_gb=2.0, trust=True)
+    preferences.asking.trust = "always"
+    assert session.settings == Settings(seed=7, memory_gb=2.0, trust="always")
     assert len(said) == 3
     assert session_of(ViewerModel()).settings.seed == 7
 
@@ -151,7 +151,49 @@ def test_code_of_a_model_runs_only_where_the_preferences_allow_it(preferences, t
     )
     session = session_of(ViewerModel())
     source = f"{tmp_path / 'model.py'}:build"
-    with pytest.raises(MatxaiError, match="trust"):
-        session.models.load(source, trust=session.settings.trust)
-    preferences.asking.trust = True
-    assert session.models.load(source, trust=session.settings.trust).classes == ("0", "1")
+    models = session.models
+    with pytest.raises(MatxaiError, match=r"model\.py \(sha256 [0-9a-f]{64}\) was not allowed to run; open the model"):
+        models.load(source)
+    models.trust.allow(models.must_ask(source))
+    assert models.load(source).classes == ("0", "1")
+    assert models.told(source) == {"arch": None, "trust": True}
+    assert models.must_ask(source) == ""
+    # what was allowed is that code and no other
+    (tmp_path / "model.py").write_text("build = None\n")
+    models.place("cpu", "float64")
+    with pytest.raises(MatxaiError, match="was not allowed to run"):
+        models.load(source)
+    preferences.asking.trust = "never"
+    assert models.must_ask(source) == ""
+    with pytest.raises(MatxaiError, match=r"would run, and Preferences > matxai > Models that run code says never\."):
+        models.load(source)
+    # what runs no code of its own needs no trust, and a script gives it none
+    assert models.load("defects").classes
+    assert models.told("defects") == {"arch": None, "trust": False}
+    preferences.asking.trust = "always"
+    with pytest.raises(MatxaiError, match="build"):
+        models.load(source)
+
+
+def test_the_user_is_asked_for_each_code_once(preferences, tmp_path, qtbot, monkeypatch) -> None:
+    from napari_matxai.widgets.paths import may_run
+    from qtpy.QtWidgets import QMessageBox, QWidget
+
+    (tmp_path / "model.py").write_text("build = None\n")
+    (tmp_path / "matxai.yaml").write_text(
+        "version: 1\nname: own\ntask: classification\nweights: net.safetensors\narchitecture: model.py:build\n"
+    )
+    (tmp_path / "net.safetensors").write_bytes(b"")
+    asked, answers = [], [QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(
+        QMessageBox, "question", lambda _, __, text, *___: asked.append(text) or answers[len(asked) - 1]
+    )
+    models, parent = session_of(ViewerModel()).models, QWidget()
+    qtbot.addWidget(parent)
+    assert not may_run(parent, models, str(tmp_path))
+    assert may_run(parent, models, str(tmp_path))
+    assert may_run(parent, models, str(tmp_path))
+    assert may_run(parent, models, "defects")
+    assert len(asked) == 2
+    assert asked[0].startswith("The file model.py (sha256 ")
+    assert asked[0].endswith("Do you trust it?")

@@ -77,7 +77,7 @@ class BlindQuestion:
         from matxai.jobs import blind_reading
 
         pair = self.pair
-        sound, leaky = (self._models.load(name, trust=self.settings.trust) for name in (pair.sound, pair.leaky))
+        sound, leaky = (self._models.load(name) for name in (pair.sound, pair.leaky))
         with tempfile.TemporaryDirectory(prefix="matxai-blind-", ignore_cleanup_errors=True) as folder:
             data = pair.data if pair.data is not None else _generated(folder, pair.seed)
             return blind_reading(

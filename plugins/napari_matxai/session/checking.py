@@ -66,7 +66,7 @@ class Check:
         self.view = session.presenter.view(layer) if layer is not None else None
 
     def _model(self) -> Model:
-        return self._models.load(self.source, trust=self.settings.trust)
+        return self._models.load(self.source)
 
     def _signal(self, model: Model) -> tuple[xr.DataArray, Subject]:
         """The current image as the model takes it, and how a script finds it again."""
@@ -77,8 +77,7 @@ class Check:
     def _opened(self) -> Opened:
         from napari_matxai.session.explaining import loading_of
 
-        arch = self._models.architecture(self.source)
-        return Opened(self.source, loading_of(self._model(), self.settings, arch))  # it is loaded by now
+        return Opened(self.source, loading_of(self._models, self.source, self._model()))  # it is loaded by now
 
     @property
     def _about(self) -> str:

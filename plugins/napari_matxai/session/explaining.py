@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from matxai.modelcard import Model
     from napari_matxai.layers.frame import Frame
     from napari_matxai.session.choice import Choice
+    from napari_matxai.session.models import Models
     from napari_matxai.session.question import Cancel, Progress
     from napari_matxai.session.session import Session
-    from napari_matxai.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class ExplainQuestion:
     def run(self, progress: Progress, cancel: Cancel) -> Explained:
         """Load the model if need be, read what is asked about, and explain it."""
         progress(0, 0, "load the model" if self._models.loaded(self._name) is None else self.title)
-        model = self._models.load(self._name, trust=self.settings.trust)
+        model = self._models.load(self._name)
         stack = self.view.is_stack(model.kind) and self.choice.extent.what != "slice"
         signal, step, index = self.view.stack(self.choice.extent) if stack else self._plane(model)
         self.keeps_part = stack
@@ -180,7 +180,7 @@ class ExplainQuestion:
         """Write down what was asked, as Python."""
         choice = answer.choice
         target, arrays, needs = self.target.python()
-        stack, arch = "planes_asked" in answer.about, self._models.architecture(self._name)
+        stack = "planes_asked" in answer.about
         asked = call(
             "explain_stack" if stack else "matxai.explain",
             Code("model"),
@@ -195,31 +195,29 @@ class ExplainQuestion:
             f"result = {asked}",
             needs=("import matxai", *needs, *(("from matxai.explanation import explain_stack",) if stack else ())),
             subject=answer.subject,
-            opened=Opened(self._name, loading_options(self.settings, answer.explanation, arch)),
+            opened=Opened(self._name, loading_options(self._models, self._name, answer.explanation)),
             arrays=arrays,
             saves=("result",),
             key=key,
         )
 
 
-def loading_options(
-    settings: Settings, explanation: xr.Dataset, arch: str | None = None
-) -> tuple[tuple[str, Any], ...]:
+def loading_options(models: Models, source: str, explanation: xr.Dataset) -> tuple[tuple[str, Any], ...]:
     """Return what ``matxai.load_model`` was told beside the model's name, as far as it is not its default."""
     from matxai.explanation import provenance
 
     known = provenance(explanation)
-    return _told(arch, settings, known["device"], known["precision"])
+    return _told(models.told(source), known["device"], known["precision"])
 
 
-def loading_of(model: Model, settings: Settings, arch: str | None) -> tuple[tuple[str, Any], ...]:
+def loading_of(models: Models, source: str, model: Model) -> tuple[tuple[str, Any], ...]:
     """Return the same of a model by which nothing was explained yet."""
     tensor = next(iter([*model.module.parameters(), *model.module.buffers()]), None)
-    return _told(arch, settings, "cpu" if tensor is None else str(tensor.device), model.precision)
+    return _told(models.told(source), "cpu" if tensor is None else str(tensor.device), model.precision)
 
 
-def _told(arch: str | None, settings: Settings, device: str, precision: str) -> tuple[tuple[str, Any], ...]:
-    told = {"arch": arch, "trust": settings.trust, "device": device, "precision": precision}
+def _told(told: dict[str, Any], device: str, precision: str) -> tuple[tuple[str, Any], ...]:
+    told = {**told, "device": device, "precision": precision}
     usual = {"arch": None, "trust": False, "device": "cpu", "precision": "float32"}
     return tuple((name, value) for name, value in told.items() if value != usual[name])
 

@@ -100,7 +100,6 @@ class LookQuestion:
             raise MatxaiError(session.why_not())
         self.quiet = quiet
         self._models, self._name = session.models, source
-        self._trust = session.settings.trust
         self.source = session.presenter.source(layer)
         self.view = session.presenter.view(layer)
 
@@ -109,7 +108,7 @@ class LookQuestion:
         from matxai.explanation import predict
         from matxai.modelcard import suits
 
-        model = self._models.load(self._name, trust=self._trust)
+        model = self._models.load(self._name)
         progress(1, 3, "the model is loaded")
         try:
             signal, _ = self.view.signal(model.kind)
@@ -159,12 +158,12 @@ class LoadQuestion:
     title = "load the model"
 
     def __init__(self, session: Session, source: str) -> None:
-        self._models, self.source, self._trust = session.models, source, session.settings.trust
+        self._models, self.source = session.models, source
 
     def run(self, progress: Progress, cancel: Cancel) -> Model:  # noqa: ARG002 - loading cannot be interrupted
         """Load it."""
         progress(0, 0, self.title)
-        return self._models.load(self.source, trust=self._trust)
+        return self._models.load(self.source)
 
     def show(self, session: Session, answer: Model) -> None:  # noqa: ARG002 - the session knows the model by its name
         """Tell those who show it."""

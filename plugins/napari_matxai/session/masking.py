@@ -14,7 +14,7 @@ from matxai.checks.sentences import NAMES
 from matxai.errors import MatxaiError
 from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.placing import Placing, pixel_size
-from napari_matxai.session.explaining import loading_options
+from napari_matxai.session.explaining import loading_of
 from napari_matxai.session.journal import Code, Opened, Subject, call
 from napari_matxai.session.planes import of_slice, place_in
 from napari_matxai.session.targets import Against, DetectedBox, OverRegion, held
@@ -183,7 +183,7 @@ class MaskQuestion:
         from matxai.checks import ask_again
         from napari_matxai.layers.masks import Grid, masks
 
-        model = self._models.load(self._name, trust=self.settings.trust)
+        model = self._models.load(self._name)
         signal, step = self.view.signal(model.kind)
         started = time.monotonic()
         placing = Placing.of(self.view.frame, self.view.name)
@@ -285,7 +285,7 @@ class MaskQuestion:
             *lines,
             needs=(*NEEDS, *(("from matxai.explanation import plane_of",) if place is not None else ()), *needs),
             subject=answer.subject,
-            opened=Opened(self._name, loading_options(self.settings, explained) if explained is not None else ()),
+            opened=Opened(self._name, loading_of(self._models, self._name, answer.model)),
             arrays={"masks": np.stack([region.mask for region in answer.masks.regions]), **arrays},
             saves=("masked",) if explained is not None else (),
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_matxai.native import keep_apart
+from napari_matxai.session.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matxai.modelcard import Card, Model
+    from napari_matxai.session.trust import Policy
 
 FIRST_MODEL = "defects"
 AT_ONCE = 32 * 2**20
@@ -24,13 +26,17 @@ class Models:
     ----------
     device, precision
         Where models run, and in which precision; see :func:`matxai.load_model`.
+    trust
+        Whether they may run code of their own.
     """
 
-    def __init__(self, device: str = "cpu", precision: str = "float32") -> None:
+    def __init__(self, device: str = "cpu", precision: str = "float32", trust: Policy = "ask") -> None:
+        self.trust = Trust(trust)
         self._where = (device, precision)
         self._loaded: dict[tuple[str, str, str], Model] = {}
         self._archs: dict[str, str] = {}
         self._digests: dict[str, str] = {}
+        self._ran: set[str] = set()
         self._lock = threading.Lock()
 
     def known(self) -> dict[str, Path]:
@@ -100,6 +106,20 @@ class Models:
         """Return of which network a file's weights were said to be."""
         return self._archs.get(source)
 
+    def must_ask(self, source: str) -> str:
+        """Return what would run to open a model, where the user has to be asked for it first; else nothing.
+
+        Raises
+        ------
+        MatxaiError
+            If there is no such model, or its card is wrong.
+        """
+        return "" if self.loaded(source) is not None else self.trust.must_ask(source, self._archs.get(source))
+
+    def told(self, source: str) -> dict[str, Any]:
+        """Return what ``matxai.load_model`` was told to open a model: ``arch`` and ``trust``."""
+        return {"arch": self._archs.get(source), "trust": source in self._ran}
+
     def loaded(self, source: str) -> Model | None:
         """Return a model if it was loaded before."""
         return self._loaded.get((source, *self._where))
@@ -113,8 +133,8 @@ class Models:
             self._loaded.pop(key, None)
         return True
 
-    def load(self, source: str, *, trust: bool = False) -> Model:
-        """Return a model, loaded at its first use; nothing that its file holds is run unless ``trust`` allows it.
+    def load(self, source: str) -> Model:
+        """Return a model, loaded at its first use; code of its own runs where that was allowed.
 
         Raises
         ------
@@ -129,9 +149,13 @@ class Models:
             device, precision = self._where
             key = (source, device, precision)
             if key not in self._loaded:
+                arch = self._archs.get(source)
+                trust = self.trust.given(source, arch)
                 self._loaded[key] = load_model(
-                    source, arch=self._archs.get(source), trust=trust, device=choose(device), precision=precision
+                    source, arch=arch, trust=trust, device=choose(device), precision=precision
                 )
+                if trust:
+                    self._ran.add(source)
             return self._loaded[key]
 
     def let_go(self, source: str) -> None:

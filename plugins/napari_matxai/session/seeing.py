@@ -66,7 +66,7 @@ class SeenQuestion:
         from matxai.modelcard import what_is_seen
 
         progress(0, 0, self.title)
-        model = self._models.load(self._name, trust=self.settings.trust)
+        model = self._models.load(self._name)
         if model.kind == "1d":
             msg = f"'{model.name}' takes spectra; the Spectra dock shows what it sees of them."
             raise MatxaiError(msg)
@@ -82,5 +82,5 @@ class SeenQuestion:
             f"seen = {call('what_is_seen', Code('model'), Code('signal'))}",
             needs=("from matxai.modelcard import what_is_seen",),
             subject=answer.subject,
-            opened=Opened(self._name, loading_of(answer.model, self.settings, self._models.architecture(self._name))),
+            opened=Opened(self._name, loading_of(self._models, self._name, answer.model)),
         )

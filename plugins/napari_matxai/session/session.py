@@ -56,7 +56,7 @@ class Session:
     def __init__(self, viewer: ViewerModel, settings: Settings | None = None) -> None:
         self.presenter = Presenter(viewer)
         self.settings = settings or read_settings()
-        self.models = Models(self.settings.device, self.settings.precision)
+        self.models = Models(self.settings.device, self.settings.precision, self.settings.trust)
         self.journal = Journal()
         self.curves = Curves()
         self.choice = Choice(methods=(self.settings.method,))
@@ -75,6 +75,7 @@ class Session:
     def _read_settings(self) -> None:
         """Take over what was changed in the preferences; what is under way goes on as it began."""
         self.settings = read_settings()
+        self.models.trust.policy = self.settings.trust
         if self.models.place(self.settings.device, self.settings.precision):
             self.model_changed.emit()
         self.settings_changed.emit()

@@ -24,7 +24,7 @@ from napari_matxai.session.explaining import known_methods
 from napari_matxai.session.sessions import session_of
 from napari_matxai.widgets.light import Light
 from napari_matxai.widgets.notices import tell
-from napari_matxai.widgets.paths import PathLine, ask_for_model
+from napari_matxai.widgets.paths import PathLine, ask_for_model, may_run
 from napari_matxai.widgets.progress import ProgressLine
 from napari_matxai.widgets.running import Runner
 from napari_matxai.widgets.words import box, words
@@ -170,7 +170,7 @@ class BlindDock(QWidget):
         if chosen.currentData() is not None:
             return
         source = ask_for_model(self, "Open a model")
-        if source:
+        if source and may_run(self, self.session.models, source):
             chosen.insertItem(0, Path(source).name, source)
         chosen.setCurrentIndex(0)
 

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QMenu, QMessageBox, QToolButton, QWidget
+
+from matxai.errors import MatxaiError
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
+
+    from napari_matxai.session.models import Models
 
 
 class _Line(QLineEdit):
@@ -47,6 +51,25 @@ def ask_for_model(parent: QWidget, title: str, weights: str = "") -> str:
     chosen, _ = QFileDialog.getOpenFileName(parent, title, "", f"Models ({kinds});;All files (*)")
     path = Path(chosen)
     return str(path.parent if path.name == "matxai.yaml" else path) if chosen else ""
+
+
+def may_run(parent: QWidget, models: Models, source: str) -> bool:
+    """Return whether what a model brings of its own may run, asked in a dialog where the preferences say so.
+
+    What is wrong with the model's file or card otherwise is said when it is loaded.
+    """
+    try:
+        code = models.must_ask(source)
+    except MatxaiError:
+        return True
+    if not code:
+        return True
+    yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+    question = f"{code} would run on this computer, with your rights.\n\nRead it first. Do you trust it?"
+    if QMessageBox.question(parent, "Code of a model", question, yes | no, no) != yes:
+        return False
+    models.trust.allow(code)
+    return True
 
 
 class PathLine(QWidget):

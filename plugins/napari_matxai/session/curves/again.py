@@ -138,7 +138,7 @@ class AskAgain:
         from matxai.jobs.zoning import methods_for_curve
         from matxai.regions import Region
 
-        model = self._models.load(self.asked.model, trust=self.asked.trust)
+        model = self._models.load(self.asked.model)
         asked, signal, known = self.asked, self.signal, self.explained
         if known is None or known.model != asked.model:
             known = ExplainedCurve(asked.model, asked.explained(model, signal, progress, cancel))
@@ -174,7 +174,7 @@ class AskAgain:
             "masked = again.explanation",
             needs=needs_of(asked, "from matxai.checks import ask_again", "from matxai.regions import Region"),
             subject=subject,
-            opened=asked.opened(again.explanation),
+            opened=asked.opened(self._models, again.explanation),
             arrays={"zones": self.mask},
             saves=("result", "masked"),
         )
@@ -207,7 +207,7 @@ class AskZones:
         from matxai.jobs.explaining import Options
         from matxai.jobs.zoning import table_of
 
-        model = self._models.load(self.asked.model, trust=self.asked.trust)
+        model = self._models.load(self.asked.model)
         explanation = self.explained.explanation
         subject = subject_of(self.spectrum)
         if self.light:
@@ -235,7 +235,7 @@ class AskZones:
                     self.asked, "from matxai.jobs.explaining import Options", "from matxai.jobs.zoning import table_of"
                 ),
                 subject=subject,
-                opened=self.asked.opened(self.explained.explanation),
+                opened=self.asked.opened(self._models, self.explained.explanation),
                 saves=("result",),
             )
         session.curves.answered.emit(self.spectrum)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matxai.checks.zones import ZoneTable
     from matxai.modelcard import Model
     from napari_matxai.session.curves.spectrum import Spectrum
+    from napari_matxai.session.models import Models
     from napari_matxai.session.question import Cancel, Progress
     from napari_matxai.session.session import Session
     from napari_matxai.settings import Settings
@@ -110,14 +111,9 @@ class Asked:
         """Of everything that is drawn."""
         return self.settings.seed
 
-    @property
-    def trust(self) -> bool:
-        """Whether a model that runs Python may do so."""
-        return self.settings.trust
-
-    def opened(self, explanation: xr.Dataset) -> Opened:
+    def opened(self, models: Models, explanation: xr.Dataset) -> Opened:
         """Return the model, for the journal."""
-        return Opened(self.model, loading_options(self.settings, explanation))
+        return Opened(self.model, loading_options(models, self.model, explanation))
 
     def explained(self, model: Model, signal: xr.DataArray, progress: Progress, cancel: Cancel) -> xr.Dataset:
         """Return the explanation of one spectrum.
@@ -205,7 +201,7 @@ class ExplainCurves:
         MatxaiError
             If the only one does not fit.
         """
-        model = self._models.load(self.asked.model, trust=self.asked.trust)
+        model = self._models.load(self.asked.model)
         answers: list[tuple[ExplainedCurve | str, Subject]] = []
         for number, (spectrum, signal) in enumerate(zip(self.spectra, self.signals, strict=True)):
             if len(self.spectra) > 1:
@@ -267,7 +263,7 @@ class ExplainCurves:
                 f"result = {explain_call(self.asked)}",
                 needs=needs_of(self.asked),
                 subject=subject,
-                opened=self.asked.opened(found.explanation),
+                opened=self.asked.opened(self._models, found.explanation),
                 saves=("result",),
             )
             session.curves.answered.emit(spectrum)

@@ -91,7 +91,7 @@ class ExplainSet:
 
         started = time.monotonic()
         asked = self.asked
-        model = self._models.load(asked.model, trust=asked.trust)
+        model = self._models.load(asked.model)
         explanation = explain_stack(
             model, self.signal, methods=list(asked.methods), target=asked.target, seed=asked.seed,
             memory=asked.settings.memory, progress=progress, cancel=cancel,
@@ -118,7 +118,7 @@ class ExplainSet:
             f"result = {said}",
             needs=("import matxai", "from matxai.explanation import explain_stack"),
             subject=subject,
-            opened=self.asked.opened(explained.explanation),
+            opened=self.asked.opened(self._models, explained.explanation),
             saves=("result",),
         )
         chosen = session.curves.chosen

@@ -13,7 +13,7 @@ from napari_matxai.session.curves.known import CurveModel, about, models_for_cur
 from napari_matxai.session.curves.whole import ExplainSet, layer_to_explain
 from napari_matxai.session.explaining import known_methods, scores_text
 from napari_matxai.widgets.notices import tell
-from napari_matxai.widgets.paths import ask_for_model
+from napari_matxai.widgets.paths import ask_for_model, may_run
 from napari_matxai.widgets.spectra.page import Page, button, row
 from napari_matxai.widgets.words import box, words
 
@@ -177,8 +177,10 @@ class ExplainPage(Page):
 
     def open(self, source: str) -> str:
         """Load a model and choose it; return in one sentence why not where that fails."""
+        if not may_run(self, self.session.models, source):
+            return "The model was not opened: its code may not run."
         try:
-            self.known[source] = about(self.session.models.load(source, trust=self.session.settings.trust))
+            self.known[source] = about(self.session.models.load(source))
         except MatxaiError as error:
             tell(str(error))
             return str(error)

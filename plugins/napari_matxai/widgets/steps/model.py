@@ -14,7 +14,7 @@ from napari_matxai.session.model_facts import known_architectures
 from napari_matxai.session.seeing import SeenQuestion
 from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.notices import tell
-from napari_matxai.widgets.paths import ask_for_model
+from napari_matxai.widgets.paths import ask_for_model, may_run
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.words import box, words
 
@@ -110,6 +110,8 @@ class ModelStep(Step):
         except MatxaiError as error:
             tell(str(error))
             return str(error)
+        if not may_run(self, models, name):
+            return "The model was not opened: its code may not run."
         index = self.model_box.findData(name)
         if index < 0:
             self.model_box.addItem(card.name if card is not None else Path(name).name, name)
@@ -126,6 +128,8 @@ class ModelStep(Step):
             tell("Name the network whose weights these are, as torchvision:resnet18 or smp:Unet?encoder=resnet34.")
             return
         self.session.models.name_architecture(source, arch)
+        if not may_run(self, self.session.models, source):
+            return
         self.runner.replace(LoadQuestion(self.session, source))
 
     def see(self) -> None:
