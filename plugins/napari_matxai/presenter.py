@@ -237,7 +237,8 @@ class Presenter:
         data, keywords, kind = layer
         about = {**keywords.get("metadata", {}).get("matxai", {}), "key": key.record(), "name": keywords.get("name")}
         old = self.find(key)
-        if old is not None and updated(old, data, keywords, kind, about, in_place=in_place):
+        hidden = max(0, old.ndim - self.viewer.dims.ndisplay) if old is not None and self._in_order() else 0
+        if old is not None and updated(old, data, keywords, kind, about, in_place=in_place, hidden=hidden):
             return old
         layers = self.viewer.layers
         active, place = layers.selection.active, self._above(key)
@@ -256,6 +257,11 @@ class Presenter:
         if active is not None and active in layers:
             layers.selection.active = active
         return added
+
+    def _in_order(self) -> bool:
+        """Whether the last axes are those that are drawn."""
+        dims = self.viewer.dims
+        return tuple(dims.order) == tuple(range(dims.ndim))
 
     def show(self, explained: Explained, *, live: bool = False) -> list[Layer]:
         """Put the maps of an explanation on the layer that they explain; where it was deleted, where it lay.

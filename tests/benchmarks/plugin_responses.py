@@ -7,8 +7,8 @@ It asserts nothing and needs a screen (``xvfb-run -a -s "-screen 0 1280x1024x24"
   own, while torch and a model are loaded, while several methods run on an image of 512 x 512 pixels, when their maps
   are shown.
 - live: from the event that another slice is in view to the new data of the map's layer, beside the bare call of
-  ``matxai.explain`` on the same slice. The wall time holds napari's own redraw of the slice where there is one
-  processor for both; the processor's time of what the plugin does beside it does not.
+  ``matxai.explain`` on the same slice, and beside what napari needs to draw another slice with the live map off. The
+  processor's time of what the plugin does, without any drawing, stands beside that.
 
     python tests/benchmarks/plugin_responses.py
     python tests/benchmarks/plugin_responses.py --only stall,live --slices 6
@@ -204,39 +204,72 @@ def live(options: argparse.Namespace) -> dict[str, Any]:
     viewer.dims.set_point(0, 0.0)
     dock.explain.live_box.setChecked(True)
     wait(lambda: len(viewer.layers) > 1 and not dock.runner.computing)
-    layer = next(la for la in viewer.layers if la is not session.layer)
     model, came = session.model, []
-    layer.events.data.connect(lambda _: came.append(time.perf_counter()))
+
+    def shown(_: object) -> None:
+        came.append(time.perf_counter())
+
+    session.explained.connect(shown)
     pairs, processor = [], []
     for k in range(1, options.slices + 1):
         began, cpu = time.perf_counter(), time.thread_time()
         matxai.explain(model, stack.isel(z=k), ["grad_cam"], seed=0)
         bare, bare_cpu = time.perf_counter() - began, time.thread_time() - cpu
+        dock.explain.live_box.setChecked(False)
+        own = _drawn(viewer, 0.1 * (k + 1))
+        viewer.dims.set_point(0, 0.1 * (k - 1))
+        wait_idle()
+        dock.explain.live_box.setChecked(True)
+        wait(lambda: not dock.runner.computing)
         came.clear()
         began = time.perf_counter()
         viewer.dims.set_point(0, 0.1 * k)
         wait(lambda: bool(came) and not dock.runner.computing)
-        pairs.append((came[0] - began, bare))
+        pairs.append((came[0] - began, bare, own))
         session.kept.clear()
         cpu = time.thread_time()
         question = LiveQuestion(session)
         answer = question.run(lambda *_: None, threading.Event())
-        session.presenter.show(answer)
+        session.presenter.show(answer, live=True)
         processor.append((time.thread_time() - cpu, bare_cpu))
-    again = _again(viewer, session, dock, came, layer)
-    ratio = statistics.median(a / b for a, b in pairs)
+    again = _again(viewer, dock, came)
+    ratio = statistics.median(a / b for a, b, _ in pairs)
+    beside = statistics.median(a / (b + c) for a, b, c in pairs)
     of_processor = statistics.median(a / b for a, b in processor)
-    median = [1000 * statistics.median(p[i] for p in pairs) for i in (0, 1)]
-    print(
-        f"live: {median[0]:.1f} ms beside {median[1]:.1f} ms of the bare call, ratio {ratio:.2f} (aim {AIMS['live']})"
-    )
-    print(f"live: ratio of the processor's time, without napari's redraws: {of_processor:.2f}")
+    median = [1000 * statistics.median(p[i] for p in pairs) for i in (0, 1, 2)]
+    print(f"live: {median[0]:.1f} ms, the bare call {median[1]:.1f} ms, napari's slice alone {median[2]:.1f} ms")
+    print(f"live: ratio to the bare call {ratio:.2f}, to the bare call and napari's slice {beside:.2f}")
+    print(f"live: ratio of the processor's time, without any drawing: {of_processor:.2f} (aim {AIMS['live']})")
     print(f"live: a slice that was seen before: {1000 * again:.1f} ms")
     viewer.close()
-    return {"pairs": pairs, "ratio": ratio, "processor": processor, "processor_ratio": of_processor, "again": again}
+    return {
+        "pairs": pairs,
+        "ratio": ratio,
+        "beside_napari": beside,
+        "processor": processor,
+        "processor_ratio": of_processor,
+        "again": again,
+    }
 
 
-def _again(viewer: Any, session: Any, dock: Any, came: list[float], layer: Any) -> float:
+def wait_idle() -> None:
+    """Let everything be drawn that waits for it."""
+    from qtpy.QtWidgets import QApplication
+
+    for _ in range(3):
+        QApplication.processEvents()
+
+
+def _drawn(viewer: Any, place: float) -> float:
+    """Return the seconds until napari has drawn another slice, with nothing of ours in the way."""
+    wait_idle()
+    began = time.perf_counter()
+    viewer.dims.set_point(0, place)
+    wait_idle()
+    return time.perf_counter() - began
+
+
+def _again(viewer: Any, dock: Any, came: list[float]) -> float:
     """Return the seconds from the event to the map on a slice whose map is kept."""
     for k in (1, 2):
         viewer.dims.set_point(0, 0.1 * k)

@@ -19,7 +19,14 @@ KEPT = ("visible", "opacity", "blending", "interpolation2d")
 
 
 def updated(
-    old: Layer, data: Any, keywords: dict[str, Any], kind: str, about: dict[str, Any], *, in_place: bool = False
+    old: Layer,
+    data: Any,
+    keywords: dict[str, Any],
+    kind: str,
+    about: dict[str, Any],
+    *,
+    in_place: bool = False,
+    hidden: int = 0,
 ) -> bool:
     """Give a layer new values; return False where it must be made anew.
 
@@ -34,6 +41,9 @@ def updated(
     in_place
         Write into the layer's array: for napari a fraction of the work of another array, and whoever holds the array
         sees it change.
+    hidden
+        How many of the layer's leading axes are not drawn. Where it moves along these alone, in place, the viewer is
+        not told: the map stays within the stack that it is of, and to fit all sliders anew takes longer than the map.
     """
     known = ours(old)
     if type(old).__name__.lower() != kind or not _same_axes(old, keywords):
@@ -44,7 +54,11 @@ def updated(
     elif not isinstance(getattr(old.data, "shape", None), tuple) or old.data.shape != np.shape(data):
         return False
     written = in_place and kind != "vectors" and _written(old, data)
-    if not np.allclose(old.translate, keywords["translate"]):
+    moved = ~np.isclose(old.translate, keywords["translate"])
+    if moved.any() and written and not moved[hidden:].any():
+        with old.events.translate.blocker():
+            old.translate = keywords["translate"]
+    elif moved.any():
         old.translate = keywords["translate"]  # draws the new values with it
     elif written:
         old.refresh(highlight=False, extent=False)
