@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ pytest.importorskip("napari", reason="the plugin's tests need napari")
 from napari.components import ViewerModel
 from napari_matxai.session import blind
 from napari_matxai.session.blind import BlindQuestion, Pair, Sitting
+from napari_matxai.session.script import write_script
 from napari_matxai.session.session import Session
 
 from matxai.errors import MatxaiError
@@ -69,6 +71,23 @@ def test_a_reading_that_is_stopped_leaves_nothing_whatever_was_deleted_meanwhile
     sitting.end()
     assert list(viewer.layers) == []
     del own
+
+
+def test_the_script_makes_the_same_cases_and_counts_the_same_answers(small, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(blind, "MADE", 9)
+    session = Session(ViewerModel())
+    sitting = Sitting(session, small, Pair(seed=4))
+    sitting.begin()
+    for number, case in enumerate(small.cases):
+        assert session.journal.entries == []
+        sitting.answer(leaky=case.leaky if number else not case.leaky)
+    write_script(session.journal.entries, tmp_path / "read.py")
+    names = runpy.run_path(str(tmp_path / "read.py"))
+    assert [c.name for c in names["reading"].cases] == [c.name for c in small.cases]
+    for again, case in zip(names["reading"].cases, small.cases, strict=True):
+        np.testing.assert_allclose(again.explanation.grad_cam, case.explanation.grad_cam, atol=1e-6)
+    assert sitting.result().right == 5
+    assert capsys.readouterr().out.strip() == sitting.result().sentence
 
 
 def test_two_models_are_two_models() -> None:

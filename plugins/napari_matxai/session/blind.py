@@ -12,6 +12,8 @@ from napari_matxai.layers.frame import frame_of
 from napari_matxai.layers.images import image_layer
 from napari_matxai.layers.key import Key
 from napari_matxai.layers.maps import map_layers
+from napari_matxai.session.explaining import loading_of
+from napari_matxai.session.journal import Code, call
 
 if TYPE_CHECKING:
     import weakref
@@ -120,10 +122,12 @@ class Sitting:
         In whose viewer the cases are shown.
     reading
         The cases.
+    pair
+        How they were made; what a script needs to make them again.
     """
 
-    def __init__(self, session: Session, reading: BlindReading) -> None:
-        self.session, self.reading = session, reading
+    def __init__(self, session: Session, reading: BlindReading, pair: Pair | None = None) -> None:
+        self.session, self.reading, self.pair = session, reading, pair
         self.answers: list[BlindAnswer] = []
         self._hidden: list[weakref.ref[Layer]] = []
 
@@ -149,6 +153,7 @@ class Sitting:
         self.answers.append(BlindAnswer(leaky, sure))
         if self.done:
             self.end()
+            self._write_down()
         else:
             self._show()
 
@@ -162,6 +167,30 @@ class Sitting:
     def result(self) -> BlindResult:
         """Return how often the reader was right."""
         return self.reading.judged(self.answers)
+
+    def _write_down(self) -> None:
+        """Write down how to make the cases again, and what was answered, as Python."""
+        pair = self.pair
+        if pair is None:
+            return
+        models, needs = self.session.models, ["import matxai", "from matxai.jobs import BlindAnswer, blind_reading"]
+        lines = []
+        for name, source in (("sound", pair.sound), ("leaky", pair.leaky)):
+            model = models.load(source)  # it was asked a moment ago
+            lines.append(f"{name} = {call('matxai.load_model', source, **dict(loading_of(models, source, model)))}")
+        if pair.data is None:
+            needs += ["import tempfile", "import matxai_datasets"]
+            folder = Code("tempfile.mkdtemp()")
+            made = call("make", folder, MADE, pair.seed, leak=LEAK, per_specimen=1)
+            lines.append(f"images = matxai_datasets.catalogue()[{SET!r}].{made}")
+        else:
+            lines.append(f"images = {str(pair.data.absolute())!r}")
+        models_and_images = (Code("sound"), Code("leaky"), Code("images"))
+        asked = call("blind_reading", *models_and_images, n=len(self.reading), method=pair.method, seed=pair.seed)
+        said = [answer.leaky for answer in self.answers]
+        lines += [f"reading = {asked}", f"answers = [BlindAnswer(leaky) for leaky in {said!r}]"]
+        lines.append("print(reading.judged(answers).sentence)")
+        self.session.journal.add("a blind reading, and what was answered", *lines, needs=tuple(needs))
 
     def _show(self) -> None:
         """Show a case: its layers say nothing of model, file or class."""

@@ -225,7 +225,7 @@ def _loading(opened: Opened) -> str:
 
 def _sorted(needs: set[str]) -> list[str]:
     """Imports in the usual order: the standard library's, a blank line, the others."""
-    own = sorted(n for n in needs if n.split()[1].split(".")[0] == "pathlib")
+    own = sorted(n for n in needs if n.split()[1].split(".")[0] in ("pathlib", "tempfile"))
     rest = sorted(needs - set(own), key=lambda n: (n.startswith("from"), n))
     return [*own, "", *rest]
 

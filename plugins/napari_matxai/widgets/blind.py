@@ -187,8 +187,8 @@ class BlindDock(QWidget):
         pair = Pair(sound, leaky, self.data.path, self.method_box.currentData(), self.seed_box.value())
         self.runner.ask(lambda: BlindQuestion(self.session, pair))
 
-    def _begin(self, _: object, reading: Any) -> None:
-        self.sitting = Sitting(self.session, reading)
+    def _begin(self, question: Any, reading: Any) -> None:
+        self.sitting = Sitting(self.session, reading, question.pair)
         self.sitting.begin()
         self.pages.setCurrentIndex(READ)
         self._show()
