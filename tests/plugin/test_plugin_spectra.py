@@ -127,7 +127,13 @@ def test_zones_are_dragged_on_any_axis_and_masked(window) -> None:
     np.testing.assert_allclose(q, (2.0, 2.5), atol=2e-3)
     spectra.zones.again_button.click()
     until(lambda: not spectra.runner.busy)
-    assert spectra.zones.changes.rowCount() == 3
+    table = spectra.zones.changes
+    cells = [[table.item(row, column).text() for column in range(4)] for row in range(table.rowCount())]
+    expected = sorted(chosen.again.rows, key=lambda r: -r.probability_before)
+    assert [(name, before, after) for name, before, after, _ in cells] == [
+        (r.name, f"{100 * r.probability_before:.1f} %", f"{100 * r.probability_after:.1f} %") for r in expected
+    ]
+    assert len(cells) == 3
     assert any("zones masked" in s.name for s in spectra.drawn.strips)
     module = spectra.session.models.load("phases").module
     assert all(not m._forward_hooks and not m._backward_hooks for m in module.modules())

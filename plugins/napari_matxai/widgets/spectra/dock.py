@@ -198,6 +198,7 @@ class SpectraDock(QWidget):
         self.theme = theme_of(self.viewer)
         self.plot.set_theme(self.theme)
         self.key.set(self.drawn, self.theme)
+        self.zones.refresh()
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 

@@ -10,14 +10,17 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QListWidget, QListWidgetItem, QTableWidget, QTableWidgetItem
 
 from matxai.errors import MatxaiError
+from napari_matxai import versions
 from napari_matxai.session.curves.again import AskAgain, AskZones, fills_for_curves
 from napari_matxai.session.curves.intervals import Interval, places_of, suggested
+from napari_matxai.widgets.classes import ClassTable, Row
 from napari_matxai.widgets.notices import tell
 from napari_matxai.widgets.spectra.page import Page, button, row
 from napari_matxai.widgets.words import box, words
 
 if TYPE_CHECKING:
     from matxai.checks.zones import Zone
+    from napari_matxai.session.curves.again import Row as Changed
     from napari_matxai.session.session import Session
     from napari_matxai.widgets.running import Runner
 
@@ -40,7 +43,7 @@ class ZonesPage(Page):
         self.again_button = button(
             "Mask and ask again", "Replace the ticked zones, and ask the model what it says now.", self.ask_again
         )
-        self.changes = _table("class", "before", "after", "change", "%")
+        self.changes = ClassTable()
         self.said = words(name="again_said")
         self.zones_button = button(
             "Table of zones", "Shares with errors, what removing each does, which line it is.", self.ask_zones
@@ -146,14 +149,8 @@ class ZonesPage(Page):
         self.said.setText("" if again is None else again.change.sentence)
         if again is None:
             return
-        _fill(
-            self.changes,
-            [
-                (r.name, f"{r.before:.2f}", f"{r.after:.2f}", f"{r.after - r.before:+.2f}",
-                 f"{100 * r.probability_before:.0f} → {100 * r.probability_after:.0f}")
-                for r in again.rows
-            ],
-        )  # fmt: skip
+        dark = versions.is_dark(self.session.presenter.viewer)
+        self.changes.fill([_class_row(r) for r in again.rows], dark=dark)
 
     def _show_zones(self) -> None:
         explained = None if self.curves.chosen is None else self.curves.chosen.explained
@@ -164,6 +161,18 @@ class ZonesPage(Page):
             return
         ordered = sorted(table.zones, key=lambda z: -_share(z)[0])
         _fill(self.zones, [_row(z) for z in ordered if z.kind != "background"])
+
+
+def _class_row(changed: Changed) -> Row:
+    percent = np.isfinite([changed.probability_before, changed.probability_after]).all()
+    return Row(
+        changed.name,
+        changed.probability_before if percent else changed.before,
+        changed.probability_after if percent else changed.after,
+        changed.after - changed.before,
+        bool(percent),
+        f"score {changed.before:.2f} before, {changed.low:.2f} to {changed.high:.2f} after, over the fills",
+    )
 
 
 def _share(zone: Zone) -> tuple[float, float | None]:
