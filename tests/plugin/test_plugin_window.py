@@ -224,3 +224,19 @@ def test_a_dock_that_napari_takes_away_lets_go_of_the_viewer_and_of_the_session(
     _, again = viewer.window.add_plugin_dock_widget("matxai", "Explain")
     assert again.session is session
     assert again.data.layer_box.count() == 1
+
+
+def test_a_window_that_is_closed_leaves_nobody_who_listens(make_napari_viewer) -> None:
+    from qtpy.QtCore import QEvent
+    from qtpy.QtWidgets import QApplication
+
+    viewer = make_napari_viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
+    session, steps = dock.session, dock.steps  # who holds the dock, as a console may, holds no listeners
+    signals = (session.layer_changed, session.model_changed, session.choice_changed, session.explained, session.judged)
+    assert all(len(s) for s in signals)
+    viewer.close()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    until(lambda: not any(len(s) for s in signals))
+    session.model_changed.emit()  # as a change of the preferences does
+    assert len(steps) == 5

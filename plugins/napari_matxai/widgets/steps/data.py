@@ -64,17 +64,12 @@ class DataStep(Step):
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             self.listen(event, self.offer)
         self.listen(events.units, self.refresh)
-        self._unfollow = self.session.presenter.follow(self._moved)
+        self.heard.until_the_end(self.session.presenter.follow(self._moved))
         self.layer_box.currentIndexChanged.connect(self._chosen)
         self.listen(self.session.layer_changed, self.refresh)
         self.adopt_button.clicked.connect(self.adopt)
         self.pixels_button.clicked.connect(self.count_pixels)
         self.undo_button.clicked.connect(self.undo)
-
-    def close_down(self) -> None:
-        """Stop listening to the viewer."""
-        super().close_down()
-        self._unfollow()
 
     def offer(self, event: object = None) -> None:
         """Offer the image layers that are there now, and keep the choice; a sample that is opened is chosen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QCheckBox, QPushButton
@@ -55,6 +56,7 @@ class ExplainStep(Step):
         self.add(self.method_list, self.target_form, self.extent_form, self.run_button, self.live_box)
         self.add(self.result_text, self.sanity_fold, self.ask_button, self.layers_fold, self.more_fold)
         self.live = Live(session, runner.follow)
+        self.heard.until_the_end(partial(self.live.turn, on=False))
         self.method_list.itemChanged.connect(self._choose)
         self.target_form.changed.connect(self._choose)
         self.extent_form.changed.connect(self._choose)
@@ -73,11 +75,6 @@ class ExplainStep(Step):
         for event in (self._layers.inserted, self._layers.removed):
             self.listen(event, self._redrawn)
         self._new_model()
-
-    def close_down(self) -> None:
-        """Stop following the viewer."""
-        self.live.turn(on=False)
-        super().close_down()
 
     def chosen_methods(self) -> tuple[str, ...]:
         """Return the methods that are ticked, with the variants that are set."""

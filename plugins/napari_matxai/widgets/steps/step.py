@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_matxai.widgets.heard import Heard
 from napari_matxai.widgets.words import words
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Step(QFrame):
         self.setObjectName(f"step_{number}")
         self.session = session
         self.runner = runner
-        self._heard: list[tuple[Any, Callable[..., object]]] = []
+        self.heard = Heard()
+        self.destroyed.connect(self.heard.end)  # a window that is closed takes its docks away without a word
         self.header = QToolButton()
         self.header.setText(f"{number}  {title}")
         self.header.setCheckable(True)
@@ -87,14 +89,11 @@ class Step(QFrame):
 
     def listen(self, signal: Any, slot: Callable[..., object]) -> None:
         """Connect to a signal of what outlives the step, the session or the viewer, until :meth:`close_down`."""
-        signal.connect(slot)
-        self._heard.append((signal, slot))
+        self.heard.listen(signal, slot)
 
     def refresh(self) -> None:
         """Show the session as it is now."""
 
     def close_down(self) -> None:
         """Let go of the session and the viewer: the window is going."""
-        for signal, slot in self._heard:
-            signal.disconnect(slot)
-        self._heard = []
+        self.heard.end()
