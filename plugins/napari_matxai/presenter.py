@@ -65,12 +65,8 @@ class Presenter:
         """Return the image layers that can be asked about: not those that we made of others."""
         return [la for la in self.viewer.layers if type(la).__name__ == "Image" and not _made(la)]
 
-    def unit_conflicts(self) -> list[str]:
-        """Return the names of layers without units beside layers that have them: napari then shows none at all."""
-        return [la.name for la in self.without_units()]
-
     def without_units(self) -> list[Layer]:
-        """Return the layers without units, where there are others that have them."""
+        """Return the layers without units beside others that have them: napari then shows none at all."""
         without = [la for la in self.viewer.layers if plain(self.frame(la))]
         return without if len(without) < len(self.viewer.layers) else []
 

@@ -85,7 +85,7 @@ def test_layers_of_others_without_units_or_labels_can_be_explained() -> None:
     assert found.dims == ("y", "x")
     assert found.y.attrs["units"] == "pixel"
     add(viewer, signal())
-    assert Presenter(viewer).unit_conflicts() == [layer.name]
+    assert Presenter(viewer).without_units() == [layer]
 
 
 def test_limits_are_symmetric_for_signed_maps_and_never_empty() -> None:

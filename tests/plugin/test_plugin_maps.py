@@ -14,7 +14,7 @@ from napari.components import ViewerModel
 from napari_matxai.layers.frame import Frame
 from napari_matxai.layers.images import image_layer
 from napari_matxai.layers.key import Key, key_of
-from napari_matxai.layers.maps import TOGETHER, map_layers, taken_apart
+from napari_matxai.layers.maps import TOGETHER, map_layers
 from napari_matxai.presenter import Presenter
 from napari_matxai.session.explaining import Explained
 from torch import nn
@@ -243,10 +243,11 @@ def test_multilayer_grad_cam_is_one_layer_with_a_depth_axis_and_units_stay(ndim)
     assert layer.metadata["matxai"]["axes"] == {"depth": [TOGETHER, "first", "second"]}
     assert viewer.layers.units is not None
     np.testing.assert_allclose(layer.extent.world[:, -2:], image.extent.world[:, -2:])
-    apart = taken_apart(layer.data, layer.metadata["matxai"])
-    assert list(apart) == ["multilayer_grad_cam", "multilayer_grad_cam_layers"]
-    assert apart["multilayer_grad_cam_layers"].shape[0] == 2
-    np.testing.assert_array_equal(apart["multilayer_grad_cam"], layer.data[0])
+    about = layer.metadata["matxai"]
+    assert about["variables"] == {"multilayer_grad_cam": None, "multilayer_grad_cam_layers": [1, 3]}
+    result = about["result"]
+    np.testing.assert_array_equal(layer.data[0].squeeze(), result.multilayer_grad_cam)
+    np.testing.assert_array_equal(layer.data[1:].squeeze(), result.multilayer_grad_cam_layers)
 
 
 def test_several_classes_and_layers_are_axes_of_one_layer() -> None:

@@ -49,7 +49,7 @@ def test_a_layer_of_the_same_pixels_adopts_size_place_and_units(viewer, kind) ->
     other = getattr(viewer, f"add_{kind}")(np.zeros((160, 120), int), name="other")
     calibrating = Calibrating(Presenter(viewer))
     assert viewer.layers.units is None
-    assert Presenter(viewer).unit_conflicts() == ["other"]
+    assert Presenter(viewer).without_units() == [other]
     assert calibrating.adopt(image) == ["'other' gets the pixel size (0.1 micrometer), place and units of the image."]
     np.testing.assert_allclose(other.extent.world, image.extent.world)
     assert other.units == image.units == viewer.layers.units

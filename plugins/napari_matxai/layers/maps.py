@@ -14,7 +14,7 @@ from napari_matxai.layers.frame import Frame, LayerData, dims_of
 from napari_matxai.layers.limits import map_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import xarray as xr
 
@@ -209,24 +209,6 @@ def _together(whole: Map, parts: Map) -> Map:
         whole.attrs,
         {whole.name: None, parts.name: (1, 1 + len(names))},
     )
-
-
-def taken_apart(values: Any, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of each variable of an explanation from the layer that shows them: a fused map has several.
-
-    Parameters
-    ----------
-    values
-        The layer's data.
-    about
-        What :func:`map_layers` wrote into the layer's metadata.
-    """
-    variables = about["variables"]
-    if len(variables) == 1:
-        return {next(iter(variables)): values}
-    at = list(about["axes"]).index(DEPTH)
-    before = (slice(None),) * at
-    return {name: values[(*before, slice(*part) if part else 0)] for name, part in variables.items()}
 
 
 def _layer(m: Map, source_name: str, known: dict[str, Any], explanation: xr.Dataset) -> LayerData:
