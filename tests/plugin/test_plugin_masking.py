@@ -211,7 +211,7 @@ def test_a_region_smaller_than_the_cell_is_told_while_it_is_drawn(explained) -> 
     found = Measuring(session).run()
     assert found.too_small
     assert found.text.startswith(
-        "1 region: 0.16 um²\nThe region measures 0.4 x 0.4 um (4 x 4 pixels), less than a cell"
+        "1 region: 0.16 µm²\nThe region measures 0.4 x 0.4 um (4 x 4 pixels), less than a cell"
     )
     ask(session, CellsQuestion(before))
     found = Measuring(session).run()
@@ -384,7 +384,8 @@ def test_what_is_found_arrives_as_labels_that_lie_on_it(explained) -> None:
     session, _ = explained
     answer = ask(session, SuggestQuestion(session, Search()))
     layer = session.regions.layer
-    assert answer.sentence.startswith("Found: info bar. Not found: aperture, border")
+    assert answer.sentence == "Found: info bar."
+    assert answer.missing.startswith("Not found: aperture, border")
     assert list(layer.features.columns[:5]) == ["index", "kind", "source", "confidence", "evidence"]
     assert layer.features["kind"].tolist() == ["info_bar"]
     assert layer.features["evidence"].tolist() == ["first row 140; last row 159"]

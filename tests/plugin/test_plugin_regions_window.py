@@ -75,7 +75,7 @@ def test_the_info_bar_is_found_masked_and_the_leaky_twin_changes_its_mind(window
     settle(dock)
     assert "Found: info bar" in step.found_text.text()
     assert step.layer_box.currentText() == "found · pore_framed.tif"
-    assert step.drawn_text.text() == "1 region: 32 um²"
+    assert step.drawn_text.text() == "1 region: 32 µm²"
     step.controls_spin.setValue(3)
     assert step.mask_button.isEnabled()
     step.mask_button.click()
@@ -133,7 +133,7 @@ def test_shapes_are_drawn_measured_and_compared_with_their_controls(window) -> N
     until(lambda: step.drawn_text.text().startswith("2 regions"))
     shapes.selected_data = {1}
     step.which_box.setCurrentIndex(1)
-    until(lambda: step.drawn_text.text() == "1 region: 9 um²")
+    until(lambda: step.drawn_text.text() == "1 region: 9 µm²")
     step.controls_spin.setValue(4)
     step._offer_fills()
     for action in step.fill_menu.actions():

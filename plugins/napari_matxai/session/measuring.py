@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from matxai.errors import RegionError
+from napari_matxai.layers.describing import areas_text
 from napari_matxai.layers.drawings import drawing_of
 from napari_matxai.layers.masks import Grid, masks
 from napari_matxai.layers.placing import Placing, pixel_size
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PIXELS = 1_000_000
 """Labels of larger images are not measured while the brush moves."""
+FEW = 4
+"""So many areas are told."""
 MOST = 8
 """More regions are not measured while the user draws."""
 
@@ -72,11 +75,11 @@ class Measuring:
         except RegionError as error:
             return Measured(str(error))
         size, unit = pixel_size(self._grid.placing, 2)
-        areas = [f"{region.area * size:.3g}" for region in found.regions[:4]]
-        more = " ..." if len(found.regions) > 4 else ""
+        areas = areas_text([region.area * size for region in found.regions[:FEW]], unit)
+        more = " ..." if len(found.regions) > FEW else ""
         count = len(found.regions)
         many = f"more than {MOST}" if count > MOST else str(count)
-        text = f"{many} {'region' if count == 1 else 'regions'}: {', '.join(areas)}{more} {unit.replace('2', '²')}"
+        text = f"{many} {'region' if count == 1 else 'regions'}: {areas}{more}"
         told, too_small = self._too_small(found)
         return Measured("\n".join([text, *found.notes, *told]), too_small)
 

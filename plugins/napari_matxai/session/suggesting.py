@@ -15,7 +15,7 @@ from matxai.errors import MatxaiError, RegionError
 from napari_matxai.session.journal import Code, Subject, call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
 
@@ -71,11 +71,15 @@ class Suggested:
     regions
         None of them sharing a pixel.
     sentence
-        What was found and what was not.
+        What was found; where that is nothing, what was looked for.
     title
         Of the layer that shows them, in front of the image's name.
     subject
         The plane, as a script finds it again.
+    asked, needs
+        The call that repeats it, and its imports.
+    missing
+        What else was looked for and is not there, a sentence; empty where it need not be told.
     """
 
     source: Source
@@ -87,6 +91,7 @@ class Suggested:
     subject: Subject
     asked: str = ""
     needs: tuple[str, ...] = field(default=())
+    missing: str = ""
 
 
 class SuggestQuestion:
@@ -121,11 +126,12 @@ class SuggestQuestion:
         subject = Subject.of(plane, index=dict(zip(self.view.frame.axis_labels, self.view.step, strict=False)))
         found = getattr(self, f"_{self.search.what}")(plane)
         regions, sentence, title, asked, needs = found
+        missing = self._missing(regions)
         if len(regions) > MOST:
             sentence += f" The {MOST} largest are shown."
             regions = sorted(regions, key=lambda r: -r.area)[:MOST]
         return Suggested(
-            self.source, self.search, self.view.step, tuple(regions), sentence, title, subject, asked, needs
+            self.source, self.search, self.view.step, tuple(regions), sentence, title, subject, asked, needs, missing
         )
 
     def show(self, session: Session, answer: Suggested) -> None:
@@ -143,6 +149,17 @@ class SuggestQuestion:
         session.regions.suggested.emit(answer)
 
     # -- what is looked for ------------------------------------------------------------------------------------------
+
+    def _missing(self, regions: Sequence[Region]) -> str:
+        """Say what was looked for beside what was found."""
+        from matxai.checks.sentences import NAMES
+        from matxai.regions.finders import finders
+
+        if self.search.what != "artefacts" or not regions:
+            return ""
+        there = {region.kind for region in regions}
+        absent = [NAMES[kind] for kind in self.search.kinds or tuple(finders) if kind not in there]
+        return f"Not found: {', '.join(absent)}." if absent else ""
 
     def _plane(self) -> xr.DataArray:
         from napari_matxai.layers.frame import signal_of
@@ -170,8 +187,6 @@ class SuggestQuestion:
         if self.search.kinds:
             nothing = f"Not found in {self.source.name}: {', '.join(missing)}."
         sentence = f"Found: {', '.join(there)}." if there else nothing
-        if there and missing:
-            sentence += f" Not found: {', '.join(missing)}."
         asked = f"regions = found_artefacts(signal.values, {named})"
         if self.search.kinds:
             asked += f"\nregions = [r for r in regions if r.kind in {self.search.kinds!r}]"

@@ -271,8 +271,11 @@ def is_quiet(question: Question) -> bool:
 def _told(error: BaseException) -> tuple[str, str]:
     """Return one sentence on an error, and the details for whom it is to be mended by."""
     details = "".join(traceback.format_exception(error))
+    while type(error).__name__ == "EmitLoopError" and error.__cause__ is not None:  # what a slot of a signal raised
+        error = error.__cause__
     if isinstance(error, MatxaiError):
         return str(error), details
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "There is not enough memory for this. Explain a smaller image, or fewer methods at once.", details
-    return f"A fault in matxai itself: {type(error).__name__}: {error}", details
+    said = (str(error).strip().splitlines() or ["no more is known"])[0]
+    return f"A fault in matxai itself: {type(error).__name__}: {said}", details

@@ -262,6 +262,7 @@ class CheckStep(Step):
         self.notes.setVisible(bool(outcome.notes))
         self.result.setVisible(True)
         self._chosen(self.table.number())
+        self.reveal(self.light, self.copy_button)
 
     def _chosen(self, number: int) -> None:
         rows = self.table.rows

@@ -17,6 +17,7 @@ from napari_matxai.widgets.fold import Fold
 from napari_matxai.widgets.layer_tree import LayerTree
 from napari_matxai.widgets.method_list import MethodList
 from napari_matxai.widgets.options_form import OptionsForm
+from napari_matxai.widgets.running import is_quiet
 from napari_matxai.widgets.steps.step import Step
 from napari_matxai.widgets.target_form import TargetForm
 from napari_matxai.widgets.words import words
@@ -71,6 +72,7 @@ class ExplainStep(Step):
         self.listen(session.choice_changed, self.refresh)
         self.listen(session.looked, self._offer)
         self.listen(session.explained, self._show)
+        runner.answered.connect(self._answered)
         self._layers = session.presenter.viewer.layers.events
         for event in (self._layers.inserted, self._layers.removed):
             self.listen(event, self._redrawn)
@@ -149,3 +151,8 @@ class ExplainStep(Step):
         self.sanity_fold.setVisible(bool(self.sanity_text.text()))
         if self.session.look is None:
             self._look()
+
+    def _answered(self, question: object, _: object) -> None:
+        """Scroll to an answer that somebody waited for; a live map leaves the dock where it is."""
+        if isinstance(question, ExplainQuestion) and not is_quiet(question):
+            self.reveal(self.run_button, self.sanity_fold)

@@ -365,11 +365,14 @@ class RegionsStep(Step):
 
     def _suggested(self, answer: Suggested) -> None:
         self.found_text.setText(answer.sentence)
+        self.found_text.setToolTip(answer.missing)
         self.found_text.setVisible(True)
         self.offer()
+        self.reveal(self.layer_box, self.mask_button)
 
     def _show(self, answer: Masked) -> None:
         self.view.show_answer(answer, self.drawn_text.text())
+        self.reveal(self.mask_button, self.view)
 
     def close_down(self) -> None:
         """Stop listening to the viewer, the layer and the session."""

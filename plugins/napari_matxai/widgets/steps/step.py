@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_matxai.widgets.heard import Heard
+from napari_matxai.widgets.reveal import Reveal
 from napari_matxai.widgets.words import words
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Step(QFrame):
         self.hint.setVisible(False)
         self.column.addWidget(self.hint)
         self.header.setChecked(True)
+        self._reveal = Reveal(self)
 
     def _fold(self, opened: bool) -> None:
         self.header.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
@@ -81,6 +83,11 @@ class Step(QFrame):
                 self.column.addWidget(part)
             else:
                 self.column.addLayout(part)
+
+    def reveal(self, first: QWidget, last: QWidget) -> None:
+        """Scroll to what has just arrived, from its first part to its last; nothing moves where it is in sight."""
+        if self.header.isChecked():
+            self._reveal.show(first, last)
 
     def say_why_not(self, sentence: str) -> None:
         """Show why the step cannot run; an empty sentence takes it away."""
