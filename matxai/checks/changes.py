@@ -151,14 +151,14 @@ class Change:
         if not self.counted.any():
             return f"{region} cannot be judged: every fill is out of distribution."
         change = -ACTIONS[self.action] * self.effect
-        over = f"mean over {int(self.counted.sum())} fill(s), changes from {self._range()}"
+        over = f"mean over {_fills(int(self.counted.sum()))}, changes from {self._range()}"
         parts = [f"{region} {'raises' if change > 0 else 'lowers'} the score by {abs(change):.3g} ({over})"]
         parts += [f"the class on top changes under {int(self.flips.sum())} of {len(self.fills)}"]
         if self.iou is not None:
             parts.append(f"the predicted object keeps an IoU of {float(self.iou[self.counted].mean()):.2f}")
         left_out = int((~self.counted).sum())
         if left_out:
-            parts.append(f"{left_out} fill(s) are out of distribution and not counted")
+            parts.append(f"{_fills(left_out)} out of distribution {'is' if left_out == 1 else 'are'} not counted")
         if self.rank is not None:
             parts.append(f"rank {self.rank} of {self.control_effect.size + 1} among matched controls")
         tail = f" {self.no_controls}" if self.no_controls else ""
@@ -194,6 +194,10 @@ class Change:
             "iou": None if self.iou is None else self.iou.tolist(),
             "sentence": self.sentence,
         }
+
+
+def _fills(count: int) -> str:
+    return "1 fill" if count == 1 else f"{count} fills"
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,12 +129,15 @@ def controls_of(
         return none, ""
     if not stands_free(spot.shape.touches):
         return none, (
-            "It touches the border, so no translate of it is its equal: its control is exchange (donors=, or the "
-            "leakage check)."
+            "It touches the border, so it cannot be compared with its like elsewhere: the leakage check exchanges it "
+            "between images (donors= in Python)."
         )
     found = matched_shifts(spot.mask(), grey, wanted, rng, allowed=free)
     if not len(found):
-        return none, "Its shape leaves no room for matched controls: its control is exchange (donors=)."
+        return none, (
+            "Its shape leaves no room for matched controls: the leakage check exchanges it between images (donors= in "
+            "Python)."
+        )
     if len(found) < wanted:
         return found.shifts, (
             f"Its shape leaves room for {len(found)} of {wanted} matched controls: no rank says more than 1 in "

@@ -46,7 +46,7 @@ def test_an_absurd_fill_is_marked_and_the_image_itself_is_not() -> None:
     assert change.after.outside.tolist() == [False, False, True]
     assert change.counted.tolist() == [True, True, False]
     assert change.effect == pytest.approx(change.effects[:2].mean())
-    assert "1 fill(s) are out of distribution and not counted" in change.sentence
+    assert "1 fill out of distribution is not counted" in change.sentence
     assert "not checked" not in change.sentence
     assert change.control_effect.size <= 6
     none = perturb(model, real[0], OBJECT, fills=["donor"], donors=[absurd], reference=reference, controls=2)[0]

@@ -127,6 +127,24 @@ def test_two_docks_share_one_engine(qtbot):
     assert shown == [first, second]
 
 
+def of_a_slot(error):
+    """Return what a signal raises whose slot raised an error."""
+    from psygnal import Signal
+
+    class Emitter:
+        signal = Signal()
+
+    def slot():
+        raise error
+
+    emitter = Emitter()
+    emitter.signal.connect(slot)
+    with pytest.raises(Exception, match="does not fit") as raised:
+        emitter.signal.emit()
+    assert raised.value is not error
+    return raised.value
+
+
 def test_what_goes_wrong_is_a_sentence_with_details_and_no_error_is_held(runner, monkeypatch):
     told = []
     monkeypatch.setattr("napari_matxai.widgets.running.tell", lambda *words: told.append(words))
@@ -134,6 +152,8 @@ def test_what_goes_wrong_is_a_sentence_with_details_and_no_error_is_held(runner,
         (MatxaiError("This does not fit."), "This does not fit."),
         (MemoryError(), "There is not enough memory for this. Explain a smaller image, or fewer methods at once."),
         (KeyError("x"), "A fault in matxai itself: KeyError: 'x'"),
+        (of_a_slot(MatxaiError("This does not fit.")), "This does not fit."),  # not psygnal's page on its own ways
+        (ValueError("one\ntwo"), "A fault in matxai itself: ValueError: one"),
     ):
         question = Asked([], error=error)
         question.go.set()

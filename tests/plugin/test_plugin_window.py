@@ -133,6 +133,32 @@ def test_what_is_seen_on_screen_changes_where_the_map_is_high(window) -> None:
     assert near.mean() > 5 * calm.mean()
 
 
+def test_the_dock_scrolls_to_the_answer(window) -> None:
+    from qtpy.QtCore import QPoint
+    from qtpy.QtWidgets import QScrollArea
+
+    viewer, dock = window
+    viewer.window.resize(1000, 640)
+    viewer.open(str(sample("pore_black")), plugin="matxai")
+    tick(dock, "grad_cam")
+    area = dock.findChild(QScrollArea)
+
+    def in_sight(part) -> bool:
+        top = part.mapTo(area.viewport(), QPoint(0, 0)).y()
+        return part.isVisible() and top >= 0 and top + part.height() <= area.viewport().height()
+
+    until(lambda: area.verticalScrollBar().maximum() > 0)
+    assert not in_sight(dock.explain.result_text)
+    explain(dock)
+    until(lambda: in_sight(dock.explain.result_text))
+    dock.regions.suggest()
+    until(lambda: not dock.runner.busy and in_sight(dock.regions.found_text))
+    dock.explain.collapse()
+    before = area.verticalScrollBar().value()
+    explain(dock)  # of a step that is folded away nothing is shown
+    assert area.verticalScrollBar().value() <= before
+
+
 def test_cancel_stops_the_engine_and_leaves_the_model_as_it_was(window) -> None:
     viewer, dock = window
     viewer.open(str(sample("pore_black")), plugin="matxai")

@@ -185,6 +185,19 @@ def test_other_layers_are_refused_in_a_sentence_and_nothing_is_written(model, tm
     assert {p.name for p in tmp_path.iterdir()} == {"cells.tif", "image.tif"}
 
 
+def test_the_image_may_be_selected_with_its_maps(model, tmp_path) -> None:
+    viewer = ViewerModel()
+    image, maps, _ = explained(viewer, model, micrograph(), ("grad_cam",))
+    viewer.layers.selection = {image, *maps}
+    viewer.layers.save(str(tmp_path / "both.nc"), selected=True)
+    back = opened(tmp_path / "both.nc").layers
+    np.testing.assert_array_equal(back[0].data, image.data)
+    np.testing.assert_array_equal(back[-1].data, maps[0].data)
+    image.data = image.data + 1  # other pixels than those that were explained would be lost
+    with pytest.raises(ExplanationError, match=r"'steel\.tif' is no map"):
+        viewer.layers.save(str(tmp_path / "other.nc"), selected=True)
+
+
 def test_maps_of_two_explanations_are_refused_in_a_sentence(model, tmp_path) -> None:
     viewer = ViewerModel()
     _, one, _ = explained(viewer, model, micrograph(), ("grad_cam",))

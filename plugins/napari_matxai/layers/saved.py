@@ -40,16 +40,20 @@ def explanation_of(layers: Sequence[LayerData]) -> xr.Dataset:
     Parameters
     ----------
     layers
-        Data, keywords and kind, as napari hands them to a writer.
+        Data, keywords and kind, as napari hands them to a writer. The image that was explained may be among them: its
+        pixels are in the explanation.
 
     Raises
     ------
     ExplanationError
         If a layer is no map of an explanation, or they are of several.
     """
-    results = []
-    for _, keywords, kind in layers:
-        about = keywords.get("metadata", {}).get("matxai", {})
+    results: list[xr.Dataset] = []
+    maps = [one for one in layers if _about(one).get("result") is not None]
+    for one in layers:
+        about, (_, keywords, kind) = _about(one), one
+        if about.get("result") is None and any(_goes_along(one, shown) for shown in maps):
+            continue
         if about.get("result") is None:
             msg = (
                 f"'{keywords.get('name')}' is no map of an explanation ({kind} layer); only maps are saved as .nc or "
@@ -63,16 +67,32 @@ def explanation_of(layers: Sequence[LayerData]) -> xr.Dataset:
         msg = f"These maps are of {len(results)} explanations ({shown}); save those of one at a time."
         raise ExplanationError(msg)
     (result,) = results
-    wanted = [name for _, keywords, _ in layers for name in keywords["metadata"]["matxai"]["variables"]]
+    wanted = [name for _, keywords, _ in maps for name in keywords["metadata"]["matxai"]["variables"]]
     others = [name for name in result.data_vars if name not in wanted]
     chosen = result.drop_vars(others).copy()  # not its values: its attributes
-    for _, keywords, _ in layers:
+    for _, keywords, _ in maps:
         about = keywords["metadata"]["matxai"]
         attrs, looks = chosen[about["variable"]].attrs, _changed(keywords, about)
         attrs.pop(LOOKS, None)
         if looks:
             attrs[LOOKS] = json.dumps(looks)
     return chosen
+
+
+def _about(layer: LayerData) -> dict[str, Any]:
+    found = layer[1].get("metadata", {}).get("matxai", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _goes_along(layer: LayerData, shown: LayerData) -> bool:
+    """Whether a layer need not be saved, for it comes back with a map: the pixels that it explains, or their hatch."""
+    data, _, kind = layer
+    key, of = _about(layer).get("key"), _about(shown).get("key")
+    if key and of:
+        return bool(key[:2] == [of[0], "unseen"])
+    signal = _about(shown)["result"].coords["signal"]
+    same = kind == "image" and isinstance(data, np.ndarray) and data.shape == signal.shape
+    return same and np.array_equal(data, signal.values, equal_nan=data.dtype.kind == "f")
 
 
 def saved_layers(explanation: xr.Dataset, name: str) -> list[LayerData]:

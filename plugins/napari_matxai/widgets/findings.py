@@ -79,6 +79,9 @@ class FindingsTable(QTableView):
             self._model.setHeaderData(column, Qt.Orientation.Horizontal, tip, Qt.ItemDataRole.ToolTipRole)
         for number, row in enumerate(self.rows):
             self._model.appendRow(self._cells(row, number))
+        for column in range(len(HEADS)):  # what these data cannot give takes no room
+            cells = [self._model.item(line, column) for line in range(self._model.rowCount())]
+            self.setColumnHidden(column, bool(cells) and not any(cell.text() for cell in cells))
         self.sortByColumn(-1, Qt.SortOrder.AscendingOrder)
         lines = self.verticalHeader().defaultSectionSize() * min(len(self.rows), LINES)
         around = self.horizontalHeader().sizeHint().height() + self.horizontalScrollBar().sizeHint().height() + 4

@@ -99,6 +99,7 @@ class PathLine(QWidget):
         self.line.setToolTip(tip)
         self.button = QToolButton()
         self.button.setText("...")
+        self.button.setStyleSheet("QToolButton::menu-indicator { image: none; }")  # it would cover the dots
         self.button.setToolTip(tip)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -49,6 +49,7 @@ class ExplainStep(Step):
         self.live_box.setToolTip("The map is made anew as you move through slices or choose another class or layer.")
         self.run_button = QPushButton("Explain")
         self.result_text = words(name="result_text")
+        self.result_text.setVisible(False)
         self.sanity_text = words(name="sanity_text")
         self.layers_fold = Fold("Layers of the network", self.tree)
         self.more_fold = Fold("More", self.options_form)
@@ -147,6 +148,7 @@ class ExplainStep(Step):
 
     def _show(self, answer: Explained) -> None:
         self.result_text.setText(result_text(answer))
+        self.result_text.setVisible(True)
         self.sanity_text.setText(sanity_text(answer))
         self.sanity_fold.setVisible(bool(self.sanity_text.text()))
         if self.session.look is None:
