@@ -228,7 +228,7 @@ def test_a_bar_along_the_border_has_exchange_for_its_control(linear, signal) -> 
     bar = perturb(linear, signal, mask_of(slice(34, 40), slice(0, 50)), fills=["local_mean"])[0]
     assert len(bar.shifts) == 0
     assert bar.rank is None
-    assert "its control is exchange" in bar.sentence
+    assert "the leakage check exchanges it" in bar.sentence
     wide = perturb(linear, signal, mask_of(slice(5, 35), slice(3, 47)), fills=["local_mean"])[0]
     assert wide.rank is None
     assert "leaves no room" in wide.sentence

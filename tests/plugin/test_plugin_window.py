@@ -189,10 +189,15 @@ def test_a_layer_deleted_meanwhile_loses_nothing(window) -> None:
 
 
 def test_a_model_that_cannot_be_read_is_one_sentence(window, tmp_path) -> None:
+    from napari.utils.notifications import notification_manager
+
     _, dock = window
     (tmp_path / "bad.pt2").write_bytes(b"nothing of the kind")
     count = dock.model.model_box.count()
     sentence = dock.model.open(tmp_path / "bad.pt2")
+    notice = notification_manager.records[-1]
+    assert notice.message == sentence
+    assert [name for name, _ in notice.actions] == ["Copy details"]
     assert "bad.pt2" in sentence
     assert "Traceback" not in sentence
     assert dock.model.model_box.count() == count

@@ -68,10 +68,10 @@ def areas_text(areas: Sequence[float], unit: str) -> str:
 
     Examples
     --------
-    >>> areas_text([0.16, 32.0], "um2"), areas_text([5.32e5], "um2"), areas_text([7.0], "pixels")
-    ('0.16, 32 µm²', '0.532 mm²', '7 pixels')
+    >>> areas_text([0.16, 32.0], "um2"), areas_text([5.32e5], "um2"), areas_text([1.0], "pixels")
+    ('0.16, 32 µm²', '0.532 mm²', '1 pixel')
     """
-    most, times, said = max(areas, default=0.0), 1.0, unit
+    most, times, said = max(areas, default=0.0), 1.0, unit if len(areas) != 1 or areas[0] != 1 else unit.rstrip("s")
     if unit == "um2":
         times, said = (1e-6, "mm²") if most >= 1e5 else (1e6, "nm²") if 0 < most < 1e-3 else (1.0, "µm²")
     return f"{', '.join(f'{area * times:.4g}' for area in areas)} {said}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import Any
 
 COPY = "Copy details"
@@ -15,8 +17,11 @@ def tell(sentence: str, details: str = "") -> None:
     sentence
         For the user.
     details
-        For whom it is to be mended by: a button puts them on the clipboard, with the sentence above them.
+        For whom it is to be mended by: a button puts them on the clipboard, with the sentence above them. Where none
+        are given, those of the error that is being handled.
     """
+    if not details and sys.exc_info()[0] is not None:
+        details = traceback.format_exc()
     from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 
     def copy(_: Any) -> None:
