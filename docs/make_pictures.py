@@ -1,14 +1,13 @@
-"""Draws the pictures of README and docs from what comes along: ``python docs/make_pictures.py [--no-windows]``.
+"""Draws the pictures of README and docs from what comes along: ``python docs/make_pictures.py``.
 
 ``twins.png``: one picture of pores, the sound model and its leaky twin. ``three_defects.png``: one picture with three
-equal pores under two heads of one network. ``dock.png``: the dock in napari, on a screen.
+equal pores under two heads of one network. ``docs/make_screens.py`` draws those of the plugin.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import sys
-import time
 from pathlib import Path
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -105,30 +104,6 @@ def three_defects() -> Path:
     return target
 
 
-def dock() -> Path:
-    """The dock after a run, in a real window."""
-    from napari_matxai.launch import open_viewer
-    from qtpy.QtWidgets import QApplication
-
-    path = next(p for p in samples()["defects"].paths if p.stem == "crack_framed")
-    viewer, panel = open_viewer([path], model="defects")
-    viewer.window.resize(1280, 800)
-    panel.explain.explain()
-    until = time.monotonic() + 60
-    while (panel.runner.busy or not panel.explain.result_text.text()) and time.monotonic() < until:
-        QApplication.processEvents()
-        time.sleep(0.02)
-    for _ in range(20):
-        QApplication.processEvents()
-        time.sleep(0.05)
-    target = PICTURES / "dock.png"
-    viewer.screenshot(str(target), canvas_only=False, flash=False)
-    viewer.close()
-    return target
-
-
 if __name__ == "__main__":
     print(twins())
     print(three_defects())
-    if "--no-windows" not in sys.argv:
-        print(dock())

@@ -99,21 +99,31 @@ def dock(options: argparse.Namespace) -> Path:
 
 
 def spectra(options: argparse.Namespace) -> Path:
-    """Molybdenum trioxide: which lines decided."""
+    """Powder patterns: maps of all of them on the image of the set, and the lines that decided in one."""
     import napari
-    from napari_matxai.reader import read_layers
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QDockWidget
 
     viewer = napari.Viewer(title="matxai")
     viewer.theme = options.theme
-    viewer.window.resize(*(int(n) for n in options.size.split("x")))
-    read_layers(str(samples()["xps_molybdenum"].paths[2]))
+    width, height = (int(n) for n in options.size.split("x"))
+    viewer.window.resize(width, height)
     _, curves = viewer.window.add_plugin_dock_widget("matxai", "Spectra")
+    viewer.open_sample("matxai", "powder_phases")
     settle(1.0)
+    layer = viewer.layers[0]
+    curves.link.pick(tuple(layer.data_to_world((1, layer.data.shape[1] // 2))))
+    done(curves.runner)
     curves.explain.explain()
     done(curves.runner)
-    curves.zones.suggest()
+    for name in ("corundum", "rutile"):
+        curves.lines.add_reference(name)
+    curves.options.setChecked(False)
+    frame = curves.parentWidget()
+    while not isinstance(frame, QDockWidget):
+        frame = frame.parentWidget()
+    curves.window().resizeDocks([frame], [int(0.56 * height)], Qt.Orientation.Vertical)
     settle()
-    curves.lines.add_reference("xps:Mo 3d")
     target = save(viewer, "spectra.png", options)
     viewer.close()
     return target

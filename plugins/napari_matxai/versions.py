@@ -149,5 +149,8 @@ def place_below(widget: Any, height: int) -> None:
     window = None if dock is None else dock.window()
     if not hasattr(window, "resizeDocks") or dock.isFloating():
         return
+    # as wide as the canvas and not as the window: the docks beside it, which need their height, keep it
+    window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    window.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
     window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
     window.resizeDocks([dock], [height], Qt.Orientation.Vertical)

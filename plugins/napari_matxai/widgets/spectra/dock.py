@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from napari_matxai.session.curves.lines import Mark, Sticks
     from napari_matxai.session.curves.spectrum import Spectrum
 
-NAME, TALL = "Spectra (matxai)", 360
+NAME, TALL = "Spectra (matxai)", 420
 """What napari calls the dock, and how high it is at first."""
 LOW, NARROW = 420, 560
 """Pixels below which plot and pages have no room above each other, or beside each other."""
