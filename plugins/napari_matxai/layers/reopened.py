@@ -30,7 +30,6 @@ def joined(image: Layer, layers: Iterable[Layer]) -> list[Layer]:
     identity = ours(image).get(OPENED)
     if identity is None:
         return []
-    _note(image, {k: v for k, v in ours(image).items() if k != OPENED})
     found: dict[object, Layer] = {}
     for layer in layers:
         key = key_of(layer)
@@ -38,6 +37,8 @@ def joined(image: Layer, layers: Iterable[Layer]) -> list[Layer]:
             found[key] = layer
             record = [versions.identity(image), key.role, key.name]
             _note(layer, {**ours(layer), "key": record, "layer": versions.identity(layer)})
+    if found:  # else its maps are still to come: napari adds layer after layer, and a dock looks at the first at once
+        _note(image, {k: v for k, v in ours(image).items() if k != OPENED})
     return list(found.values())
 
 

@@ -24,7 +24,7 @@ class Reveal(QObject):
         self._parts: tuple[QWidget, QWidget] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
+        self._timer.setInterval(50)
         self._timer.timeout.connect(self._scroll)
 
     def show(self, first: QWidget, last: QWidget) -> None:
@@ -36,7 +36,7 @@ class Reveal(QObject):
             The part on top and the part at the bottom.
         """
         self._parts = (first, last)
-        self._timer.start()  # what was filled in just now is laid out before a timer comes to its turn
+        self._timer.start()  # what was filled in just now is laid out first
 
     def _scroll(self) -> None:
         parts, self._parts = self._parts, None
