@@ -197,3 +197,17 @@ def test_the_user_is_asked_for_each_code_once(preferences, tmp_path, qtbot, monk
     assert len(asked) == 2
     assert asked[0].startswith("The file model.py (sha256 ")
     assert asked[0].endswith("Do you trust it?")
+
+
+@pytest.mark.window
+def test_an_open_dock_follows_the_seed_until_another_one_is_set_in_it(preferences, make_napari_viewer) -> None:
+    pytest.importorskip("qtpy", reason="a window needs a Qt binding")
+    viewer = make_napari_viewer(show=True)
+    _, dock = viewer.window.add_plugin_dock_widget("matxai", "Explain")
+    form = dock.explain.options_form
+    preferences.computing.seed = 7
+    assert (form.seed.value, form.options().seed, dock.session.settings.seed) == (7, None, 7)
+    form.seed.value = 3
+    assert dock.session.choice.options.seed == 3
+    preferences.computing.seed = 8
+    assert dock.session.choice.options.seed == 3

@@ -58,8 +58,16 @@ class OptionsForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.container.native)
+        self._usual_seed = seed
         for part in self._parts:
             part.changed.connect(self._tell)
+
+    def follow(self, seed: int) -> None:
+        """Take the preferences' seed, unless another one was set here."""
+        own = int(self.seed.value) != self._usual_seed
+        self._usual_seed = seed
+        if not own:
+            self.seed.value = seed
 
     def _tell(self, _: Any = None) -> None:
         self.changed.emit()
@@ -71,7 +79,7 @@ class OptionsForm(QWidget):
             relu=bool(self.positive.value),
             placement=PLACEMENTS[str(self.placement.value)],
             upsample=not self.own_cells.value,
-            seed=int(self.seed.value),
+            seed=None if int(self.seed.value) == self._usual_seed else int(self.seed.value),
         )
 
     def methods(self, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ class ExplainStep(Step):
         self.listen(session.layer_changed, self._offer)
         self.listen(session.model_changed, self._new_model)
         self.listen(session.choice_changed, self.refresh)
+        self.listen(session.settings_changed, self._settings_changed)
         self.listen(session.looked, self._offer)
         self.listen(session.explained, self._show)
         runner.answered.connect(self._answered)
@@ -78,6 +79,10 @@ class ExplainStep(Step):
         for event in (self._layers.inserted, self._layers.removed):
             self.listen(event, self._redrawn)
         self._new_model()
+
+    def _settings_changed(self, *_: object) -> None:
+        self.options_form.follow(self.session.settings.seed)
+        self._choose()
 
     def chosen_methods(self) -> tuple[str, ...]:
         """Return the methods that are ticked, with the variants that are set."""
